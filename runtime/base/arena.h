@@ -1,0 +1,44 @@
+/*
+ * arena: memory that lives exactly as long as one request (or one load).
+ *
+ * arena_clear gives everything back at once; nothing is freed alone. A request's arena has a
+ * ceiling: arena_alloc returns NULL at it, an ordinary error where input sizes the memory.
+ * The first block is kept by arena_reset so that a warm worker does not call malloc.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "base/str.h"
+
+struct arena_block;
+
+struct arena {
+    struct arena_block *blocks; /* newest first */
+    char *at;
+    char *end;
+    size_t used;
+    size_t limit;
+};
+
+#define ARENA(ceiling) ((struct arena){.limit = (ceiling)})
+
+/* `size` bytes aligned to 16, uninitialised; NULL at the ceiling. */
+void *arena_alloc(struct arena *a, size_t size);
+void *arena_zalloc(struct arena *a, size_t size);
+
+/* A NUL-terminated copy of len bytes; NULL at the ceiling. */
+char *arena_strndup(struct arena *a, const char *s, size_t len);
+char *arena_strdup(struct arena *a, const char *s);
+
+/* A copy of the view; {NULL, 0} at the ceiling. */
+struct str arena_str(struct arena *a, struct str s);
+
+/* Formatted, NUL-terminated; NULL at the ceiling. */
+char *arena_printf(struct arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Forgets everything; keeps one block for the next use. */
+void arena_reset(struct arena *a);
+
+/* Frees everything. */
+void arena_clear(struct arena *a);

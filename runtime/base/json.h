@@ -1,0 +1,73 @@
+/*
+ * json: reads raw JSON without building a tree. Bodies are bytes: they are validated, searched and spliced,
+ * never decoded and encoded again. Strict RFC 8259: UTF-8 checked, one value, depth at most 128.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+
+enum { JSON_MAX_DEPTH = 128 };
+
+/* 0 when the whole of s is one valid JSON value (blanks around it allowed); -1 with byte offset and reason in err. */
+int json_validate(struct str s, struct err *err);
+
+/* All below take VALID json. A view of a value has no blanks around it. */
+
+enum json_type { JSON_NONE, JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
+enum json_type json_type(struct str value);
+
+/* Walks the members of an object or the items of an array, in order.
+ *     struct json_walk w = json_walk(value); while (json_next(&w)) use(w.key, w.value);
+ * `key` is the raw key between its quotes (escapes not decoded), empty in arrays. */
+struct json_walk {
+    const char *at, *end;
+    bool is_object;
+    struct str key, value;
+};
+struct json_walk json_walk(struct str value);
+bool json_next(struct json_walk *w);
+
+/* The member of that (plain ASCII) name; {NULL, 0} when absent or when `object` is no object. The last one wins when a key repeats. Keys spelt with escapes are matched decoded. */
+struct str json_get(struct str object, const char *name);
+
+/* Several members in one pass over the object: values[i] for names[i]. */
+void json_get_many(struct str object, const char *const *names, struct str *values, int count);
+
+/* By JSON pointer (RFC 6901): "/messages/0/content". */
+struct str json_pointer(struct str value, const char *pointer);
+
+/* The decoded text of a string value, NUL-terminated in the arena (a view into `value` itself when nothing is escaped and arena is NULL is not allowed: arena is required). {NULL,0} when not a string or at the ceiling. */
+struct str json_text(struct str value, struct arena *arena);
+
+/* When the string has no escapes: its bytes without quotes, no copy. Otherwise {NULL, 0}. */
+struct str json_plain(struct str value);
+
+bool json_number(struct str value, double *out);
+bool json_integer(struct str value, int64_t *out); /* false for fractions, exponents and overflow */
+static inline bool json_is_true(struct str value)
+{
+    return value.len == 4 && value.p[0] == 't';
+}
+
+/* Appends `text` as a quoted JSON string (control bytes, quote, backslash escaped; invalid UTF-8 becomes U+FFFD). 0 or -1 at the ceiling. */
+int json_quote(struct buf *out, struct str text);
+
+/* One change to a top-level member of an object. value {NULL, 0} removes it. */
+struct json_edit {
+    const char *name;
+    struct str value;
+};
+
+/*
+ * Splices edits into an object without copying it: fills `pieces` with views (of `object`, of the edits' values and of small
+ * strings in the arena) whose concatenation is the object with each named member replaced in place, appended when absent, or removed (every occurrence
+ * of a repeated key). All other bytes stay as they were. Returns how many pieces, or -1 when `max` or the arena is too small.
+ */
+struct iovec;
+int json_splice(struct str object, const struct json_edit *edits, int count, struct arena *arena, struct iovec *pieces, int max);

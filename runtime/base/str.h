@@ -1,0 +1,53 @@
+/*
+ * str: a view of bytes that somebody else owns. Not NUL-terminated.
+ *
+ *     struct str method = str_of("GET");
+ *     if (str_eq(method, "GET")) ...
+ *     printf(STR_FMT "\n", STR_ARG(method));
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+#include <strings.h>
+
+struct str {
+    const char *p;
+    size_t len;
+};
+
+#define STR_FMT "%.*s"
+#define STR_ARG(s) (int)(s).len, (s).p
+
+static inline struct str str_of(const char *z)
+{
+    return (struct str){z, z ? strlen(z) : 0};
+}
+
+static inline struct str str_n(const char *p, size_t len)
+{
+    return (struct str){p, len};
+}
+
+static inline bool str_eq(struct str s, const char *z)
+{
+    return s.len == strlen(z) && memcmp(s.p, z, s.len) == 0;
+}
+
+static inline bool str_same(struct str a, struct str b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
+}
+
+/* ASCII case ignored, as for HTTP field names. */
+static inline bool str_ieq(struct str s, const char *z)
+{
+    return s.len == strlen(z) && strncasecmp(s.p, z, s.len) == 0;
+}
+
+static inline bool str_starts(struct str s, const char *z)
+{
+    size_t n = strlen(z);
+    return s.len >= n && memcmp(s.p, z, n) == 0;
+}

@@ -1,0 +1,78 @@
+/*
+ * config: what wye.lua returned, validated, as C structs. Owned by a generation.
+ *
+ * Errors name file, line, the field's path and the near name: "routes/wye.lua:7: providers.openai: unknown key 'base_ulr' (did you mean 'base_url'?)".
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+
+struct vm;
+
+enum provider_kind { KIND_OPENAI, KIND_ANTHROPIC, KIND_GEMINI, KIND_AZURE, KIND_BEDROCK, KIND_SIM };
+
+struct provider {
+    const char *name;
+    enum provider_kind kind;
+    const char *base_url;       /* the kind's default when not given; NULL for sim */
+    const char *key_env, *key_file;
+    const char *proxy, *ca_file;
+    unsigned max_connections;   /* 256 */
+    bool is_private;
+};
+
+enum price_bucket { PRICE_INPUT, PRICE_CACHE_READ, PRICE_CACHE_WRITE, PRICE_OUTPUT, PRICE_REASONING, PRICE_BUCKETS };
+
+struct model {
+    const char *id;             /* "provider/id" */
+    const char *name;           /* what the provider calls it */
+    const struct provider *provider;
+    bool has_price;
+    double price[PRICE_BUCKETS]; /* US dollars per million tokens; cache buckets default to input, reasoning to output */
+    uint32_t context;           /* tokens; 0 unknown */
+    int8_t tools, vision, structured; /* 1 yes, 0 no, -1 unknown */
+};
+
+struct alias {
+    const char *name, *target;  /* "gpt-4o" → "wye/route" */
+};
+
+struct config {
+    struct arena arena;
+    struct provider *providers;
+    int provider_count;
+    struct model *models;       /* sorted by id */
+    int model_count;
+    struct alias *aliases;
+    int alias_count;
+    const struct model *fallback; /* `default`; NULL when none */
+    bool direct;
+    struct {
+        size_t body;            /* 32 MiB */
+        unsigned concurrent;    /* 4096, over all workers */
+        unsigned script_ms;     /* 50 */
+        unsigned script_mb;     /* 32 */
+    } limits;
+    struct {
+        double share;           /* -1: not given */
+        const char **masks;
+        int mask_count;
+    } capture;
+    struct {
+        const char *token_env, *token_file;
+    } admin;
+};
+
+/* Reads and validates what wye.lua left on top of vm's stack (popped). `source` and `label` find the line of a key. NULL with err. */
+struct config *config_read(struct vm *vm, struct str source, const char *label, struct err *err);
+void config_free(struct config *c);
+
+const struct model *config_model(const struct config *c, const char *id);
+
+/* The nearest configured model ids to a wrong one, best first; returns how many (at most max). */
+int config_near_models(const struct config *c, const char *wrong, const char **out, int max);
