@@ -1,0 +1,7 @@
+/* shm: memory shared by the master and everything it forks. Zeroed; dies with the last process. */
+#pragma once
+
+#include <stddef.h>
+
+void *shm_new(size_t size);
+void shm_free(void *p, size_t size);

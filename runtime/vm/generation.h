@@ -1,0 +1,57 @@
+/*
+ * generation: one loaded version of a project in one process: files, VM, configuration, routes.
+ *
+ * Counted: the worker holds the live and the warm ones, each request the one it began with. Built aside by
+ * generation_load, then used by swapping a pointer; freed when the last hold is released.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "net/transport.h"
+#include "vm/config.h"
+#include "vm/manifest.h"
+#include "vm/state.h"
+
+struct route {
+    const char *name; /* "route" for route.lua */
+    const char *path; /* "route.lua" */
+    int ref;          /* registry: the function */
+    int after_ref;    /* registry: `after`, or LUA_NOREF */
+};
+
+struct generation_options {
+    /* bind/'s: opens the wye table in a fresh VM before any file runs. */
+    int (*open)(struct vm *vm, struct generation *g, struct err *err);
+    const char *sim_url; /* "http://127.0.0.1:9100" plays providers of kind sim; NULL: none runs */
+    bool is_demo;        /* sim_url plays every provider */
+};
+
+struct generation {
+    unsigned id;
+    struct manifest *files;
+    struct vm *vm;
+    struct config *config;
+    struct endpoint *endpoints; /* one for each provider of config, same order */
+    char **keys;                /* the provider's key ("Bearer …" not included) or NULL, same order; read at load, never shown */
+    struct route *routes;
+    int route_count;
+    const struct generation_options *options;
+    unsigned holds;
+    uint64_t requests, script_errors; /* in this worker */
+    bool is_retired;                  /* a newer VM took its place */
+};
+
+/*
+ * Runs wye.lua and every route of `files` (taken over, freed on failure too) in a new VM. NULL with err: "routes/route.lua:3: …". One hold belongs to the caller.
+ */
+struct generation *generation_load(unsigned id, struct manifest *files, const struct generation_options *options, struct err *err);
+struct generation *generation_hold(struct generation *g);
+void generation_release(struct generation *g);
+
+const struct route *generation_route(const struct generation *g, struct str name);
+
+/* Why a provider cannot be asked ("OPENAI_API_KEY is not set"), or NULL when it can. `out` holds the words. */
+const char *generation_provider_problem(const struct generation *g, const struct provider *p, char *out, size_t size);
