@@ -20,7 +20,7 @@ struct event_base;
 struct loop *loop_new(void);
 void loop_free(struct loop *loop);
 
-/* Runs until loop_stop. */
+/* Runs until loop_stop, or until nothing is watched, timed or posted. */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
@@ -53,8 +53,11 @@ void timer_set(struct timer *t, uint64_t ms_from_now);
 void timer_cancel(struct timer *t);
 void timer_clear(struct timer *t);
 
-/* Readiness of one descriptor, level-triggered, embedded in its owner. */
-enum { WATCH_READ = 1, WATCH_WRITE = 2 };
+/*
+ * Readiness of one descriptor, level-triggered, embedded in its owner. WATCH_EDGE | WATCH_READ reports only news, for an owner
+ * that leaves bytes unread on purpose and still wants to learn of the peer's end. After a reset `ready` sees both events.
+ */
+enum { WATCH_READ = 1, WATCH_WRITE = 2, WATCH_EDGE = 4 };
 struct watch {
     struct loop *loop;
     void *event;
