@@ -15,6 +15,8 @@
 #include "vm/manifest.h"
 #include "vm/state.h"
 
+struct generation;
+
 struct route {
     const char *name; /* "route" for route.lua */
     const char *path; /* "route.lua" */
