@@ -33,9 +33,71 @@ $(BUILD)/spec/%: spec/runtime/%.c $(BUILD)/libwye.a
 	@mkdir -p $(dir $@)
 	$(CC) $(CFLAGS_ALL) -Ispec/support -o $@ $< $(wildcard spec/support/*.c) $(BUILD)/libwye.a -lcmocka $(LIBS)
 
-.PHONY: units
+.PHONY: units build-tests
 units: $(UNITS)
 	@for t in $(UNITS); do echo "== $$t"; $$t || exit 1; done
+build-tests: $(BUILD)/wye $(UNITS)
+
+# run: what is missing is installed, wye is built, and the example project is served in the foreground
+run:
+	@.ci/deps build
+	@$(MAKE) --no-print-directory all
+	@BUILD=$(BUILD) .ci/demo
+
+# test: everything, in under ten minutes; ends with "N passed, N failed"
+test:
+	@.ci/deps test
+	@$(MAKE) --no-print-directory build-tests
+	@BUILD=$(BUILD) .ci/test
+
+# check: layers, sizes, links, lint, static analysis
+check:
+	@.ci/deps test
+	@.ci/check
+
+# san: the whole suite with ASan and UBSan, then the units under valgrind
+SANFLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+san:
+	@.ci/deps test
+	@$(MAKE) --no-print-directory BUILD=build-san CFLAGS='$(SANFLAGS)' build-tests
+	@BUILD=build-san .ci/test units serve
+	@$(MAKE) --no-print-directory build-tests
+	@BUILD=$(BUILD) RUNNER='valgrind -q --error-exitcode=99 --leak-check=full --suppressions=.ci/valgrind' .ci/test units
+
+# stress: the reload and kill tests at length
+stress:
+	@.ci/deps test
+	@$(MAKE) --no-print-directory all
+	@BUILD=$(BUILD) RELOADS=1000 KILLS=1000 node --test spec/serve/reload_load.test.mjs spec/serve/kill.test.mjs
+
+# bench: beside nginx and HAProxy, with the ratios; BENCH=quick takes two minutes
+$(BUILD)/bench/%: spec/bench/%.c
+	@mkdir -p $(dir $@)
+	$(CC) $(CPPFLAGS) $(WARN) -O2 -g -o $@ $< -lpthread
+bench:
+	@.ci/deps bench
+	@$(MAKE) --no-print-directory all $(BUILD)/bench/mock $(BUILD)/bench/hold
+	@BUILD=$(BUILD) luajit spec/bench/run.lua $(BENCH)
+
+# soak: SOAK seconds of mixed load (600 unless given), then the slope of the workers' memory
+soak:
+	@.ci/deps test
+	@$(MAKE) --no-print-directory all
+	@BUILD=$(BUILD) SOAK=$(or $(SOAK),600) node spec/bench/soak.mjs
+
+# install: PREFIX is /usr/local unless given; DESTDIR for packagers
+PREFIX ?= /usr/local
+install: all
+	install -D -m 755 $(BUILD)/wye $(DESTDIR)$(PREFIX)/bin/wye
+	@if [ -d scripts ]; then find scripts -name '*.lua' -exec install -D -m 644 {} $(DESTDIR)$(PREFIX)/share/wye/{} \; ; fi
+
+# format: lays the C out as .clang-format says
+.PHONY: format
+format:
+	clang-format-14 -i $$(find runtime spec -name '*.[ch]' -not -path '*/node_modules/*')
 
 clean:
-	rm -rf $(BUILD)
+	rm -rf $(BUILD) build-san build-fuzz
+
+help:
+	@sed -n '1d; s/^# \([a-z]*\): \(.*\)/  make \1 - \2/p' Makefile | sed 's/ - /\t/' | expand -t 16
