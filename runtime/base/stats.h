@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum stat {
+enum stats_counter {
 #define STAT(name, ...) STAT_##name,
 #include "base/stats.def"
 #undef STAT
@@ -39,7 +39,7 @@ struct stats_board {
     struct stats_slot slots[STATS_MAX_WORKERS];
 };
 
-static inline void stats_add(struct stats_slot *s, enum stat which, int64_t n)
+static inline void stats_add(struct stats_slot *s, enum stats_counter which, int64_t n)
 {
     atomic_fetch_add_explicit(&s->counters[which], (uint64_t)n, memory_order_relaxed);
 }
@@ -52,6 +52,6 @@ void stats_generation(struct stats_slot *s, unsigned id, bool script_error);
 /* A (re)started worker takes its slot: pid, heartbeat, gauges to zero. */
 void stats_begin(struct stats_slot *s, int pid);
 
-const char *stats_metric(enum stat which);
-const char *stats_type(enum stat which);
-const char *stats_help(enum stat which);
+const char *stats_metric(enum stats_counter which);
+const char *stats_type(enum stats_counter which);
+const char *stats_help(enum stats_counter which);
