@@ -1,0 +1,121 @@
+#include "net/fetch.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LONGEST_UNIX_PATH = 107 };
+
+static size_t append(char *p, size_t size, size_t count, void *reply)
+{
+    return buf_append(reply, p, size * count) < 0 ? 0 : size * count;
+}
+
+static bool is_unix(const char *address)
+{
+    return strncmp(address, "unix:", 5) == 0;
+}
+
+static int set_address(CURL *easy, const char *address, const char *path, struct err *err)
+{
+    struct buf url = BUF(16 * 1024);
+    const char *host = is_unix(address) ? "localhost" : address;
+    if (is_unix(address) && strlen(address + 5) > LONGEST_UNIX_PATH)
+        return err_set(err, ERR_BAD_REQUEST, "%s: a socket's path has at most %d bytes", address,
+                       LONGEST_UNIX_PATH);
+    if (buf_printf(&url, "http://%s%s%s", host[0] == ':' ? "127.0.0.1" : "", host, path) < 0)
+        return err_set(err, ERR_BAD_REQUEST, "the path is too long");
+    curl_easy_setopt(easy, CURLOPT_URL, url.p);
+    buf_clear(&url);
+    if (is_unix(address))
+        curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, address + 5);
+    return 0;
+}
+
+static struct curl_slist *headers(const char *token)
+{
+    struct curl_slist *list = curl_slist_append(NULL, "Expect:");
+    list = curl_slist_append(list, "Content-Type: application/json");
+    struct buf line = BUF(8 * 1024);
+    if (token && buf_printf(&line, "Authorization: Bearer %s", token) == 0)
+        list = curl_slist_append(list, line.p);
+    buf_clear(&line);
+    return list;
+}
+
+static void set_request(CURL *easy, const char *method, struct str body, unsigned timeout_ms)
+{
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http");
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
+    if (strcmp(method, "HEAD") == 0) {
+        curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+        return;
+    }
+    if (body.len > 0 || strcmp(method, "GET") != 0) {
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body.len > 0 ? body.p : "");
+    }
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
+}
+
+static int fail_connect(CURL *easy, const char *address, struct err *err)
+{
+    long number = 0;
+    curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &number);
+    if (number == EACCES || number == EPERM)
+        return err_set(err, ERR_SYSTEM, "%s: %s", address, strerror((int)number));
+    if (is_unix(address) && number == ENOENT)
+        return err_set(err, ERR_CONNECT, "no server at %s (no such socket)", address);
+    return err_set(err, ERR_CONNECT, "no server at %s%s%s%s", address, number ? " (" : "",
+                   number ? strerror((int)number) : "", number ? ")" : "");
+}
+
+static int fail(CURL *easy, CURLcode code, const char *address, const char *words, struct err *err)
+{
+    switch (code) {
+    case CURLE_COULDNT_CONNECT:
+        return fail_connect(easy, address, err);
+    case CURLE_OPERATION_TIMEDOUT:
+        return err_set(err, ERR_TIMEOUT, "%s did not answer in time", address);
+    case CURLE_WRITE_ERROR:
+        return err_set(err, ERR_LIMIT, "%s: the reply is too large", address);
+    case CURLE_URL_MALFORMAT:
+    case CURLE_COULDNT_RESOLVE_HOST:
+        return err_set(err, ERR_BAD_REQUEST, "%s is not an address (try 127.0.0.1:9090 or unix:/path)", address);
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_WEIRD_SERVER_REPLY:
+        return err_set(err, ERR_MALFORMED, "%s does not speak HTTP/1.1", address);
+    default:
+        return err_set(err, ERR_CUT, "%s: %s", address, words[0] ? words : curl_easy_strerror(code));
+    }
+}
+
+int fetch(const char *address, const char *method, const char *path, struct str body, const char *token,
+          unsigned timeout_ms, struct buf *reply, int *status, struct err *err)
+{
+    char words[CURL_ERROR_SIZE] = "";
+    CURL *easy = curl_easy_init();
+    if (easy == NULL)
+        return err_set(err, ERR_SYSTEM, "libcurl does not start");
+    struct curl_slist *list = headers(token);
+    int result = set_address(easy, address, path, err);
+    if (result == 0) {
+        set_request(easy, method, body, timeout_ms);
+        curl_easy_setopt(easy, CURLOPT_HTTPHEADER, list);
+        curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, words);
+        curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, append);
+        curl_easy_setopt(easy, CURLOPT_WRITEDATA, reply);
+        CURLcode code = curl_easy_perform(easy);
+        long answered = 0;
+        curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &answered);
+        *status = (int)answered;
+        result = code == CURLE_OK ? 0 : fail(easy, code, address, words, err);
+    }
+    curl_slist_free_all(list);
+    curl_easy_cleanup(easy);
+    return result;
+}

@@ -1,0 +1,25 @@
+/*
+ * fetch: one blocking HTTP request, for the command line. Servers and workers never call it.
+ *
+ * `err->kind` tells what a command has to tell apart: ERR_CONNECT means that nothing listens at the address
+ * (refused, or no such socket), so commands exit 3; every other kind means that something was there but did
+ * not answer as it should. Proxies of the environment are ignored and redirects are not followed.
+ *
+ *     struct buf reply = BUF(1 << 20);
+ *     int status;
+ *     if (fetch("127.0.0.1:9090", "GET", "/status", str_of(NULL), NULL, 5000, &reply, &status, &err) < 0)
+ *         return err.kind == ERR_CONNECT ? 3 : 1;
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+
+/*
+ * `address` is "127.0.0.1:9090", ":9090", "[::1]:9090" or "unix:/path". `token` (or NULL) is sent as a bearer token.
+ * The reply's body is appended to `reply`, whose ceiling holds. `timeout_ms` bounds the whole (0: none). Any
+ * status is a success here: 0 and *status, or -1 with *err.
+ */
+int fetch(const char *address, const char *method, const char *path, struct str body, const char *token,
+          unsigned timeout_ms, struct buf *reply, int *status, struct err *err);
