@@ -18,9 +18,11 @@
 
 enum {
     HTTP_MAX_HEAD = 32 * 1024,
-    HTTP_MAX_LINE = 8 * 1024,
+    HTTP_MAX_LINE = 4 * 1024,  /* the request or status line, with its CRLF */
+    HTTP_MAX_FIELD = 8190,     /* one field line, with its CRLF */
     HTTP_MAX_FIELDS = 100,
     HTTP_MAX_CHUNK_EXTENSION = 256,
+    HTTP_MAX_TRAILERS = 8 * 1024,
 };
 
 enum http_framing { HTTP_NO_BODY, HTTP_LENGTH, HTTP_CHUNKED, HTTP_UNTIL_CLOSE };
@@ -43,8 +45,8 @@ struct http_head {
 };
 
 struct http_error {
-    int status;       /* 400, 413, 414, 417, 431, 501, 505: what a server answers */
-    const char *why;  /* static */
+    int status;      /* 400, 413, 414, 417, 431, 501, 505: what a server answers; 502 for a reply */
+    const char *why; /* static */
 };
 
 /*
@@ -57,6 +59,13 @@ int http_parse_request(struct http_head *head, const char *p, size_t len, size_t
 /* The same for a reply. `method` is that of its request (HEAD and CONNECT change the framing). 1xx heads parse like any other. */
 int http_parse_response(struct http_head *head, struct str method, const char *p, size_t len, size_t *scanned,
                         struct http_error *error);
+
+/*
+ * The path and query of a request's target, whichever form it was sent in: "/v1/models?x=1" for both
+ * that and "http://host/v1/models?x=1" ("/" when an absolute target has no path), "*" and
+ * "host:port" as they are.
+ */
+struct str http_path(const struct http_head *head);
 
 /* The first field of that name (ASCII case ignored); NULL-pointer str when absent. */
 struct str http_field(const struct http_head *head, const char *name);
