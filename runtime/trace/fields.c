@@ -1,0 +1,97 @@
+#include "trace/fields.h"
+
+#include <stdio.h>
+
+const enum field_type field_types[FIELD_COUNT] = {
+#define FIELD(name, type) FIELD_##type,
+#include "trace/fields.def"
+#undef FIELD
+};
+
+const struct show field_shows[] = {
+#define SHOW(group, name, field, doc) {GROUP_##group, name, F_##field, doc},
+#include "trace/fields.def"
+#undef SHOW
+};
+const int field_show_count = sizeof field_shows / sizeof field_shows[0];
+
+const char *group_name(enum group g)
+{
+    static const char *const names[] = {"", "limit", "candidate", "attempt", "attempt.usage", "arm", "note", "captured"};
+    return names[g];
+}
+
+static const char *type_name(enum field_type type)
+{
+    static const char *const names[] = {"string", "integer", "number", "boolean",
+                                        "number", "JSON",    "list",   "string"};
+    return names[type];
+}
+
+const char *event_type_name(unsigned type)
+{
+    static const char *const names[] = {"?",       "begin", "note",    "candidate", "attempt_start",
+                                        "attempt", "arm",   "capture", "decision"};
+    return names[type <= EVENT_DECISION ? type : 0];
+}
+
+char *field_query_name(const struct show *show, char *out, size_t size)
+{
+    const char *group = group_name(show->group);
+    snprintf(out, size, "%s%s%s", group, group[0] ? "." : "", show->name);
+    return out;
+}
+
+enum { NAME_MAX_LEN = 48 };
+
+static int least(int a, int b, int c)
+{
+    int least = a < b ? a : b;
+    return least < c ? least : c;
+}
+
+/* Levenshtein's distance of two short names. */
+static int distance(struct str a, const char *b)
+{
+    int row[NAME_MAX_LEN + 1], len = (int)strlen(b);
+    for (int j = 0; j <= len; j++)
+        row[j] = j;
+    for (size_t i = 0; i < a.len; i++) {
+        int diagonal = row[0];
+        row[0] = (int)i + 1;
+        for (int j = 1; j <= len; j++) {
+            int above = row[j];
+            row[j] = least(above + 1, row[j - 1] + 1, diagonal + (a.p[i] != b[j - 1]));
+            diagonal = above;
+        }
+    }
+    return row[len];
+}
+
+const struct show *field_find(struct str name, const struct show **near)
+{
+    int best = name.len < 4 ? 2 : 4;
+    *near = NULL;
+    for (int i = 0; i < field_show_count; i++) {
+        char own[NAME_MAX_LEN + 1];
+        field_query_name(&field_shows[i], own, sizeof own);
+        if (str_eq(name, own))
+            return &field_shows[i];
+        int far = name.len <= NAME_MAX_LEN ? distance(name, own) : best;
+        if (far < best) {
+            best = far;
+            *near = &field_shows[i];
+        }
+    }
+    return NULL;
+}
+
+void fields_print(struct buf *out)
+{
+    buf_puts(out, "| field | type | meaning |\n|---|---|---|\n");
+    for (int i = 0; i < field_show_count; i++) {
+        char name[NAME_MAX_LEN + 1];
+        buf_printf(out, "| `%s` | %s | %s |\n", field_query_name(&field_shows[i], name, sizeof name),
+                   type_name(field_types[field_shows[i].field]), field_shows[i].doc);
+    }
+}
