@@ -1,0 +1,88 @@
+/*
+ * admin: the control API, on its own address and in its own process. HTTP in front, a socket to the master behind.
+ *
+ *   GET  /health            200 {"ok":true} while the master lives
+ *   GET  /ready             200 when every worker serves, else 503
+ *   GET  /metrics           Prometheus text
+ *   GET  /status            what runs (below)
+ *   POST /reload[?force=1]  load + check + use; 200 {"ok","message","generation","hash","unchanged"}
+ *   POST /load              load + check only
+ *   POST /use/G /rollback /drop/G
+ *   GET  /generations/G     {"id","hash","files":[{"path","bytes","text"}]} (text null when it is no UTF-8)
+ *   GET  /diff/A/B          {"a","b","files":[{"path","change":"added|removed|changed","diff"}],"text"} with unified diffs
+ *   GET  /decisions/ID      the decision as `wye trace --json` prints it
+ *
+ * Refusals: {"ok":false,"message","error":{"message","file","line"}} with 400, 403 (Host, Origin), 401 (token), 404, 405, 409 (another change is under
+ * way, the live generation), 422 (the project was refused). G is a number, or for reading a hash prefix. POST bodies are ignored and at most 64 KiB.
+ *
+ * /status: {"version","pid","uptime_s","listen","admin","project","trace_dir","state_dir","generation","ready","workers":[{"slot","pid","state","restarts",
+ * "generation","requests","in_flight","connections"}],"generations":[{"id","hash","state":"live|warm|quarantined|loading","loaded_at","requests",
+ * "script_errors","files"}],"trace":{"events","dropped"}}
+ *
+ * On loopback or a Unix socket no token is asked for, but Host must be a loopback name or address (or the one configured) and Origin, when present,
+ * must match it: a web page must not reach this API through its reader's browser. Any other address needs the token.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/stats.h"
+
+enum { HOST_HISTORY = 256, CONTROL_MAX = 96 * 1024 };
+
+enum worker_state { WORKER_DOWN, WORKER_STARTING, WORKER_SERVING, WORKER_DRAINING };
+
+/* What the master tells in shared memory, so that /ready and /metrics need no answer from it. */
+struct host_board {
+    _Atomic unsigned live; /* generation; 0: none yet */
+    _Atomic bool is_draining;
+    _Atomic uint64_t reloads_done, reloads_unchanged, reloads_refused, reloads_reverted;
+    struct {
+        _Atomic int state; /* enum worker_state */
+        _Atomic unsigned restarts;
+    } workers[STATS_MAX_WORKERS];
+    struct {
+        _Atomic unsigned id; /* written last */
+        char hash[65];
+    } history[HOST_HISTORY]; /* by id % HOST_HISTORY */
+};
+
+/* ---- between admin and master: datagrams on a SOCK_SEQPACKET pair ---- */
+
+enum control_verb { CONTROL_STATUS = 1, CONTROL_RELOAD, CONTROL_LOAD, CONTROL_USE, CONTROL_ROLLBACK, CONTROL_DROP };
+
+struct control_request {
+    uint64_t ticket; /* comes back with the answer */
+    uint32_t verb;
+    uint32_t generation;
+    uint32_t force;
+};
+
+struct control_reply {
+    uint64_t ticket;
+    uint32_t status; /* of HTTP */
+    uint32_t length; /* of the JSON that follows in the same datagram */
+};
+
+struct admin_options {
+    int listen_fd;
+    int control_fd;
+    const char *address; /* as configured: its host is allowed in Host */
+    const char *token;   /* NULL: none needed */
+    const char *trace_dir;
+    const char *state_dir;
+    const struct stats_board *board;
+    const struct host_board *host;
+    /* Appends the packed manifest whose hash begins with `prefix`. */
+    int (*read_generation)(const char *state_dir, const char *prefix, struct buf *out, struct err *err);
+};
+
+/* Serves until the master goes. Returns the process's exit status. */
+int admin_run(const struct admin_options *options);
+
+/* May this address be served without a token: loopback or a Unix socket? */
+bool admin_is_local(const char *address);
