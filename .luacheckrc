@@ -5,4 +5,4 @@ exclude_files = { "spec/node_modules", "build*" }
 files["routes"] = { std = "max", read_globals = { "wye" } }
 files["scripts"] = { read_globals = { "wye" } }
 files["spec"] = { std = "+busted", read_globals = { "wye" } }
-files["spec/bench"] = { globals = { "request", "response", "init", "done", "setup", "delay" }, read_globals = { "wrk" } }
+files["spec/bench"] = { globals = { "init", "done", "wrk" } }

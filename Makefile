@@ -76,8 +76,8 @@ $(BUILD)/bench/%: spec/bench/%.c
 	$(CC) $(CPPFLAGS) $(WARN) -O2 -g -o $@ $< -lpthread
 bench:
 	@.ci/deps bench
-	@$(MAKE) --no-print-directory all $(BUILD)/bench/mock $(BUILD)/bench/hold
-	@BUILD=$(BUILD) luajit spec/bench/run.lua $(BENCH)
+	@$(MAKE) --no-print-directory all $(BUILD)/bench/mock $(BUILD)/bench/load
+	@BUILD=$(BUILD) node spec/bench/run.mjs $(BENCH)
 
 # soak: SOAK seconds of mixed load (600 unless given), then the slope of the workers' memory
 soak:

@@ -1,0 +1,5 @@
+local hold = wye.model "mock/hold"
+
+return function()
+  return hold, "held"
+end

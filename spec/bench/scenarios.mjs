@@ -1,0 +1,191 @@
+// What `make bench` measures. Each scenario returns tables: a title, rows of rounds by router, and the figures' labels.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { appendFileSync, mkdirSync, readFileSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import * as measure from './measure.mjs'
+import { BUILD, startRouter, stop, tree } from './routers.mjs'
+
+// Runs `step(router)` for each of the names in turn, `rounds` times over, so that what changes on the machine meets all alike.
+async function alternate({ mock, root, rounds }, names, step) {
+  const routers = []
+  for (const name of names) routers.push(name === 'direct' ? mock : await startRouter(name, mock, root))
+  const rows = Object.fromEntries(names.map((name) => [name, []]))
+  for (let i = 0; i < rounds; i++) for (const router of routers) rows[router.name].push(await step(router))
+  for (const router of routers) if (router !== mock) await stop(router.child)
+  return rows
+}
+
+const speed = { us: 'CPU us/request', rps: 'requests/s', p50: 'p50 us', p99: 'p99 us' }
+
+export async function plain(context) {
+  const tables = []
+  const counts = context.quick ? [64] : [64, 256]
+  for (const size of ['1 KB', '50 KB'])
+    for (const connections of counts) {
+      const options = { body: context.bodies[size], connections, seconds: context.seconds }
+      const rounds = await alternate(context, context.routers, (router) => measure.wrk(router, options))
+      tables.push({ title: `${size} requests, ${connections} connections`, rounds, figures: speed })
+    }
+  return tables
+}
+
+// One connection: what the router adds to the latency of going direct.
+export async function added(context) {
+  const options = { body: context.bodies['1 KB'], connections: 1, seconds: context.seconds }
+  const rounds = await alternate(context, ['direct', ...context.routers], (router) => measure.wrk(router, options))
+  for (const name of context.routers)
+    rounds[name].forEach((row, i) => {
+      row.added50 = row.p50 - rounds.direct[i].p50
+      row.added99 = row.p99 - rounds.direct[i].p99
+    })
+  delete rounds.direct
+  const figures = { added50: 'added p50 us', added99: 'added p99 us', us: 'CPU us/request' }
+  return [{ title: '1 KB requests, 1 connection, latency added over direct', rounds, figures }]
+}
+
+async function heldCount(mock) {
+  return Number(await (await fetch(`http://127.0.0.1:${mock.port}/held`)).text())
+}
+
+async function until(what, deadlineMs, condition) {
+  for (const deadline = Date.now() + deadlineMs; Date.now() < deadline; ) {
+    if (await condition()) return
+    await new Promise((done) => setTimeout(done, 20))
+  }
+  throw new Error(`waited in vain for ${what}`)
+}
+
+// 4,000 requests wait at the upstream while others go through, at a rate and as fast as it goes.
+export async function held(context) {
+  const { bodies, mock, quick } = context
+  const count = 4000
+  const rounds = {}
+  for (const name of context.routers) rounds[name] = []
+  for (let i = 0; i < (quick ? 1 : 3); i++)
+    for (const name of context.routers) {
+      const router = await startRouter(name, mock, context.root)
+      const warm = { body: bodies['1 KB'], connections: 64, seconds: 1 }
+      await measure.wrk(router, warm)
+      const before = measure.anonymousKb(router)
+      const close = await measure.open(router, 'hold', { body: bodies.hold, connections: count })
+      await until(`${count} held requests through ${name}`, 20000, async () => (await heldCount(mock)) === count)
+      const each = (measure.anonymousKb(router) - before) / count
+      const paced = await measure.load(router, 'rate', { ...warm, rate: 10000, seconds: context.seconds })
+      const full = await measure.wrk(router, { ...warm, seconds: context.seconds })
+      rounds[name].push({ ...full, paced: paced.us, paced_p99: paced.p99, paced_rps: paced.rps, each })
+      await close()
+      await stop(router.child)
+      await until('the held requests to be gone', 20000, async () => (await heldCount(mock)) === 0)
+    }
+  const figures = { each: 'KB/held', paced: 'us at 10,000/s', paced_rps: 'reached/s', us: 'us at full', rps: 'full/s', p99: 'full p99 us' }
+  return [{ title: `${count} requests held open at the upstream, 64 connections beside them`, rounds, figures }]
+}
+
+export async function events(context) {
+  const options = { body: context.bodies.events, connections: 64, seconds: context.quick ? 2 : 4 }
+  const rounds = await alternate(context, context.routers, async (router) => {
+    const run = await measure.load(router, 'events', options)
+    return { ...run, each: run.cpuNs / 1000 / run.events, rate: run.events / run.seconds, share: run.held_back / run.events }
+  })
+  const figures = { each: 'CPU us/event', rate: 'events/s', p50: 'delay p50 us', p99: 'delay p99 us', held_back: 'held back' }
+  return [{ title: '64 streams, an event each 5 ms', rounds, figures }]
+}
+
+export async function memory(context) {
+  const rounds = {}
+  const connections = 4000
+  for (const name of context.routers) {
+    const router = await startRouter(name, context.mock, context.root)
+    const idle = measure.memoryKb(router) / 1024
+    await measure.wrk(router, { body: context.bodies['1 KB'], connections: 64, seconds: 1 })
+    const before = measure.anonymousKb(router)
+    const close = await measure.open(router, 'idle', { body: context.bodies['1 KB'], connections })
+    rounds[name] = [{ idle, connection: (measure.anonymousKb(router) - before) / connections, processes: tree(router.child.pid).length }]
+    await close()
+    await stop(router.child)
+  }
+  const figures = { idle: 'MiB idle', connection: 'KB/idle conn', processes: 'processes' }
+  return [{ title: `memory: idle, and for each of ${connections} idle connections`, rounds, figures }]
+}
+
+export async function calls(context) {
+  const options = { body: context.bodies['1 KB'], connections: 64, seconds: 1 }
+  const single = { ...context, rounds: 1 }
+  const rounds = await alternate(single, context.routers, async (router) => ({ calls: await measure.syscalls(router, options) }))
+  return [{ title: 'system calls for each 1 KB request, 64 connections (strace)', rounds, figures: { calls: 'calls/request' } }]
+}
+
+function reload(router) {
+  const [command, ...args] = [join(BUILD, 'wye'), 'reload', '--admin', router.admin]
+  const child = spawn(command, args, { stdio: 'ignore' })
+  return once(child, 'exit').then(([code]) => {
+    if (code !== 0) throw new Error(`reload ended with ${code}`)
+  })
+}
+
+function edit(router) {
+  appendFileSync(join(router.project, 'route.lua'), `-- ${process.hrtime.bigint()}\n`)
+}
+
+async function whileReloading(router, options) {
+  const end = Date.now() + options.seconds * 1000
+  const running = measure.wrk(router, options)
+  for (let at = Date.now(); at + 300 < end; at += 1000) {
+    edit(router)
+    await reload(router)
+    await new Promise((done) => setTimeout(done, Math.max(0, at + 1000 - Date.now())))
+  }
+  return running
+}
+
+// wye only: the same load with and without a reload each second.
+export async function reloads(context) {
+  if (!context.routers.includes('wye')) return []
+  const router = await startRouter('wye', context.mock, context.root)
+  const options = { body: context.bodies['1 KB'], connections: 64, seconds: context.quick ? 3 : 5 }
+  const rounds = { 'still': [], 'reloading': [] }
+  for (let i = 0; i < context.rounds; i++) {
+    rounds.still.push(await measure.wrk(router, options))
+    rounds.reloading.push(await whileReloading(router, options))
+  }
+  rounds.reloading.forEach((row, i) => (row.share = row.rps / rounds.still[i].rps))
+  rounds.still.forEach((row) => (row.share = 1))
+  await stop(router.child)
+  return [{ title: 'wye with a reload each second', rounds, figures: { ...speed, share: 'share of still' } }]
+}
+
+// wye only: from the command to live, 10 route files, 4 workers.
+export async function live(context) {
+  if (!context.routers.includes('wye')) return []
+  const router = await startRouter('wye', context.mock, context.root, { workers: 4 })
+  const route = readFileSync(join(router.project, 'route.lua'))
+  mkdirSync(join(router.project, 'rules'), { recursive: true })
+  for (let i = readdirSync(router.project).length; i < 12; i++) appendFileSync(join(router.project, `r${i}.lua`), route)
+  const rows = []
+  for (let i = 0; i < context.rounds * 2; i++) {
+    edit(router)
+    const before = process.hrtime.bigint()
+    await reload(router)
+    rows.push({ ms: Number(process.hrtime.bigint() - before) / 1e6 })
+  }
+  await stop(router.child)
+  return [{ title: 'wye reload, 10 route files, 4 workers, with its gates and the command itself', rounds: { wye: rows }, figures: { ms: 'ms to live' } }]
+}
+
+// User instructions for each request: the difference between a short and a long run under callgrind.
+export async function callgrind(context) {
+  const count = async (requests) => {
+    const under = ['valgrind', '--tool=callgrind', '--trace-children=yes', '--callgrind-out-file=' + join(context.root, `cg.${requests}.%p`)]
+    const router = await startRouter('wye', context.mock, context.root, { under })
+    const run = await measure.load(router, 'rate', { body: context.bodies['1 KB'], connections: 16, seconds: 6, rate: requests / 6 })
+    await stop(router.child)
+    const outputs = readdirSync(context.root).filter((name) => name.startsWith(`cg.${requests}.`))
+    const total = outputs.map((name) => /^(?:totals|summary): (\d+)/m.exec(readFileSync(join(context.root, name), 'utf8')))
+    return { instructions: total.reduce((sum, match) => sum + Number(match?.[1] ?? 0), 0), requests: run.requests }
+  }
+  const few = await count(600)
+  const many = await count(3600)
+  const each = (many.instructions - few.instructions) / (many.requests - few.requests)
+  return [{ title: 'user instructions for each 1 KB request (callgrind)', rounds: { wye: [{ each }] }, figures: { each: 'instructions' } }]
+}
