@@ -2,6 +2,7 @@
 
 #include "net/http.h"
 #include "net/http_bytes.h"
+#include "net/http_fields.h"
 
 /* Where in the chunked grammar of RFC 9112 section 7.1 the next byte stands. */
 enum {
@@ -17,12 +18,6 @@ enum {
     TRAILER_LF,
     END_LF,
 };
-
-static int refuse(struct http_error *error, int status, const char *why)
-{
-    *error = (struct http_error){status, why};
-    return -1;
-}
 
 void http_body_init(struct http_body *body, const struct http_head *head)
 {
@@ -41,12 +36,12 @@ static int size_byte(struct http_body *body, char c, struct http_error *error)
 {
     if (http_is(c, HTTP_HEX)) {
         if (++body->count > 16)
-            return refuse(error, 400, "a chunk size over 16 digits");
+            return http_refuse(error, 400, "a chunk size over 16 digits");
         body->left = body->left << 4 | hex_value(c);
         return 0;
     }
     if (body->count == 0 || (c != '\r' && c != ';'))
-        return refuse(error, 400, "a chunk size that is no hexadecimal number");
+        return http_refuse(error, 400, "a chunk size that is no hexadecimal number");
     body->count = 1;
     body->state = c == ';' ? EXTENSION_NAME : SIZE_LF;
     return 0;
@@ -59,13 +54,13 @@ static int extension_byte(struct http_body *body, char c, struct http_error *err
         return 0;
     }
     if (http_is(c, HTTP_CONTROL))
-        return refuse(error, 400, "a control byte in a chunk extension");
+        return http_refuse(error, 400, "a control byte in a chunk extension");
     if (++body->count > HTTP_MAX_CHUNK_EXTENSION)
-        return refuse(error, 400, "chunk extensions over 256 bytes");
+        return http_refuse(error, 400, "chunk extensions over 256 bytes");
     if (body->state == EXTENSION_NAME && http_is(c, HTTP_TCHAR))
         body->state = EXTENSION;
     else if (body->state == EXTENSION_NAME && c != ' ' && c != '\t')
-        return refuse(error, 400, "a chunk extension without a name");
+        return http_refuse(error, 400, "a chunk extension without a name");
     return 0;
 }
 
@@ -73,13 +68,33 @@ static int extension_byte(struct http_body *body, char c, struct http_error *err
 static bool is_forbidden(const char *name)
 {
     static const char *const names[] = {
-        "authorization",       "connection",        "content-encoding",  "content-length",
-        "content-range",       "content-type",      "cookie",            "expect",
-        "host",                "keep-alive",        "max-forwards",      "proxy-authenticate",
-        "proxy-authorization", "proxy-connection",  "set-cookie",        "te",
-        "trailer",             "transfer-encoding", "upgrade",           "www-authenticate",
-        "x-api-key",           "api-key",           "x-forwarded-for",   "x-forwarded-host",
-        "x-forwarded-proto",   "forwarded",         "x-goog-api-key",
+        "authorization",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-range",
+        "content-type",
+        "cookie",
+        "expect",
+        "host",
+        "keep-alive",
+        "max-forwards",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "set-cookie",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "www-authenticate",
+        "x-api-key",
+        "api-key",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+        "forwarded",
+        "x-goog-api-key",
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcasecmp(name, names[i]) == 0)
@@ -97,14 +112,14 @@ static int trailer_name_byte(struct http_body *body, char c, struct http_error *
     }
     if (c == ':' && len > 0) {
         if (is_forbidden(body->trailer))
-            return refuse(error, 400, "a trailer that may not come after the content");
+            return http_refuse(error, 400, "a trailer that may not come after the content");
         body->state = TRAILER_VALUE;
         return 0;
     }
     if (!http_is(c, HTTP_TCHAR))
-        return refuse(error, 400, "a trailer name that is no token");
+        return http_refuse(error, 400, "a trailer name that is no token");
     if (len + 1 == sizeof body->trailer)
-        return refuse(error, 400, "a trailer name over 63 bytes");
+        return http_refuse(error, 400, "a trailer name over 63 bytes");
     body->trailer[len] = c;
     return 0;
 }
@@ -114,7 +129,7 @@ static int trailer_value_byte(struct http_body *body, char c, struct http_error 
     if (c == '\r')
         body->state = TRAILER_LF;
     else if (http_is(c, HTTP_CONTROL))
-        return refuse(error, 400, "a control byte in a trailer");
+        return http_refuse(error, 400, "a control byte in a trailer");
     return 0;
 }
 
@@ -128,7 +143,7 @@ static void begin_trailer(struct http_body *body)
 static int line_feed(struct http_body *body, char c, struct http_error *error)
 {
     if (c != '\n')
-        return refuse(error, 400, "a bare CR in chunked framing");
+        return http_refuse(error, 400, "a bare CR in chunked framing");
     if (body->state == END_LF) {
         body->done = true;
     } else if (body->state == TRAILER_LF) {
@@ -156,13 +171,13 @@ static int framing_byte(struct http_body *body, char c, struct http_error *error
         return extension_byte(body, c, error);
     case DATA_CR:
         if (c != '\r')
-            return refuse(error, 400, "a chunk longer than its size");
+            return http_refuse(error, 400, "a chunk longer than its size");
         body->state = DATA_LF;
         return 0;
     case TRAILER_NAME:
     case TRAILER_VALUE:
         if (body->count++ >= HTTP_MAX_TRAILERS)
-            return refuse(error, 431, "trailers over 8 KiB");
+            return http_refuse(error, 431, "trailers over 8 KiB");
         return body->state == TRAILER_NAME ? trailer_name_byte(body, c, error)
                                            : trailer_value_byte(body, c, error);
     default:

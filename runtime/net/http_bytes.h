@@ -1,5 +1,5 @@
 /*
- * http_bytes: what each byte may be in HTTP, for the head and the body parser. Internal to net/http*.c.
+ * http_bytes: what each byte may be in HTTP. Internal to the parsers of this folder.
  *
  * One table of 256 entries answers every membership question, and one scan finds the bytes
  * that end a line or may not occur at all, sixteen at a time where SSE2 exists.

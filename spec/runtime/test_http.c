@@ -64,7 +64,8 @@ static struct outcome read_message(struct str bytes, size_t first, size_t step)
     return o;
 }
 
-static void assert_same(const char *id, size_t cut, const struct outcome *a, const struct outcome *b)
+static void assert_same(const char *id, size_t cut, const struct outcome *a,
+                        const struct outcome *b)
 {
     if (a->whole != b->whole || a->status != b->status || a->why != b->why ||
         a->head_length != b->head_length || !str_same(buf_str(&a->content), buf_str(&b->content)))
@@ -121,10 +122,13 @@ static void check_vector(struct str line)
     struct str expect = json_member(line, "expect");
     struct buf raw = decode_base64(json_member(line, "raw_b64"));
     struct outcome o = read_every_way(id, buf_str(&raw));
-    bool is_free = str_eq(json_member(line, "config_dependent"), "true") || str_eq(expect, "either");
+    bool is_free =
+        str_eq(json_member(line, "config_dependent"), "true") || str_eq(expect, "either");
     if (!is_free && o.whole != str_eq(expect, "accept"))
         fail_msg("%s: expected " STR_FMT ", got %s", id, STR_ARG(expect),
-                 o.whole ? "accept" : o.why ? o.why : "more to come");
+                 o.whole ? "accept"
+                 : o.why ? o.why
+                         : "more to come");
     buf_clear(&o.content);
     buf_clear(&raw);
 }
@@ -296,7 +300,8 @@ static void test_framing(void **state)
     ASSERT_STATUS(POST "Transfer-Encoding:\r\n\r\n0\r\n\r\n", 400);
     ASSERT_STATUS(POST "Transfer-Encoding: \xe1\xbb\xa9hunked\r\n\r\n0\r\n\r\n", 400);
     ASSERT_STATUS(POST "Transfer-Encoding: \vchunked\r\n\r\n0\r\n\r\n", 400);
-    ASSERT_STATUS(POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400);
+    ASSERT_STATUS(POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+                  400);
     ASSERT_STATUS("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400);
 }
 
@@ -382,12 +387,14 @@ static void test_replies(void **state)
     assert_int_equal(head.status, 200);
     assert_true(str_eq(head.reason, "OK"));
     assert_reply("HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", HTTP_NO_BODY, true);
-    assert_reply("GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", HTTP_CHUNKED, true);
+    assert_reply("GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", HTTP_CHUNKED,
+                 true);
     assert_reply("GET", "HTTP/1.1 200 OK\r\n\r\n", HTTP_UNTIL_CLOSE, false);
     assert_reply("GET", "HTTP/1.1 200\r\n\r\n", HTTP_UNTIL_CLOSE, false);
     assert_reply("GET", "HTTP/1.1 200 \r\n\r\n", HTTP_UNTIL_CLOSE, false);
     assert_reply("GET", "HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\n", HTTP_LENGTH, false);
-    assert_reply("GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 3\r\n\r\n", HTTP_NO_BODY, true);
+    assert_reply("GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 3\r\n\r\n", HTTP_NO_BODY,
+                 true);
     assert_reply("POST", "HTTP/1.1 100 Continue\r\n\r\n", HTTP_NO_BODY, true);
     assert_reply("POST", "HTTP/1.1 204 x\r\nContent-Length: 3\r\n\r\n", HTTP_NO_BODY, false);
     assert_reply("CONNECT", "HTTP/1.1 200 x\r\n\r\n", HTTP_NO_BODY, true);
@@ -399,7 +406,8 @@ static void test_replies(void **state)
     assert_int_equal(parse_reply("GET", "\r\nHTTP/1.1 200 OK\r\n\r\n"), -1);
     assert_int_equal(parse_reply("GET", "HTTP/1.1 200 OK\nA: b\n\n"), -1);
     assert_int_equal(parse_reply("GET", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n"
-                                        "Transfer-Encoding: chunked\r\n\r\n"), -1);
+                                        "Transfer-Encoding: chunked\r\n\r\n"),
+                     -1);
     assert_int_equal(parse_reply("GET", "HTTP/1.1 200 OK\r\nContent-Length: 3, 3\r\n\r\n"), -1);
 }
 
@@ -468,12 +476,18 @@ static void test_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_vectors),     cmocka_unit_test(test_fields),
-        cmocka_unit_test(test_request_line), cmocka_unit_test(test_path),
-        cmocka_unit_test(test_limits),      cmocka_unit_test(test_framing),
-        cmocka_unit_test(test_connection),  cmocka_unit_test(test_chunked),
-        cmocka_unit_test(test_replies),     cmocka_unit_test(test_until_close),
-        cmocka_unit_test(test_content_before_error), cmocka_unit_test(test_questions),
+        cmocka_unit_test(test_vectors),
+        cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_request_line),
+        cmocka_unit_test(test_path),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_framing),
+        cmocka_unit_test(test_connection),
+        cmocka_unit_test(test_chunked),
+        cmocka_unit_test(test_replies),
+        cmocka_unit_test(test_until_close),
+        cmocka_unit_test(test_content_before_error),
+        cmocka_unit_test(test_questions),
         cmocka_unit_test(test_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-
 static const char *root(void)
 {
     const char *places[] = {getenv("WYE_SHARED"), "../shared", "../../shared"};
