@@ -1,0 +1,117 @@
+#include "base/usage.h"
+
+#include <string.h>
+
+static void print_notes(FILE *out, const struct opt *row)
+{
+    bool has_default = row->fallback != NULL, has_env = row->env && row->name;
+    if (!has_default && !has_env)
+        return;
+    fprintf(out, " (%s%s%s%s)", has_default ? "default: " : "", has_default ? row->fallback : "",
+            has_default && has_env ? "; " : "", has_env ? row->env : "");
+}
+
+static void print_row(FILE *out, const struct opt *row)
+{
+    char left[64], short_form[8] = "";
+    if (row->letter)
+        snprintf(short_form, sizeof short_form, "-%c, ", row->letter);
+    if (row->name)
+        snprintf(left, sizeof left, "%4s--%s%s%s", short_form, row->name, row->arg ? " " : "",
+                 row->arg ? row->arg : "");
+    else
+        snprintf(left, sizeof left, "    %s", row->env);
+    fprintf(out, "  %-20s %s", left, row->help);
+    print_notes(out, row);
+    fputc('\n', out);
+}
+
+static void print_rows(FILE *out, const char *verb, bool secrets)
+{
+    struct opt row;
+    for (int i = 0; i < opt_count(); i++)
+        if (opt_row(i, verb, &row) && (row.type == OPT_SECRET) == secrets)
+            print_row(out, &row);
+}
+
+static bool has_secret(const char *verb)
+{
+    struct opt row;
+    for (int i = 0; i < opt_count(); i++)
+        if (opt_row(i, verb, &row) && row.type == OPT_SECRET)
+            return true;
+    return false;
+}
+
+void usage_verb(FILE *out, const struct verb *verb)
+{
+    fprintf(out, "Usage: wye %s%s%s [options]\n\n%s\n\nOptions:\n", verb->name,
+            *verb->args ? " " : "", verb->args, verb->summary);
+    print_rows(out, verb->name, false);
+    if (has_secret(verb->name)) {
+        fputs("\nEnvironment only:\n", out);
+        print_rows(out, verb->name, true);
+    }
+}
+
+void usage_all(FILE *out, const struct verb *const *verbs, int count)
+{
+    fputs("wye routes requests to language models by a Lua script.\n\n"
+          "Usage: wye VERB [arguments] [options]\n\n",
+          out);
+    for (int i = 0; i < count; i++) {
+        char left[64];
+        snprintf(left, sizeof left, "%s %s", verbs[i]->name, verbs[i]->args);
+        fprintf(out, "  %-16s %s\n", left, verbs[i]->summary);
+    }
+    fputs("\n`wye VERB --help` lists the options of a verb.\n"
+          "Exit status: 0 ok, 1 refused or failed, 2 usage, 3 no server.\n",
+          out);
+}
+
+static void print_code(FILE *out, const char *text)
+{
+    fprintf(out, text ? "`%s` |" : "%s |", text ? text : "");
+}
+
+static void markdown_option(FILE *out, const struct opt *row)
+{
+    fputs("| ", out);
+    if (row->letter)
+        fprintf(out, "`-%c`, ", row->letter);
+    if (row->name)
+        fprintf(out, "`--%s%s%s` | ", row->name, row->arg ? " " : "", row->arg ? row->arg : "");
+    else
+        fputs("| ", out);
+    fprintf(out, "%s | ", strcmp(row->verbs, "*") == 0 ? "every verb" : row->verbs);
+    print_code(out, row->fallback);
+    fputc(' ', out);
+    print_code(out, row->env);
+    fprintf(out, " %s |\n", row->help);
+}
+
+/* A verb with a default of its own gets a line of its own. */
+static void markdown_options(FILE *out, const struct verb *const *verbs, int count)
+{
+    struct opt row, own;
+    for (int i = 0; i < opt_count(); i++) {
+        opt_row(i, NULL, &row);
+        markdown_option(out, &row);
+        for (int v = 0; v < count; v++) {
+            if (opt_row(i, verbs[v]->name, &own) && own.fallback != row.fallback) {
+                own.verbs = verbs[v]->name;
+                markdown_option(out, &own);
+            }
+        }
+    }
+}
+
+void usage_markdown(FILE *out, const struct verb *const *verbs, int count)
+{
+    fputs("| verb | does |\n|---|---|\n", out);
+    for (int i = 0; i < count; i++)
+        fprintf(out, "| `%s%s%s` | %s |\n", verbs[i]->name, *verbs[i]->args ? " " : "",
+                verbs[i]->args, verbs[i]->summary);
+    fputs("\n| option | verbs | default | environment | does |\n|---|---|---|---|---|\n", out);
+    markdown_options(out, verbs, count);
+}

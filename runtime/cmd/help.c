@@ -1,0 +1,28 @@
+#include <stdio.h>
+
+#include "base/usage.h"
+#include "cmd/command.h"
+
+static int help_verb(const char *name)
+{
+    const char *near;
+    const struct command *command = command_find(name, &near);
+    if (command == NULL) {
+        fprintf(stderr, "wye help: unknown verb '%s'%s%s%s\n", name, near ? " (did you mean '" : "",
+                near ? near : "", near ? "'?)" : "");
+        return EXIT_USAGE;
+    }
+    usage_verb(stdout, &command->verb);
+    return EXIT_OK;
+}
+
+int cmd_help(struct options *o)
+{
+    if (o->arg_count > 0)
+        return help_verb(o->args[0]);
+    if (o->markdown)
+        usage_markdown(stdout, command_verbs(), command_count());
+    else
+        usage_all(stdout, command_verbs(), command_count());
+    return EXIT_OK;
+}
