@@ -5,7 +5,7 @@
  *
  *     struct options o;
  *     if (opt_parse(&o, verb, argc - 1, argv + 1, &err) < 0) ...usage error: exit 2...
- *     if (o.help) usage_verb(stdout, verb);
+ *     if (o.help) manual_verb(stdout, verb);
  */
 #pragma once
 

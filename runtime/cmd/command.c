@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/near.h"
-#include "base/usage.h"
+#include "base/manual.h"
 
 static const struct command COMMANDS[] = {
 #define COMMAND(name, args, least, most, summary) {{#name, args, least, most, summary}, cmd_##name},
@@ -53,7 +53,7 @@ static const char *verb_meant(const char *word)
 int command_run(int argc, char **argv)
 {
     if (argc < 2) {
-        usage_all(stderr, command_verbs(), COUNT);
+        manual_all(stderr, command_verbs(), COUNT);
         return EXIT_USAGE;
     }
     const char *near;
@@ -71,7 +71,7 @@ int command_run(int argc, char **argv)
         return EXIT_USAGE;
     }
     if (o.help) {
-        usage_verb(stdout, &command->verb);
+        manual_verb(stdout, &command->verb);
         return EXIT_OK;
     }
     return command->run(&o);

@@ -1,6 +1,6 @@
 #include <stdio.h>
 
-#include "base/usage.h"
+#include "base/manual.h"
 #include "cmd/command.h"
 
 static int help_verb(const char *name)
@@ -12,7 +12,7 @@ static int help_verb(const char *name)
                 near ? near : "", near ? "'?)" : "");
         return EXIT_USAGE;
     }
-    usage_verb(stdout, &command->verb);
+    manual_verb(stdout, &command->verb);
     return EXIT_OK;
 }
 
@@ -21,8 +21,8 @@ int cmd_help(struct options *o)
     if (o->arg_count > 0)
         return help_verb(o->args[0]);
     if (o->markdown)
-        usage_markdown(stdout, command_verbs(), command_count());
+        manual_markdown(stdout, command_verbs(), command_count());
     else
-        usage_all(stdout, command_verbs(), command_count());
+        manual_all(stdout, command_verbs(), command_count());
     return EXIT_OK;
 }

@@ -10,7 +10,7 @@
 
 #include "base/near.h"
 #include "base/opt.h"
-#include "base/usage.h"
+#include "base/manual.h"
 #include "cmd/command.h"
 
 static const struct verb SERVE = {"serve", "[DIR]", 0, 1, "Run a project"};
@@ -177,12 +177,12 @@ static char *text_of(void (*print)(FILE *out))
 
 static void print_sim(FILE *out)
 {
-    usage_verb(out, &SIM);
+    manual_verb(out, &SIM);
 }
 
 static void print_tables(FILE *out)
 {
-    usage_markdown(out, command_verbs(), command_count());
+    manual_markdown(out, command_verbs(), command_count());
 }
 
 static void test_help_shows_the_verbs_own_rows(void **state)

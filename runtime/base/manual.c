@@ -1,4 +1,4 @@
-#include "base/usage.h"
+#include "base/manual.h"
 
 #include <string.h>
 
@@ -43,7 +43,7 @@ static bool has_secret(const char *verb)
     return false;
 }
 
-void usage_verb(FILE *out, const struct verb *verb)
+void manual_verb(FILE *out, const struct verb *verb)
 {
     fprintf(out, "Usage: wye %s%s%s [options]\n\n%s\n\nOptions:\n", verb->name,
             *verb->args ? " " : "", verb->args, verb->summary);
@@ -54,7 +54,7 @@ void usage_verb(FILE *out, const struct verb *verb)
     }
 }
 
-void usage_all(FILE *out, const struct verb *const *verbs, int count)
+void manual_all(FILE *out, const struct verb *const *verbs, int count)
 {
     fputs("wye routes requests to language models by a Lua script.\n\n"
           "Usage: wye VERB [arguments] [options]\n\n",
@@ -106,7 +106,7 @@ static void markdown_options(FILE *out, const struct verb *const *verbs, int cou
     }
 }
 
-void usage_markdown(FILE *out, const struct verb *const *verbs, int count)
+void manual_markdown(FILE *out, const struct verb *const *verbs, int count)
 {
     fputs("| verb | does |\n|---|---|\n", out);
     for (int i = 0; i < count; i++)
