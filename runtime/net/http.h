@@ -36,12 +36,12 @@ struct http_head {
     int status;                /* responses */
     struct str reason;
     int minor; /* of HTTP/1.minor */
-    struct http_field fields[HTTP_MAX_FIELDS];
     int count;
     enum http_framing framing;
     uint64_t length; /* with HTTP_LENGTH */
     bool keep_alive;
     bool expect_continue;
+    struct http_field fields[HTTP_MAX_FIELDS]; /* last, so that a copy may be cut after `count` of them */
 };
 
 struct http_error {

@@ -81,6 +81,9 @@ void exchange_reply(struct exchange *x, int status, const char *content_type, st
 /* Begins a streamed reply: chunked for 1.1, until close for 1.0. `length` ≥ 0 sends Content-Length instead. Nothing is sent before the first flush, write or end. */
 void exchange_begin(struct exchange *x, int status, const char *content_type, struct str fields, int64_t length);
 
+/* A reply without a head: what is written goes out as it is, and the end closes the connection. For simulated faults. */
+void exchange_begin_raw(struct exchange *x);
+
 /*
  * Appends content and sends it before the loop sleeps again (one send for all of one round's writes; TCP_NODELAY is on).
  * Returns false when more than output_high bytes are unsent: stop producing until `drained`. Nothing is lost.
@@ -95,7 +98,11 @@ void exchange_abort(struct exchange *x);
 
 bool exchange_begun(const struct exchange *x); /* a reply head was queued */
 
-/* Opens a listening socket. `address`: "127.0.0.1:8080", "[::1]:0", ":8080", "unix:/path". -1 with words that say what to do (port in use, no permission, bad address). */
+/*
+ * Opens a listening socket. With reuse_port a port that another program shares the same way is not noticed: open it once without first.
+ * `address`: "127.0.0.1:8080", "[::1]:0", ":8080", "unix:/path". -1 with words that
+ * say what to do (port in use, no permission, bad address). A Unix socket that nobody answers on is replaced.
+ */
 int listen_open(const char *address, bool reuse_port, struct err *err);
 
 /* The bound address as "127.0.0.1:43211" or "unix:/path". */
