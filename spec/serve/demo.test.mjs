@@ -1,0 +1,33 @@
+// The first minute, as `make run` shows it.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { ROOT, start, until } from '../support/process.mjs'
+import { chat, question } from '../support/client.mjs'
+import { serve } from '../support/wye.mjs'
+
+test('make run: three requests, why of each, what to try next, Ctrl-C', async () => {
+  const child = start('.ci/demo', [], { env: { LISTEN: '127.0.0.1:0', ADMIN: '127.0.0.1:0' } })
+  await until('the last lines', () => /Edit: .*routes\/\w+\.lua/.test(child.said) || child.exitCode !== null)
+  assert.equal(child.exitCode, null, child.said)
+  const stories = child.said.match(/routes\/\w+\.lua:\d+/g) ?? []
+  assert.ok(stories.length >= 3, child.said)
+  assert.equal(child.said.match(/^# /gm).length, 3)
+  assert.match(child.said, /curl -i http:\/\/127\.0\.0\.1:\d+\/v1\/chat\/completions/)
+  child.kill('SIGINT')
+  assert.deepEqual(await child.ended, { code: 0, signal: null })
+})
+
+test('the shipped routes serve every kind of request from the simulator', async () => {
+  const w = await serve(`${ROOT}/routes`, { demo: true })
+  const { json } = await chat(w, undefined, { path: '/v1/models', method: 'GET' })
+  const routes = json.data.map((model) => model.id).filter((id) => id === 'auto' || id.startsWith('wye/'))
+  assert.ok(routes.length > 1)
+  for (const model of routes)
+    for (const stream of [false, true]) {
+      const reply = await chat(w, { model, stream, messages: question('Write a haiku about rivers.') })
+      assert.equal(reply.status, 200, `${model}: ${reply.text}`)
+      assert.notEqual(reply.headers['x-wye-cause'], 'script_error', model)
+      if (stream) assert.ok(reply.done)
+    }
+  await w.stop()
+})
