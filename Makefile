@@ -11,27 +11,36 @@ LIBS = $(shell pkg-config --libs $(PKGS)) -lpthread -lm -ldl
 SOURCES := $(filter-out runtime/main.c,$(wildcard runtime/*/*.c))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 
+# V=1 shows the commands.
+Q := $(if $(V),,@)
+say := @echo " "
+# For targets that install before they build: make reads the list of packages only then.
+AGAIN = $(MAKE) --no-print-directory -j$(shell nproc)
+
 .PHONY: all run test check san stress fuzz bench soak install clean help
 all: $(BUILD)/wye
 
 $(BUILD)/wye: $(BUILD)/runtime/main.o $(BUILD)/libwye.a
-	$(CC) $(CFLAGS) -rdynamic -o $@ $(BUILD)/runtime/main.o $(BUILD)/libwye.a $(LIBS)
+	$(say) link $@
+	$(Q)$(CC) $(CFLAGS) -rdynamic -o $@ $(BUILD)/runtime/main.o $(BUILD)/libwye.a $(LIBS)
 
 $(BUILD)/libwye.a: $(OBJECTS)
 	@rm -f $@
-	ar rcs $@ $(OBJECTS)
+	$(Q)ar rcs $@ $(OBJECTS)
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(dir $@)
-	$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
+	$(say) cc $<
+	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
 
--include $(OBJECTS:.o=.d)
+-include $(OBJECTS:.o=.d) $(BUILD)/runtime/main.d
 
 # Unit tests: one cmocka program per spec/runtime/*.c
 UNITS := $(patsubst spec/runtime/%.c,$(BUILD)/spec/%,$(wildcard spec/runtime/test_*.c))
-$(BUILD)/spec/%: spec/runtime/%.c $(BUILD)/libwye.a
+$(BUILD)/spec/%: spec/runtime/%.c $(wildcard spec/support/*.[ch]) $(BUILD)/libwye.a
 	@mkdir -p $(dir $@)
-	$(CC) $(CFLAGS_ALL) -Ispec/support -o $@ $< $(wildcard spec/support/*.c) $(BUILD)/libwye.a -lcmocka $(LIBS)
+	$(say) cc $<
+	$(Q)$(CC) $(CFLAGS_ALL) -Ispec/support -o $@ $< $(wildcard spec/support/*.c) $(BUILD)/libwye.a -lcmocka $(LIBS)
 
 .PHONY: units build-tests
 units: $(UNITS)
@@ -41,13 +50,13 @@ build-tests: $(BUILD)/wye $(UNITS)
 # run: what is missing is installed, wye is built, and the example project is served in the foreground
 run:
 	@.ci/deps build
-	@$(MAKE) --no-print-directory all
+	@$(AGAIN) all
 	@BUILD=$(BUILD) .ci/demo
 
 # test: everything, in under ten minutes; ends with "N passed, N failed"
 test:
 	@.ci/deps test
-	@$(MAKE) --no-print-directory build-tests
+	@$(AGAIN) build-tests
 	@BUILD=$(BUILD) .ci/test
 
 # check: layers, sizes, links, lint, static analysis
@@ -59,30 +68,31 @@ check:
 SANFLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 san:
 	@.ci/deps test
-	@$(MAKE) --no-print-directory BUILD=build-san CFLAGS='$(SANFLAGS)' build-tests
+	@$(AGAIN) BUILD=build-san CFLAGS='$(SANFLAGS)' build-tests
 	@BUILD=build-san .ci/test units serve
-	@$(MAKE) --no-print-directory build-tests
+	@$(AGAIN) build-tests
 	@BUILD=$(BUILD) RUNNER='valgrind -q --error-exitcode=99 --leak-check=full --suppressions=.ci/valgrind' .ci/test units
 
 # stress: the reload and kill tests at length
 stress:
 	@.ci/deps test
-	@$(MAKE) --no-print-directory all
+	@$(AGAIN) all
 	@BUILD=$(BUILD) RELOADS=1000 KILLS=1000 node --test spec/serve/reload_load.test.mjs spec/serve/kill.test.mjs
 
 # bench: beside nginx and HAProxy, with the ratios; BENCH=quick takes two minutes
 $(BUILD)/bench/%: spec/bench/%.c
 	@mkdir -p $(dir $@)
-	$(CC) $(CPPFLAGS) $(WARN) -O2 -g -o $@ $< -lpthread
+	$(say) cc $<
+	$(Q)$(CC) $(CPPFLAGS) $(WARN) -O2 -g -o $@ $<
 bench:
 	@.ci/deps bench
-	@$(MAKE) --no-print-directory all $(BUILD)/bench/mock $(BUILD)/bench/load
+	@$(AGAIN) all $(BUILD)/bench/mock $(BUILD)/bench/load
 	@BUILD=$(BUILD) node spec/bench/run.mjs $(BENCH)
 
 # soak: SOAK seconds of mixed load (600 unless given), then the slope of the workers' memory
 soak:
 	@.ci/deps test
-	@$(MAKE) --no-print-directory all
+	@$(AGAIN) all
 	@BUILD=$(BUILD) SOAK=$(or $(SOAK),600) node spec/bench/soak.mjs
 
 # install: PREFIX is /usr/local unless given; DESTDIR for packagers
