@@ -32,10 +32,8 @@ static void *new_block(struct arena *a, size_t size)
     return block->bytes;
 }
 
-void *arena_alloc(struct arena *a, size_t size)
+static void *take(struct arena *a, size_t size)
 {
-    if (size > a->limit || a->used > a->limit - size)
-        return NULL;
     size = (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
     a->used += size;
     if ((size_t)(a->end - a->at) < size || a->at == NULL)
@@ -43,6 +41,18 @@ void *arena_alloc(struct arena *a, size_t size)
     void *p = a->at;
     a->at += size;
     return p;
+}
+
+void *arena_alloc(struct arena *a, size_t size)
+{
+    if (size > a->limit || a->used > a->limit - size)
+        return NULL;
+    return take(a, size);
+}
+
+void *arena_need(struct arena *a, size_t size)
+{
+    return memset(take(a, size), 0, size);
 }
 
 void *arena_zalloc(struct arena *a, size_t size)

@@ -27,6 +27,9 @@ struct arena {
 void *arena_alloc(struct arena *a, size_t size);
 void *arena_zalloc(struct arena *a, size_t size);
 
+/* Zeroed, past the ceiling too: for small structs that input does not size. Never NULL. */
+void *arena_need(struct arena *a, size_t size);
+
 /* A NUL-terminated copy of len bytes; NULL at the ceiling. */
 char *arena_strndup(struct arena *a, const char *s, size_t len);
 char *arena_strdup(struct arena *a, const char *s);

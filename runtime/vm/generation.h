@@ -21,7 +21,7 @@ struct route {
     const char *name; /* "route" for route.lua */
     const char *path; /* "route.lua" */
     int ref;          /* registry: the function */
-    int after_ref;    /* registry: `after`, or LUA_NOREF */
+    int after_ref;    /* registry: `after`, or negative */
 };
 
 struct generation_options {

@@ -1,0 +1,181 @@
+#include "bind/decision.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+#include "bind/field.h"
+#include "bind/model.h"
+#include "bind/scope.h"
+
+#define REFUSAL_METATABLE "refusal"
+
+enum { MAX_REASON = 512, MAX_MESSAGE = 2048, MAX_SECONDS = 3600 };
+
+#define KIND_BIT(kind) (1u << (kind))
+const uint32_t NEXT_ON_DEFAULT = KIND_BIT(ERR_RATE_LIMIT) | KIND_BIT(ERR_OVERLOADED) | KIND_BIT(ERR_SERVER_ERROR) |
+                                 KIND_BIT(ERR_AUTH) | KIND_BIT(ERR_CONNECT) | KIND_BIT(ERR_CUT) |
+                                 KIND_BIT(ERR_MALFORMED) | KIND_BIT(ERR_TIMEOUT);
+
+static const char *const OPTIONS[] = {"connect", "first_token", "idle", "attempt", "total", "next_on"};
+enum { CONNECT, FIRST_TOKEN, IDLE, ATTEMPT, TOTAL, NEXT_ON, OPTION_COUNT };
+
+struct refusal {
+    int status;
+    char message[];
+};
+
+int decision_refuse(lua_State *L)
+{
+    int status = luaL_checkint(L, 1);
+    size_t len = 0;
+    const char *message = luaL_optlstring(L, 2, "refused", &len);
+    if (status < 400 || status > 599)
+        return luaL_error(L, "wye.refuse: status must be 400 to 599, not %d", status);
+    if (len > MAX_MESSAGE)
+        return luaL_error(L, "wye.refuse: message is over %d bytes", MAX_MESSAGE);
+    struct refusal *r = lua_newuserdata(L, sizeof *r + len + 1);
+    r->status = status;
+    memcpy(r->message, message, len + 1);
+    luaL_getmetatable(L, REFUSAL_METATABLE);
+    lua_setmetatable(L, -2);
+    return 1;
+}
+
+static int no_fields(lua_State *L)
+{
+    return luaL_error(L, "a refusal has no fields: return it");
+}
+
+void decision_register(lua_State *L)
+{
+    field_metatable(L, REFUSAL_METATABLE, no_fields, NULL, NULL);
+    lua_pop(L, 1);
+}
+
+static uint32_t read_next_on(lua_State *L)
+{
+    luaL_checktype(L, -1, LUA_TTABLE);
+    uint32_t bits = 0;
+    for (int i = 1; i <= (int)lua_objlen(L, -1); i++) {
+        lua_rawgeti(L, -1, i);
+        const char *name = lua_tostring(L, -1);
+        enum err_kind kind = name ? err_kind_of(name) : ERR_NONE;
+        if (kind == ERR_NONE || kind > ERR_CANCELLED)
+            luaL_error(L, "next_on: '%s' is no error kind", name ? name : luaL_typename(L, -1));
+        bits |= KIND_BIT(kind);
+        lua_pop(L, 1);
+    }
+    return bits;
+}
+
+static void read_option(lua_State *L, struct decision *d)
+{
+    unsigned *const fields[] = {&d->deadlines.connect, &d->deadlines.first_token, &d->deadlines.idle,
+                                &d->deadlines.attempt, &d->deadlines.total};
+    int option = field_check(L, -2, "the list's options", OPTIONS, OPTION_COUNT);
+    if (option == NEXT_ON) {
+        d->next_on = read_next_on(L);
+        return;
+    }
+    lua_Number seconds = lua_type(L, -1) == LUA_TNUMBER ? lua_tonumber(L, -1) : -1;
+    if (!(seconds > 0 && seconds <= MAX_SECONDS))
+        luaL_error(L, "%s must be seconds above 0 and up to %d", OPTIONS[option], MAX_SECONDS);
+    *fields[option] = (unsigned)(seconds * 1000 + 0.999);
+}
+
+static void read_list(lua_State *L, struct decision *d)
+{
+    int count = (int)lua_objlen(L, 1);
+    if (count == 0)
+        luaL_error(L, "the list that the route returned has no model");
+    if (count > DECISION_MAX_MODELS)
+        luaL_error(L, "the list that the route returned has %d models; %d are the limit", count, DECISION_MAX_MODELS);
+    d->kind = DECIDE_MODELS;
+    for (d->count = 0; d->count < count; d->count++) {
+        lua_rawgeti(L, 1, d->count + 1);
+        d->models[d->count] = model_at(L, -1);
+        if (d->models[d->count] == NULL)
+            luaL_error(L, "item %d of the list that the route returned is a %s, not a model", d->count + 1,
+                       luaL_typename(L, -1));
+        lua_pop(L, 1);
+    }
+    lua_pushnil(L);
+    while (lua_next(L, 1)) {
+        if (lua_type(L, -2) != LUA_TNUMBER)
+            read_option(L, d);
+        lua_pop(L, 1);
+    }
+}
+
+static bool has_metatable(lua_State *L, int index, const char *name)
+{
+    if (!lua_isuserdata(L, index) || !lua_getmetatable(L, index))
+        return false;
+    luaL_getmetatable(L, name);
+    bool same = lua_rawequal(L, -1, -2);
+    lua_pop(L, 2);
+    return same;
+}
+
+struct reading {
+    struct decision *d;
+    struct arena *arena;
+};
+
+static void read_act(lua_State *L, struct reading *r)
+{
+    struct decision *d = r->d;
+    if ((d->models[0] = model_at(L, 1)) != NULL) {
+        d->kind = DECIDE_MODELS;
+        d->count = 1;
+    } else if (lua_istable(L, 1)) {
+        read_list(L, d);
+    } else if (has_metatable(L, 1, REPLY_METATABLE)) {
+        d->kind = DECIDE_REPLY;
+        d->reply = scope_check(L, 1, REPLY_METATABLE);
+    } else if (has_metatable(L, 1, REFUSAL_METATABLE)) {
+        const struct refusal *refusal = lua_touserdata(L, 1);
+        d->kind = DECIDE_REFUSAL;
+        d->status = refusal->status;
+        d->message = arena_str(r->arena, str_of(refusal->message));
+    } else {
+        luaL_error(L, "the route returned %s; expected a model, a list of models, a reply or wye.refuse(...)",
+                   lua_isnone(L, 1) || lua_isnil(L, 1) ? "nothing" : luaL_typename(L, 1));
+    }
+}
+
+static void read_reason(lua_State *L, struct reading *r)
+{
+    if (lua_isnoneornil(L, 2))
+        return;
+    if (!lua_isstring(L, 2))
+        luaL_error(L, "the reason that the route returned is a %s, not a string", luaL_typename(L, 2));
+    struct str reason;
+    reason.p = lua_tolstring(L, 2, &reason.len);
+    reason.len = reason.len > MAX_REASON ? MAX_REASON : reason.len;
+    r->d->reason = arena_str(r->arena, reason);
+}
+
+static int read_protected(lua_State *L)
+{
+    struct reading *r = lua_touserdata(L, 1);
+    lua_remove(L, 1);
+    read_act(L, r);
+    read_reason(L, r);
+    return 0;
+}
+
+int decision_read(lua_State *L, int count, struct arena *arena, struct decision *d, struct err *err)
+{
+    *d = (struct decision){.next_on = NEXT_ON_DEFAULT, .reason = str_of("")};
+    struct reading reading = {d, arena};
+    lua_settop(L, count > 2 ? 2 : count);
+    lua_pushcfunction(L, read_protected);
+    lua_insert(L, 1);
+    lua_pushlightuserdata(L, &reading);
+    lua_insert(L, 2);
+    if (lua_pcall(L, lua_gettop(L) - 1, 0, 0) == 0)
+        return 0;
+    const char *words = lua_tostring(L, -1);
+    return err_set(err, ERR_SCRIPT, "%s", words ? words : "the route's result could not be read");
+}

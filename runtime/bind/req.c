@@ -1,0 +1,102 @@
+#include "bind/req.h"
+
+#include <ctype.h>
+#include <lauxlib.h>
+
+#include "base/json.h"
+#include "bind/field.h"
+#include "bind/scope.h"
+#include "bind/tree.h"
+
+#define REQ_METATABLE "req"
+
+static const char *const NAMES[] = {"id",        "user",   "conversation", "prompt",  "messages", "tokens",
+                                    "tools",     "has_image", "has_tools", "stream",  "headers",  "model",
+                                    "metadata"};
+enum { ID, USER, CONVERSATION, PROMPT, MESSAGES, TOKENS, TOOLS, HAS_IMAGE, HAS_TOOLS, STREAM, HEADERS, MODEL, METADATA, NAME_COUNT };
+
+/* What carries a client's secret stays out of scripts, and so out of the trace. */
+static bool is_secret(struct str name)
+{
+    return str_ieq(name, "authorization") || str_ieq(name, "x-api-key") || str_ieq(name, "api-key") ||
+           str_ieq(name, "cookie") || str_ieq(name, "proxy-authorization") || str_ieq(name, "x-goog-api-key");
+}
+
+static void push_str(lua_State *L, struct str s)
+{
+    if (s.p)
+        lua_pushlstring(L, s.p, s.len);
+    else
+        lua_pushnil(L);
+}
+
+static void push_headers(lua_State *L, const struct http_head *head)
+{
+    lua_createtable(L, 0, head->count);
+    for (int i = 0; i < head->count; i++) {
+        struct str name = head->fields[i].name;
+        char lower[128];
+        if (is_secret(name) || name.len >= sizeof lower)
+            continue;
+        for (size_t k = 0; k < name.len; k++)
+            lower[k] = (char)tolower((unsigned char)name.p[k]);
+        lua_pushlstring(L, lower, name.len);
+        push_str(L, head->fields[i].value);
+        lua_rawset(L, -3);
+    }
+}
+
+static void push_tree(lua_State *L, struct view *v, struct str value)
+{
+    if (value.p == NULL || json_type(value) == JSON_NULL)
+        lua_pushnil(L);
+    else
+        tree_push(L, value, v->arena);
+}
+
+static bool has_items(struct str array)
+{
+    struct json_walk w = json_walk(array);
+    return json_type(array) == JSON_ARRAY && json_next(&w);
+}
+
+static int read_field(lua_State *L)
+{
+    struct scope *scope = scope_check(L, 1, REQ_METATABLE);
+    struct view *v = &scope->view;
+    switch (field_check(L, 2, REQ_METATABLE, NAMES, NAME_COUNT)) {
+    case ID: lua_pushstring(L, v->id); break;
+    case USER: push_str(L, view_user(v)); break;
+    case CONVERSATION: push_str(L, view_conversation(v)); break;
+    case PROMPT: push_str(L, view_prompt(v)); break;
+    case MESSAGES: push_tree(L, v, v->messages); break;
+    case TOKENS: lua_pushnumber(L, (lua_Number)view_tokens(v)); break;
+    case TOOLS: push_tree(L, v, v->tools); break;
+    case HAS_IMAGE: lua_pushboolean(L, view_has_image(v)); break;
+    case HAS_TOOLS: lua_pushboolean(L, has_items(v->tools)); break;
+    case STREAM: lua_pushboolean(L, v->stream); break;
+    case HEADERS: push_headers(L, v->head); break;
+    case MODEL: push_str(L, v->model); break;
+    case METADATA: push_tree(L, v, v->metadata); break;
+    }
+    return 1;
+}
+
+void req_register(lua_State *L)
+{
+    field_metatable(L, REQ_METATABLE, read_field, scope_handle_gc, NULL);
+    lua_pop(L, 1);
+}
+
+void req_push(lua_State *L, struct scope *scope)
+{
+    scope_push(L, scope, scope, REQ_METATABLE);
+}
+
+struct scope *req_check(lua_State *L, int index)
+{
+    struct scope *scope = scope_check(L, index, REQ_METATABLE);
+    if (scope != scope_of(L, "req"))
+        luaL_error(L, "this req belongs to another request");
+    return scope;
+}

@@ -1,0 +1,52 @@
+/*
+ * scope: the request that a running route belongs to, as bind/ sees it.
+ *
+ * serve/ embeds it in its request and hands in `host`: the acts that reach outside Lua. Objects that
+ * Lua holds of a request (req, replies) are handles: when the request ends they go dead, and using
+ * one raises instead of reading freed memory.
+ */
+#pragma once
+
+#include <lua.h>
+
+#include "base/list.h"
+#include "bind/reply.h"
+#include "bind/view.h"
+#include "vm/config.h"
+#include "vm/task.h"
+
+struct scope;
+
+struct ask_options {
+    unsigned timeout_ms; /* 0: the host's default */
+    bool logprobs;
+};
+
+struct host {
+    /* Starts asking `model`; fills `reply` (zeroed, in the scope's arena), then op_done(op). Never at once. */
+    void (*ask)(struct scope *scope, const struct model *model, const struct ask_options *options,
+                struct reply *reply, struct op *op);
+    /* wye.note: `data` is JSON or {NULL, 0}; `where` is "route.lua:12". */
+    void (*note)(struct scope *scope, struct str text, struct str data, const char *where);
+};
+
+struct scope {
+    const struct host *host;
+    struct view view;
+    struct list handles;
+};
+
+/* The scope of the running coroutine; raises "works only while a request is served" while loading. */
+struct scope *scope_of(lua_State *L, const char *what);
+
+/* Pushes a handle on `p` with the named metatable. */
+void scope_push(lua_State *L, struct scope *scope, void *p, const char *metatable);
+
+/* What the handle at `index` points to; raises when it is another type or its request has ended. */
+void *scope_check(lua_State *L, int index, const char *metatable);
+
+/* Kills all handles: the request ends. */
+void scope_close(struct scope *scope);
+
+/* The __gc of handle metatables. */
+int scope_handle_gc(lua_State *L);

@@ -1,0 +1,223 @@
+#include "vm/generation.h"
+
+#include <lauxlib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+enum { MAX_KEY = 4096 };
+
+static const struct vm_limits LOAD_LIMITS = {.script_ms = 50, .memory = 32u << 20};
+
+/* What a key file holds, without the blanks around it; NULL when it cannot be read. */
+static char *read_key_file(const char *path)
+{
+    FILE *f = fopen(path, "re");
+    if (f == NULL)
+        return NULL;
+    char text[MAX_KEY];
+    size_t len = fread(text, 1, sizeof text - 1, f);
+    fclose(f);
+    text[len] = '\0';
+    char *start = text + strspn(text, " \t\r\n");
+    start[strcspn(start, " \t\r\n")] = '\0';
+    char *key = *start ? xstrdup(start) : NULL;
+    explicit_bzero(text, sizeof text);
+    return key;
+}
+
+static char *read_key(const struct provider *p)
+{
+    if (p->key_file)
+        return read_key_file(p->key_file);
+    const char *value = p->key_env ? getenv(p->key_env) : NULL;
+    return value && *value ? xstrdup(value) : NULL;
+}
+
+static bool is_played(const struct generation *g, const struct provider *p)
+{
+    return p->kind == KIND_SIM || g->options->is_demo;
+}
+
+static void open_endpoints(struct generation *g)
+{
+    int count = g->config->provider_count;
+    g->endpoints = xcalloc((size_t)count + 1, sizeof *g->endpoints);
+    g->keys = xcalloc((size_t)count + 1, sizeof *g->keys);
+    for (int i = 0; i < count; i++) {
+        const struct provider *p = &g->config->providers[i];
+        struct endpoint *e = &g->endpoints[i];
+        *e = (struct endpoint){.name = p->name, .max_connections = p->max_connections};
+        if (is_played(g, p)) {
+            e->base_url = g->options->sim_url;
+            continue;
+        }
+        e->base_url = p->base_url;
+        e->proxy = p->proxy;
+        e->ca_file = p->ca_file;
+        e->is_private = p->is_private;
+        g->keys[i] = read_key(p);
+    }
+}
+
+const char *generation_provider_problem(const struct generation *g, const struct provider *p, char *out, size_t size)
+{
+    int i = (int)(p - g->config->providers);
+    if (is_played(g, p)) {
+        if (g->options->sim_url)
+            return NULL;
+        snprintf(out, size, "provider %s: no simulator runs; start wye with --demo", p->name);
+    } else if (p->kind != KIND_OPENAI) {
+        snprintf(out, size, "provider %s: this build speaks the kinds openai and sim", p->name);
+    } else if (g->keys[i] || (p->key_env == NULL && p->key_file == NULL)) {
+        return NULL;
+    } else if (p->key_file) {
+        snprintf(out, size, "provider %s: no key in %s", p->name, p->key_file);
+    } else {
+        snprintf(out, size, "provider %s: %s is not set", p->name, p->key_env);
+    }
+    return out;
+}
+
+static int load_config(struct generation *g, struct err *err)
+{
+    struct str source = manifest_read(g->files, "wye.lua", err);
+    if (source.p == NULL || vm_run_file(g->vm, "wye.lua", err) < 0)
+        return -1;
+    char label[512];
+    snprintf(label, sizeof label, "%s/wye.lua", manifest_label(g->files));
+    g->config = config_read(g->vm, source, label, err);
+    if (g->config == NULL)
+        return -1;
+    g->vm->limits.script_ms = g->config->limits.script_ms;
+    g->vm->limits.memory = (size_t)g->config->limits.script_mb << 20;
+    open_endpoints(g);
+    return 0;
+}
+
+static int take_function(lua_State *L, int *ref)
+{
+    if (lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+        *ref = LUA_NOREF;
+        return 0;
+    }
+    bool is_function = lua_isfunction(L, -1);
+    *ref = is_function ? luaL_ref(L, LUA_REGISTRYINDEX) : LUA_NOREF;
+    if (!is_function)
+        lua_pop(L, 1);
+    return is_function ? 0 : -1;
+}
+
+/* A route file returns its function, or { route = fn, after = fn }. */
+static int take_route(struct generation *g, struct route *r, struct err *err)
+{
+    lua_State *L = g->vm->L;
+    r->after_ref = LUA_NOREF;
+    bool is_valid;
+    if (lua_istable(L, -1)) {
+        lua_pushliteral(L, "route");
+        lua_rawget(L, -2);
+        is_valid = take_function(L, &r->ref) == 0 && r->ref != LUA_NOREF;
+        lua_pushliteral(L, "after");
+        lua_rawget(L, -2);
+        is_valid = take_function(L, &r->after_ref) == 0 && is_valid;
+        lua_pop(L, 1);
+    } else {
+        is_valid = !lua_isnil(L, -1) && take_function(L, &r->ref) == 0;
+    }
+    if (is_valid)
+        return 0;
+    return err_set(err, ERR_SCRIPT,
+                   "%s/%s:1: a route file must return its function, or { route = fn, after = fn }",
+                   manifest_label(g->files), r->path);
+}
+
+static int load_routes(struct generation *g, struct err *err)
+{
+    const char *const *paths;
+    int count = manifest_routes(g->files, &paths);
+    g->routes = xcalloc((size_t)count + 1, sizeof *g->routes);
+    for (int i = 0; i < count; i++) {
+        struct route *r = &g->routes[i];
+        r->path = paths[i];
+        r->name = xstrndup(r->path, strlen(r->path) - strlen(".lua"));
+        r->ref = r->after_ref = LUA_NOREF;
+        g->route_count = i + 1;
+        if (vm_run_file(g->vm, r->path, err) < 0 || take_route(g, r, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* wye/NAME and aliases must lead somewhere. */
+static int check_aliases(struct generation *g, struct err *err)
+{
+    for (int i = 0; i < g->config->alias_count; i++) {
+        const struct alias *a = &g->config->aliases[i];
+        if (config_model(g->config, a->target))
+            continue;
+        if (strncmp(a->target, "wye/", 4) == 0 && generation_route(g, str_of(a->target + 4)))
+            continue;
+        return err_set(err, ERR_BAD_REQUEST, "%s/wye.lua: aliases: '%s' leads to '%s', which is no route and no model",
+                       manifest_label(g->files), a->name, a->target);
+    }
+    return 0;
+}
+
+static void generation_free(struct generation *g)
+{
+    for (int i = 0; g->config && i < g->config->provider_count; i++) {
+        if (g->keys[i])
+            explicit_bzero(g->keys[i], strlen(g->keys[i]));
+        free(g->keys[i]);
+    }
+    for (int i = 0; i < g->route_count; i++)
+        free((char *)g->routes[i].name);
+    free(g->keys);
+    free(g->endpoints);
+    free(g->routes);
+    if (g->vm)
+        vm_free(g->vm);
+    config_free(g->config);
+    manifest_free(g->files);
+    free(g);
+}
+
+struct generation *generation_load(unsigned id, struct manifest *files, const struct generation_options *options,
+                                   struct err *err)
+{
+    struct generation *g = xcalloc(1, sizeof *g);
+    g->id = id;
+    g->files = files;
+    g->options = options;
+    g->holds = 1;
+    g->vm = vm_new(&LOAD_LIMITS, files, err);
+    if (g->vm && options->open(g->vm, g, err) == 0 && load_config(g, err) == 0 && load_routes(g, err) == 0 &&
+        check_aliases(g, err) == 0)
+        return g;
+    generation_free(g);
+    return NULL;
+}
+
+struct generation *generation_hold(struct generation *g)
+{
+    g->holds++;
+    return g;
+}
+
+void generation_release(struct generation *g)
+{
+    if (--g->holds == 0)
+        generation_free(g);
+}
+
+const struct route *generation_route(const struct generation *g, struct str name)
+{
+    for (int i = 0; i < g->route_count; i++)
+        if (str_eq(name, g->routes[i].name))
+            return &g->routes[i];
+    return NULL;
+}
