@@ -1,0 +1,24 @@
+/*
+ * answer: what the client reads: the x-wye-* headers and errors in OpenAI's shape.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/str.h"
+
+struct request;
+struct exchange;
+struct generation;
+
+/* "x-wye-id: …\r\nx-wye-route: …\r\n…" as it stands now, in the request's arena. "-" where nothing applies. */
+struct str answer_fields(struct request *rq, const char *more);
+
+/* The HTTP status and the error `type` for an error that wye itself reports. */
+int answer_status(enum err_kind kind);
+const char *answer_type(int status);
+
+/* An error without a request behind it (unknown path, over a limit). `more`: further header lines or "". */
+void answer_error(struct exchange *x, int status, const char *code, const char *more, const char *words);
+
+/* GET /v1/models (name empty) or one of them. */
+void answer_models(struct exchange *x, const struct generation *g, struct str name);

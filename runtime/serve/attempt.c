@@ -1,0 +1,359 @@
+#include "serve/attempt.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "serve/journal.h"
+#include "serve/router_state.h"
+#include "serve/usage.h"
+
+enum { MAX_REPLY = 32 << 20, MAX_HELD = 256 << 10, MAX_PIECES = 24, MAX_EDITS = 4, DONE_GRACE_MS = 500 };
+
+static void finish(struct attempt *a)
+{
+    a->call = NULL;
+    a->ended_ns = clock_ns();
+    a->usd = usage_usd(&a->usage, a->model);
+    timer_cancel(&a->request->content);
+    a->options.events->done(a);
+}
+
+/* Stops the call if it runs. Returns false so that a frame's reader can end with it. */
+static bool fail(struct attempt *a)
+{
+    if (a->call)
+        a->request->router->options.transport->cancel(a->call);
+    finish(a);
+    return false;
+}
+
+static void commit(struct attempt *a)
+{
+    a->is_committed = true;
+    a->first_ns = clock_ns();
+    a->options.events->commit(a);
+    if (a->held.len > 0)
+        a->options.events->frame(a, buf_str(&a->held));
+    buf_reset(&a->held);
+}
+
+static bool pass(struct attempt *a, struct str bytes)
+{
+    if (a->is_committed) {
+        a->options.events->frame(a, bytes);
+        return true;
+    }
+    if (buf_append(&a->held, bytes.p, bytes.len) == 0)
+        return true;
+    err_set(&a->err, ERR_MALFORMED, "no content within the first %d KiB of the stream", MAX_HELD >> 10);
+    return fail(a);
+}
+
+/* The frame without the null `usage` that the client did not ask for. */
+static bool pass_without_usage(struct attempt *a, struct str data)
+{
+    struct iovec pieces[MAX_PIECES];
+    struct json_edit edit = {"usage", {NULL, 0}};
+    struct buf frame = BUF(SSE_LIMIT * 2);
+    int count = json_splice(data, &edit, 1, a->request->scope.view.arena, pieces, MAX_PIECES);
+    buf_puts(&frame, "data: ");
+    for (int i = 0; i < count; i++)
+        buf_append(&frame, pieces[i].iov_base, pieces[i].iov_len);
+    buf_puts(&frame, "\n\n");
+    bool goes_on = pass(a, buf_str(&frame));
+    buf_clear(&frame);
+    return goes_on;
+}
+
+static struct str trimmed(struct str s)
+{
+    while (s.len > 0 && (s.p[s.len - 1] == ' ' || s.p[s.len - 1] == '\t'))
+        s.len--;
+    return s;
+}
+
+static bool take_done_frame(struct attempt *a, struct str raw)
+{
+    a->is_done_frame = true;
+    if (!a->is_committed)
+        commit(a);
+    timer_set(&a->request->content, DONE_GRACE_MS); /* the end of the reply should come with it */
+    buf_append(&a->held, raw.p, raw.len);
+    return true;
+}
+
+static bool take_chunk(struct attempt *a, struct str raw, struct str data)
+{
+    struct chat_chunk c = chat_chunk(data);
+    if (c.kind == CHUNK_BAD) {
+        err_set(&a->err, ERR_MALFORMED, "a frame of the stream is no JSON object");
+        return fail(a);
+    }
+    if (c.kind == CHUNK_ERROR) {
+        chat_stream_error(c.error, &a->err);
+        return fail(a);
+    }
+    if (c.usage.p)
+        a->usage = usage_read(c.usage);
+    a->is_finished = a->is_finished || c.is_finish;
+    if (c.kind == CHUNK_CONTENT) {
+        if (!a->is_committed)
+            commit(a);
+        timer_set(&a->request->content, a->options.idle_ms);
+    }
+    if (a->adds_usage && c.kind == CHUNK_USAGE)
+        return true;
+    if (a->adds_usage && c.has_null_usage)
+        return pass_without_usage(a, data);
+    return pass(a, raw);
+}
+
+/* False when the attempt ended: `a` must not be touched then. */
+static bool take_event(struct attempt *a, const struct sse_event *e)
+{
+    if (a->is_done_frame)
+        return true; /* nothing may follow [DONE] */
+    struct str data = trimmed(e->data);
+    if (data.len == 0)
+        return pass(a, e->raw);
+    if (str_eq(data, "[DONE]"))
+        return take_done_frame(a, e->raw);
+    return take_chunk(a, e->raw, data);
+}
+
+static void on_body(void *ctx, struct str bytes)
+{
+    struct attempt *a = ctx;
+    if (!a->is_sse) {
+        if (buf_append(&a->body, bytes.p, bytes.len) == 0)
+            return;
+        err_set(&a->err, ERR_MALFORMED, "the reply is over %d MiB", MAX_REPLY >> 20);
+        fail(a);
+        return;
+    }
+    struct sse_event event;
+    int n;
+    while ((n = sse_next(&a->sse, &bytes, &event)) > 0)
+        if (!take_event(a, &event))
+            return;
+    if (n < 0) {
+        err_set(&a->err, ERR_MALFORMED, "a frame of the stream is over %d KiB", SSE_LIMIT >> 10);
+        fail(a);
+    }
+}
+
+static void on_head(void *ctx, const struct http_head *head)
+{
+    struct attempt *a = ctx;
+    struct arena *arena = a->request->scope.view.arena;
+    struct str type = http_field(head, "content-type");
+    a->status = head->status;
+    a->is_sse = a->options.stream && a->status == 200 && type.len >= 17 &&
+                strncasecmp(type.p, "text/event-stream", 17) == 0;
+    if (a->is_sse) {
+        sse_init(&a->sse, 0);
+        return;
+    }
+    struct str retry_after = http_field(head, "retry-after");
+    a->content_type = arena_str(arena, type);
+    if (retry_after.p)
+        a->retry_after = arena_str(arena, retry_after);
+}
+
+static void end_stream(struct attempt *a)
+{
+    struct sse_event event;
+    if (sse_end(&a->sse, &event) > 0 && !take_event(a, &event))
+        return;
+    struct str rest = trimmed(sse_pending(&a->sse));
+    if (!a->is_done_frame && str_starts(rest, "data:") && memmem(rest.p, rest.len, "[DONE]", 6))
+        take_done_frame(a, str_of("data: [DONE]\n\n"));
+    if (!a->is_done_frame && (!a->is_finished || rest.len > 0))
+        err_set(&a->err, ERR_CUT, "the stream ended before it was complete");
+    finish(a);
+}
+
+static void end_body(struct attempt *a)
+{
+    struct str body = buf_str(&a->body);
+    if (a->status != 200) {
+        chat_error(a->status, body, &a->err);
+    } else if (chat_completion(body, &a->usage, &a->err) == 0) {
+        a->first_ns = clock_ns();
+    }
+    finish(a);
+}
+
+static void on_end(void *ctx)
+{
+    struct attempt *a = ctx;
+    a->call = NULL;
+    if (a->is_sse)
+        end_stream(a);
+    else
+        end_body(a);
+}
+
+static void on_failed(void *ctx, const struct err *err)
+{
+    struct attempt *a = ctx;
+    a->call = NULL;
+    a->err = *err;
+    if (a->is_done_frame)
+        a->err.kind = ERR_NONE; /* complete but for the connection's end */
+    finish(a);
+}
+
+static const struct call_events CALL_EVENTS = {on_head, on_body, on_end, on_failed};
+
+void attempt_timed_out(struct attempt *a)
+{
+    if (a->is_done_frame) {
+        fail(a);
+        return;
+    }
+    if (a->is_committed)
+        err_set(&a->err, ERR_TIMEOUT, "no content for %u ms (idle)", a->options.idle_ms);
+    else
+        err_set(&a->err, ERR_TIMEOUT, "no content within %u ms (first_token)", a->options.first_token_ms);
+    fail(a);
+}
+
+static struct str quoted(struct arena *arena, const char *text)
+{
+    struct buf out = BUF(4096);
+    json_quote(&out, str_of(text));
+    struct str copy = arena_str(arena, buf_str(&out));
+    buf_clear(&out);
+    return copy;
+}
+
+/* The client's stream_options with include_usage set. */
+static struct str usage_options(struct view *v)
+{
+    static const struct json_edit EDIT = {"include_usage", {"true", 4}};
+    if (json_type(v->stream_options) != JSON_OBJECT)
+        return str_of("{\"include_usage\":true}");
+    struct iovec pieces[MAX_PIECES];
+    int count = json_splice(v->stream_options, &EDIT, 1, v->arena, pieces, MAX_PIECES);
+    struct buf out = BUF(v->stream_options.len + 64);
+    for (int i = 0; i < count; i++)
+        buf_append(&out, pieces[i].iov_base, pieces[i].iov_len);
+    struct str joined = arena_str(v->arena, buf_str(&out));
+    buf_clear(&out);
+    return joined;
+}
+
+/* The client's body with the fields that wye sets; everything else byte for byte. */
+static int splice_body(struct attempt *a, struct iovec *pieces)
+{
+    struct view *v = &a->request->scope.view;
+    struct json_edit edits[MAX_EDITS];
+    int count = 0;
+    edits[count++] = (struct json_edit){"model", quoted(v->arena, a->model->name)};
+    a->adds_usage = a->options.stream && !v->wants_usage;
+    if (a->adds_usage)
+        edits[count++] = (struct json_edit){"stream_options", usage_options(v)};
+    if (v->stream && !a->options.stream) {
+        edits[count++] = (struct json_edit){"stream", {NULL, 0}};
+        edits[count++] = (struct json_edit){"stream_options", {NULL, 0}};
+    }
+    if (a->options.logprobs)
+        edits[count++] = (struct json_edit){"logprobs", {"true", 4}};
+    return json_splice(v->body, edits, count, v->arena, pieces, MAX_PIECES);
+}
+
+static struct str request_fields(struct attempt *a, int provider)
+{
+    struct request *rq = a->request;
+    const char *key = rq->generation->keys[provider];
+    char *text = arena_printf(rq->scope.view.arena,
+                              "Content-Type: application/json\r\nAccept: %s\r\nUser-Agent: wye\r\n%s%s%s",
+                              a->options.stream ? "text/event-stream" : "application/json",
+                              key ? "Authorization: Bearer " : "", key ? key : "", key ? "\r\n" : "");
+    return str_of(text ? text : "");
+}
+
+static struct attempt *new_attempt(struct request *rq, const struct model *model)
+{
+    struct attempt *a = arena_need(rq->scope.view.arena, sizeof *a);
+    a->request = rq;
+    a->model = model;
+    a->n = ++rq->attempts;
+    a->started_ns = clock_ns();
+    a->held = BUF(MAX_HELD);
+    a->body = BUF(MAX_REPLY);
+    return a;
+}
+
+static struct attempt *refused(struct attempt *a, enum err_kind kind, const char *why)
+{
+    a->ended_ns = a->started_ns;
+    err_set(&a->err, kind, "%s", why);
+    journal_attempt_start(a->request, a);
+    return a;
+}
+
+struct attempt *attempt_start(struct request *rq, const struct model *model, const struct attempt_options *options,
+                              void *owner)
+{
+    struct attempt *a = new_attempt(rq, model);
+    struct iovec *pieces = arena_need(rq->scope.view.arena, MAX_PIECES * sizeof *pieces);
+    a->options = *options;
+    a->owner = owner;
+    int provider = (int)(model->provider - rq->generation->config->providers);
+    int count = splice_body(a, pieces);
+    if (count < 0)
+        return refused(a, ERR_LIMIT, "the request's memory is used up");
+    struct call_request call = {
+        .method = "POST",
+        .path = str_of("/chat/completions"),
+        .fields = request_fields(a, provider),
+        .body = pieces,
+        .body_count = count,
+        .deadlines = {.connect = options->connect_ms,
+                      .head = options->stream ? options->first_token_ms : 0,
+                      .total = options->attempt_ms},
+    };
+    journal_attempt_start(rq, a);
+    if (options->stream)
+        timer_set(&rq->content, options->first_token_ms);
+    struct transport *t = rq->router->options.transport;
+    a->call = t->start(t, &rq->generation->endpoints[provider], &call, &CALL_EVENTS, a);
+    return a;
+}
+
+struct attempt *attempt_refused(struct request *rq, const struct model *model, enum attempt_purpose purpose,
+                                const char *why)
+{
+    struct attempt *a = new_attempt(rq, model);
+    a->options.purpose = purpose;
+    return refused(a, ERR_AUTH, why);
+}
+
+void attempt_cancel(struct attempt *a, enum err_kind kind, const char *why)
+{
+    if (a->call == NULL)
+        return;
+    a->request->router->options.transport->cancel(a->call);
+    a->call = NULL;
+    a->ended_ns = clock_ns();
+    a->usd = usage_usd(&a->usage, a->model);
+    err_set(&a->err, kind, "%s", why);
+    if (a->options.purpose == PURPOSE_SERVE)
+        timer_cancel(&a->request->content);
+}
+
+void attempt_clear(struct attempt *a)
+{
+    if (a->is_sse)
+        sse_clear(&a->sse);
+    buf_clear(&a->held);
+    buf_clear(&a->body);
+}
+
+unsigned attempt_ms(const struct attempt *a)
+{
+    return (unsigned)((a->ended_ns - a->started_ns) / 1000000);
+}

@@ -1,0 +1,71 @@
+/*
+ * attempt: one call to one model, in OpenAI's chat wire, from splicing its request to classifying what came back.
+ *
+ * Buffered attempts end with the whole body or an error. Streamed ones hold frames until the first content: up to that point they
+ * fail like buffered ones; from `commit` on their frames go to the owner, byte-exact but for the usage that wye asked for itself. `done` is
+ * called once, last, unless attempt_cancel came first.
+ */
+#pragma once
+
+#include "bind/reply.h"
+#include "net/sse.h"
+#include "net/transport.h"
+#include "serve/chat.h"
+
+struct request;
+struct attempt;
+
+enum attempt_purpose { PURPOSE_ASK, PURPOSE_SERVE };
+
+struct attempt_events {
+    void (*commit)(struct attempt *a);                   /* streamed: the first content is here */
+    void (*frame)(struct attempt *a, struct str bytes);  /* streamed, after commit */
+    void (*done)(struct attempt *a);                     /* a->err.kind tells */
+};
+
+struct attempt_options {
+    enum attempt_purpose purpose;
+    bool stream;
+    bool logprobs;
+    unsigned connect_ms, first_token_ms, idle_ms, attempt_ms; /* first_token, idle: streams only */
+    const struct attempt_events *events;
+};
+
+struct attempt {
+    struct request *request;
+    const struct model *model;
+    struct attempt_options options;
+    void *owner; /* the events' */
+    int n;
+    struct call *call;     /* NULL when none runs */
+    uint64_t started_ns, first_ns, ended_ns;
+    int status;            /* 0: no head came */
+    struct str retry_after, content_type; /* of the reply, in the arena */
+    bool is_sse;           /* the reply is an event stream with status 200 */
+    bool is_committed, is_finished, is_done_frame; /* content, finish_reason, [DONE] seen */
+    struct sse sse;
+    struct buf held;       /* streamed: frames before commit; [DONE] and after */
+    struct buf body;       /* buffered */
+    bool adds_usage;       /* wye asked for the usage, the client did not */
+    bool served;
+    struct usage usage;
+    double usd;
+    struct err err;
+};
+
+/* In the request's arena. Never calls back at once; when `call` is NULL on return it has failed already and no event follows. */
+struct attempt *attempt_start(struct request *rq, const struct model *model, const struct attempt_options *options, void *owner);
+
+/* One that cannot be called (`why`: no key, unknown kind): recorded as failed with ERR_AUTH, no events. */
+struct attempt *attempt_refused(struct request *rq, const struct model *model, enum attempt_purpose purpose, const char *why);
+
+/* The request's content timer fired: it fails with ERR_TIMEOUT, or succeeds when only the end of a complete stream was missing. */
+void attempt_timed_out(struct attempt *a);
+
+/* Ends it from outside, with that error kind in its record; no events. Harmless when it has ended. */
+void attempt_cancel(struct attempt *a, enum err_kind kind, const char *why);
+
+/* Frees its buffers (the struct lies in the arena). */
+void attempt_clear(struct attempt *a);
+
+unsigned attempt_ms(const struct attempt *a);

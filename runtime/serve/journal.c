@@ -1,0 +1,144 @@
+#include "serve/journal.h"
+
+#include "base/clock.h"
+#include "serve/attempt.h"
+#include "serve/router_state.h"
+
+static struct trace *trace_of(const struct request *rq)
+{
+    return rq->router->options.trace;
+}
+
+static void put_z(struct event *e, enum field f, const char *z)
+{
+    if (z)
+        event_str(e, f, str_of(z));
+}
+
+void journal_begin(struct request *rq)
+{
+    rq->is_recorded = true;
+    if (trace_of(rq) == NULL)
+        return;
+    struct event *e = event_open(trace_of(rq), EVENT_BEGIN, rq->number);
+    put_z(e, F_ID, rq->id);
+    put_z(e, F_TRACE, rq->trace_id);
+    put_z(e, F_ROUTE, rq->route ? rq->route->name : NULL);
+    event_int(e, F_GENERATION, rq->generation->id);
+    event_str(e, F_HASH, str_n(manifest_hash(rq->generation->files), 12));
+    event_str(e, F_REQUESTED, rq->scope.view.model);
+    event_int(e, F_STREAM, rq->scope.view.stream);
+    event_close(e);
+}
+
+void journal_note(struct request *rq, struct str text, struct str data, const char *where)
+{
+    if (trace_of(rq) == NULL)
+        return;
+    struct event *e = event_open(trace_of(rq), EVENT_NOTE, rq->number);
+    event_str(e, F_TEXT, text);
+    if (data.len > 0)
+        event_str(e, F_DATA, data);
+    put_z(e, F_LINE, where);
+    event_close(e);
+}
+
+void journal_candidate(struct request *rq, const struct model *model, const char *state, const char *why)
+{
+    if (trace_of(rq) == NULL)
+        return;
+    struct event *e = event_open(trace_of(rq), EVENT_CANDIDATE, rq->number);
+    put_z(e, F_MODEL, model->id);
+    put_z(e, F_STATE, state);
+    put_z(e, F_WHY, why);
+    event_close(e);
+}
+
+static const char *const PURPOSES[] = {"ask", "serve"};
+
+void journal_attempt_start(struct request *rq, const struct attempt *a)
+{
+    if (trace_of(rq) == NULL)
+        return;
+    struct event *e = event_open(trace_of(rq), EVENT_ATTEMPT_START, rq->number);
+    event_int(e, F_N, a->n);
+    put_z(e, F_MODEL, a->model->id);
+    put_z(e, F_PURPOSE, PURPOSES[a->options.purpose]);
+    event_close(e);
+}
+
+static const char *completion_of(const struct attempt *a)
+{
+    switch (a->err.kind) {
+    case ERR_NONE: return "succeeded";
+    case ERR_CANCELLED: return "cancelled";
+    case ERR_TIMEOUT: return "timed_out";
+    default: return a->is_committed ? "stream_failed" : "failed";
+    }
+}
+
+static void put_usage(struct event *e, const struct usage *u)
+{
+    static const enum field FIELDS[PRICE_BUCKETS] = {F_INPUT, F_CACHE_READ, F_CACHE_WRITE, F_OUTPUT, F_REASONING};
+    for (int i = 0; u->is_known && i < PRICE_BUCKETS; i++)
+        event_int(e, FIELDS[i], u->tokens[i]);
+}
+
+void journal_attempt(struct request *rq, const struct attempt *a, const char *next)
+{
+    rq->usd += a->usd;
+    stats_add(rq->router->stats, STAT_ATTEMPTS, 1);
+    if (a->err.kind != ERR_NONE)
+        stats_add(rq->router->stats, STAT_ATTEMPT_ERRORS, 1);
+    if (trace_of(rq) == NULL)
+        return;
+    struct event *e = event_open(trace_of(rq), EVENT_ATTEMPT, rq->number);
+    event_int(e, F_N, a->n);
+    if (a->status)
+        event_int(e, F_STATUS, a->status);
+    if (a->err.kind != ERR_NONE) {
+        put_z(e, F_ERROR, err_kind_name(a->err.kind));
+        put_z(e, F_WHY, a->err.message);
+    }
+    put_z(e, F_COMPLETION, completion_of(a));
+    put_z(e, F_NEXT, next);
+    event_int(e, F_DID_SERVE, a->served);
+    if (a->first_ns)
+        event_int(e, F_TTFT_US, (int64_t)(a->first_ns - a->started_ns) / 1000);
+    event_int(e, F_US, (int64_t)(a->ended_ns - a->started_ns) / 1000);
+    put_usage(e, &a->usage);
+    event_num(e, F_USD, a->usd);
+    event_close(e);
+}
+
+void journal_served(struct request *rq, int attempt)
+{
+    if (trace_of(rq) == NULL)
+        return;
+    struct event *e = event_open(trace_of(rq), EVENT_ATTEMPT, rq->number);
+    event_int(e, F_N, attempt);
+    event_int(e, F_DID_SERVE, 1);
+    event_close(e);
+}
+
+void journal_decision(struct request *rq)
+{
+    if (trace_of(rq) == NULL || !rq->is_recorded)
+        return;
+    struct event *e = event_open(trace_of(rq), EVENT_DECISION, rq->number);
+    put_z(e, F_SERVED, rq->served ? rq->served->id : NULL);
+    put_z(e, F_CAUSE, rq->cause);
+    if (rq->decision.reason.len > 0)
+        event_str(e, F_REASON, rq->decision.reason);
+    put_z(e, F_LINE, rq->place);
+    event_num(e, F_USD, rq->usd);
+    event_int(e, F_US, (int64_t)(clock_ns() - rq->started_ns) / 1000);
+    event_int(e, F_SCRIPT_US, (int64_t)rq->script_us);
+    event_int(e, F_STATUS, rq->status);
+    put_z(e, F_ERROR, rq->script_error);
+    put_z(e, F_LIMIT_HIT, rq->limit_hit);
+    struct str conversation = view_conversation(&rq->scope.view);
+    if (conversation.p)
+        event_str(e, F_CONVERSATION, conversation);
+    event_close(e);
+}

@@ -1,0 +1,387 @@
+#include "serve/request.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "bind/after.h"
+#include "bind/req.h"
+#include "serve/answer.h"
+#include "serve/journal.h"
+#include "serve/router_state.h"
+#include "serve/serving.h"
+
+enum { DEFAULT_TOTAL_MS = 900 * 1000, CLIENT_GONE_STATUS = 499, MAX_NEAR = 3 };
+
+/* ---- ids ---- */
+
+static void write_id(struct request *rq)
+{
+    static const char DIGITS[] = "0123456789abcdefghjkmnpqrstvwxyz"; /* Crockford's base 32 */
+    uint64_t n = rq->number;
+    for (int i = 10; i >= 0; i--, n >>= 5)
+        rq->id[i] = DIGITS[n & 31];
+    rq->id[11] = DIGITS[rq->router->options.slot >> 5 & 31];
+    rq->id[12] = DIGITS[rq->router->options.slot & 31];
+    rq->id[13] = '\0';
+}
+
+static bool is_hex(const char *p, size_t len)
+{
+    return strspn(p, "0123456789abcdef") >= len;
+}
+
+/* The trace id of a W3C traceparent ("00-<32 hex>-<16 hex>-<2 hex>"), or a new one. */
+static void write_trace_id(struct request *rq)
+{
+    struct str parent = http_field(rq->scope.view.head, "traceparent");
+    char text[56];
+    snprintf(text, sizeof text, STR_FMT, (int)(parent.len < 55 ? parent.len : 55), parent.p ? parent.p : "");
+    if (strlen(text) == 55 && text[2] == '-' && text[35] == '-' && is_hex(text + 3, 32) &&
+        strspn(text + 3, "0") < 32)
+        snprintf(rq->trace_id, sizeof rq->trace_id, "%.32s", text + 3);
+    else
+        snprintf(rq->trace_id, sizeof rq->trace_id, "%016llx%016llx",
+                 (unsigned long long)router_random(rq->router), (unsigned long long)router_random(rq->router));
+}
+
+/* ---- the one exit ---- */
+
+static void run_after(struct request *rq)
+{
+    struct outcome outcome = {rq->id, rq->served ? rq->served->id : NULL, rq->cause, rq->status, rq->usd,
+                              (double)(clock_ns() - rq->started_ns) / 1e6};
+    struct err err;
+    if (rq->route == NULL || rq->route->after_ref < 0)
+        return;
+    if (after_run(rq->generation->vm, rq->route->after_ref, &outcome, &err) < 0)
+        log_warn("%s: after: %s", rq->route->path, err.message);
+}
+
+static void count(struct request *rq)
+{
+    struct stats_slot *s = rq->router->stats;
+    stats_add(s, STAT_IN_FLIGHT, -1);
+    stats_add(s, STAT_REQUESTS, 1);
+    stats_add(s, STAT_SCRIPT_US, (int64_t)rq->script_us);
+    if (rq->scope.view.stream)
+        stats_add(s, STAT_STREAMED, 1);
+    if (rq->served && strcmp(rq->cause, "failover") == 0)
+        stats_add(s, STAT_FAILOVERS, 1);
+    stats_observe(s->duration, (clock_ns() - rq->started_ns) / 1000);
+    if (rq->first_ns)
+        stats_observe(s->first_token, (rq->first_ns - rq->started_ns) / 1000);
+    stats_generation(s, rq->generation->id, rq->script_error != NULL);
+}
+
+/*
+ * The only release: publishes the record, cancels what is left, lets everything go but the exchange, whose
+ * arena still holds what the caller is about to write.
+ */
+static void request_finish(struct request *rq)
+{
+    struct router *r = rq->router;
+    if (rq->is_task_running)
+        task_cancel(&rq->task);
+    rq->is_task_running = false;
+    post_cancel(&rq->post);
+    request_cancel_asks(rq);
+    serving_cancel(rq);
+    journal_decision(rq);
+    timer_cancel(&rq->total);
+    timer_cancel(&rq->content);
+    scope_close(&rq->scope);
+    run_after(rq);
+    count(rq);
+    exchange_set_owner(rq->x, NULL);
+    generation_release(rq->generation);
+    router_give(r, rq);
+}
+
+void request_reply(struct request *rq, int status, const char *content_type, const char *more, struct str body)
+{
+    struct exchange *x = rq->x;
+    rq->status = status;
+    struct str fields = answer_fields(rq, more);
+    request_finish(rq);
+    exchange_reply(x, status, content_type, fields, body);
+}
+
+void request_error(struct request *rq, int status, const char *code, const char *param, const char *words)
+{
+    struct buf body = BUF(64 * 1024);
+    chat_write_error(&body, answer_type(status), str_of(words), param, code);
+    request_reply(rq, status, "application/json", "", buf_str(&body));
+    buf_clear(&body);
+}
+
+void request_end_stream(struct request *rq, struct str tail)
+{
+    struct exchange *x = rq->x;
+    struct str last = arena_str(rq->scope.view.arena, tail);
+    request_finish(rq);
+    if (last.len > 0)
+        exchange_write(x, last);
+    exchange_end(x);
+}
+
+void request_gone(struct request *rq)
+{
+    stats_add(rq->router->stats, STAT_CLIENT_GONE, 1);
+    rq->status = CLIENT_GONE_STATUS;
+    request_finish(rq);
+}
+
+void request_abort(struct request *rq)
+{
+    if (!exchange_begun(rq->x)) {
+        request_error(rq, 503, "shutting_down", NULL, "The server is stopping. Try again.");
+        return;
+    }
+    struct exchange *x = rq->x;
+    request_finish(rq);
+    exchange_abort(x);
+}
+
+void request_drained(struct request *rq)
+{
+    if (rq->serving && rq->serving->call)
+        rq->router->options.transport->resume(rq->serving->call);
+}
+
+/* ---- the route ---- */
+
+static void post_task(void *arg, struct task *task);
+
+static void unpost_task(void *arg, struct task *task)
+{
+    (void)arg;
+    post_cancel(&((struct request *)task->owner)->post);
+}
+
+static const struct task_host TASK_HOST = {post_task, unpost_task, NULL};
+
+static void mark_script(struct request *rq, unsigned generation)
+{
+    atomic_store_explicit(&rq->router->stats->script_generation, generation, memory_order_relaxed);
+}
+
+static void run_task(void *arg)
+{
+    struct request *rq = arg;
+    struct router *r = rq->router;
+    mark_script(rq, rq->generation->id);
+    task_continue(&rq->task);
+    atomic_store_explicit(&r->stats->script_generation, 0, memory_order_relaxed);
+}
+
+static void post_task(void *arg, struct task *task)
+{
+    (void)arg;
+    struct request *rq = task->owner;
+    loop_post(rq->router->options.loop, &rq->post, run_task, rq);
+}
+
+/* Script errors cost one request its route, never an answer: the default model serves. */
+static void fall_back(struct request *rq, const struct err *why)
+{
+    const struct model *fallback = rq->generation->config->fallback;
+    rq->cause = "script_error";
+    rq->script_error = arena_strdup(rq->scope.view.arena, why->message);
+    rq->generation->script_errors++;
+    stats_add(rq->router->stats, STAT_SCRIPT_ERRORS, 1);
+    log_warn("%s: %s", rq->id, why->message);
+    if (fallback == NULL) {
+        request_error(rq, 500, "script_error", NULL, "The route failed and wye.lua sets no default model.");
+        return;
+    }
+    rq->decision = (struct decision){.kind = DECIDE_MODELS, .models = {fallback}, .count = 1,
+                                     .next_on = NEXT_ON_DEFAULT, .reason = str_of("")};
+    serving_begin(rq);
+}
+
+static const char *place_of(struct request *rq, int place)
+{
+    if (place == 0)
+        return NULL;
+    return arena_printf(rq->scope.view.arena, "%s:%d", manifest_path(rq->generation->files, place >> 20),
+                        place & ((1 << 20) - 1));
+}
+
+static void obey(struct request *rq)
+{
+    struct decision *d = &rq->decision;
+    if (d->kind == DECIDE_REFUSAL) {
+        rq->cause = "script";
+        request_error(rq, d->status, "refused", NULL, d->message.p);
+        return;
+    }
+    serving_begin(rq);
+}
+
+static void on_route_done(void *ctx, struct task_result *result)
+{
+    struct request *rq = ctx;
+    struct generation *g = rq->generation;
+    struct err err;
+    rq->is_task_running = false;
+    rq->script_us = result->script_us;
+    rq->place = place_of(rq, result->place);
+    rq->cause = "script";
+    if (result->outcome != TASK_RETURNED) {
+        struct router *r = rq->router;
+        bool is_over_memory = result->outcome == TASK_OVER_MEMORY;
+        err = result->err;
+        generation_hold(g);
+        fall_back(rq, &err);
+        if (is_over_memory)
+            router_refresh_vm(r, g);
+        generation_release(g);
+        return;
+    }
+    if (decision_read(result->L, result->count, rq->scope.view.arena, &rq->decision, &err) == 0) {
+        obey(rq);
+        return;
+    }
+    struct err placed;
+    err_set(&placed, ERR_SCRIPT, "%s/%s: %s", manifest_label(g->files), rq->place ? rq->place : rq->route->path,
+            err.message);
+    fall_back(rq, &placed);
+}
+
+static int push_req(lua_State *L, void *arg)
+{
+    req_push(L, arg);
+    return 1;
+}
+
+static void run_route(struct request *rq)
+{
+    struct router *r = rq->router;
+    rq->is_task_running = true;
+    mark_script(rq, rq->generation->id);
+    task_start(&rq->task, rq->generation->vm, &TASK_HOST, rq->route->ref, push_req, &rq->scope, on_route_done, rq);
+    atomic_store_explicit(&r->stats->script_generation, 0, memory_order_relaxed);
+}
+
+/* ---- which route ---- */
+
+static void serve_model(struct request *rq, const struct model *model, const char *cause)
+{
+    rq->cause = cause;
+    rq->decision = (struct decision){.kind = DECIDE_MODELS, .models = {model}, .count = 1,
+                                     .next_on = NEXT_ON_DEFAULT, .reason = str_of("")};
+    journal_begin(rq);
+    serving_begin(rq);
+}
+
+static void refuse_model(struct request *rq, struct str name)
+{
+    const struct config *c = rq->generation->config;
+    struct arena *arena = rq->scope.view.arena;
+    const char *near[MAX_NEAR], *hint = "";
+    const char *wrong = arena_strndup(arena, name.p, name.len > 200 ? 200 : name.len);
+    int count = config_near_models(c, wrong, near, MAX_NEAR);
+    for (int i = 0; i < count && hint; i++)
+        hint = arena_printf(arena, "%s%s'%s'", hint, i ? ", " : " Did you mean ", near[i]);
+    const char *words = arena_printf(arena, "The model '%s' does not exist or may not be named here.%s%s GET /v1/models lists what may.",
+                                     wrong, hint, count ? "?" : "");
+    journal_begin(rq);
+    request_error(rq, 404, "model_not_found", "model", words);
+}
+
+/* `name` is "auto", "wye/NAME", "provider/id" or, once, an alias of one of these. */
+static void resolve(struct request *rq, struct str name, bool is_alias)
+{
+    const struct config *c = rq->generation->config;
+    bool is_auto = str_eq(name, "auto");
+    if (is_auto || str_starts(name, "wye/"))
+        rq->route = generation_route(rq->generation, is_auto ? str_of("route") : str_n(name.p + 4, name.len - 4));
+    if (rq->route) {
+        journal_begin(rq);
+        run_route(rq);
+        return;
+    }
+    if (is_auto && c->fallback) {
+        serve_model(rq, c->fallback, "default");
+        return;
+    }
+    const struct model *model = NULL;
+    const char *id = arena_strndup(rq->scope.view.arena, name.p, name.len);
+    if (c->direct || is_alias)
+        model = config_model(c, id);
+    if (model) {
+        serve_model(rq, model, is_alias ? "alias" : "pin");
+        return;
+    }
+    for (int i = 0; i < c->alias_count && !is_alias; i++) {
+        if (!str_eq(name, c->aliases[i].name))
+            continue;
+        resolve(rq, str_of(c->aliases[i].target), true);
+        return;
+    }
+    refuse_model(rq, rq->scope.view.model);
+}
+
+/* ---- start ---- */
+
+static void on_total(void *arg)
+{
+    struct request *rq = arg;
+    rq->limit_hit = "total";
+    serving_timed_out(rq);
+}
+
+static void on_content(void *arg)
+{
+    struct request *rq = arg;
+    if (rq->serving)
+        attempt_timed_out(rq->serving);
+}
+
+static void open_request(struct request *rq, struct router *r, struct exchange *x)
+{
+    if (rq->total.loop == NULL) {
+        timer_init(&rq->total, r->options.loop, on_total, rq);
+        timer_init(&rq->content, r->options.loop, on_content, rq);
+    }
+    rq->scope = (struct scope){.host = &REQUEST_HOST};
+    list_init(&rq->scope.handles);
+    list_init(&rq->asks);
+    rq->router = r;
+    rq->x = x;
+    rq->generation = generation_hold(r->live);
+    rq->route = NULL;
+    rq->number = router_number(r);
+    rq->started_ns = exchange_started(x);
+    rq->started_us = clock_wall_us();
+    rq->task = (struct task){.owner = rq};
+    rq->is_task_running = rq->is_recorded = false;
+    rq->serving = NULL;
+    rq->at = rq->attempts = rq->status = 0;
+    rq->served = NULL;
+    rq->cause = rq->place = rq->script_error = rq->limit_hit = NULL;
+    rq->first_ns = rq->script_us = 0;
+    rq->usd = 0;
+    rq->decision = (struct decision){.reason = str_of("")};
+}
+
+void request_start(struct router *r, struct exchange *x)
+{
+    struct request *rq = router_take(r);
+    const char *param;
+    struct err err;
+    open_request(rq, r, x);
+    write_id(rq);
+    exchange_set_owner(x, rq);
+    stats_add(r->stats, STAT_IN_FLIGHT, 1);
+    rq->generation->requests++;
+    if (view_init(&rq->scope.view, rq->id, exchange_head(x), exchange_body(x), exchange_arena(x), &param, &err) < 0) {
+        request_error(rq, 400, NULL, param, err.message);
+        return;
+    }
+    write_trace_id(rq);
+    timer_set(&rq->total, DEFAULT_TOTAL_MS);
+    resolve(rq, rq->scope.view.model, false);
+}

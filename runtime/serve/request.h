@@ -1,0 +1,76 @@
+/*
+ * request: one client request, from its bytes to its one exit.
+ *
+ * It runs the route, turns the decision into attempts, commits a stream at its first content, answers, and publishes its
+ * record before the last byte of the answer. request_finish in request.c is the only release. Everything it allocates lies in the exchange's
+ * arena but the struct itself, which the router pools.
+ */
+#pragma once
+
+#include "bind/decision.h"
+#include "bind/scope.h"
+#include "net/server.h"
+#include "serve/attempt.h"
+#include "vm/generation.h"
+#include "vm/task.h"
+
+struct router;
+
+struct request {
+    struct scope scope; /* first: bind/ casts back */
+    struct router *router;
+    struct exchange *x;
+    struct generation *generation;
+    const struct route *route; /* NULL when the client named a model */
+    uint64_t number;           /* in the trace */
+    char id[20];
+    char trace_id[33];
+    uint64_t started_ns, started_us; /* monotonic; wall */
+    struct task task;
+    bool is_task_running;
+    struct post post;       /* the task's turn in the loop */
+    struct timer total, content;
+    struct decision decision;
+    int at;                 /* which of decision.models is tried */
+    struct attempt *serving;
+    struct list asks;       /* struct asking of ask.c, in flight */
+    int attempts;
+    const struct model *served;
+    const char *cause;
+    const char *place;      /* "route.lua:12" of the return; NULL */
+    const char *script_error;
+    const char *limit_hit;
+    int status;
+    bool is_recorded;       /* a decision was begun in the trace */
+    uint64_t first_ns;      /* first content to the client */
+    uint64_t script_us;
+    double usd;
+    struct list link;       /* router's active or free */
+};
+
+/* Takes the exchange: answers at once or later. */
+void request_start(struct router *r, struct exchange *x);
+
+/* The client left. */
+void request_gone(struct request *rq);
+
+/* Its output drained below the mark: resume the upstream. */
+void request_drained(struct request *rq);
+
+/* Ends it from outside (the worker stops): an error, or a cut stream. */
+void request_abort(struct request *rq);
+
+/* Answers whole and ends; `more`: further header lines. The body may lie in the arena or anywhere that outlives the call. */
+void request_reply(struct request *rq, int status, const char *content_type, const char *more, struct str body);
+
+/* The same with an error of wye's own in OpenAI's shape. */
+void request_error(struct request *rq, int status, const char *code, const char *param, const char *words);
+
+/* Publishes, then writes the last bytes of a begun stream and ends it. */
+void request_end_stream(struct request *rq, struct str tail);
+
+/* The host that bind/ calls (ask.c). */
+extern const struct host REQUEST_HOST;
+
+/* Cancels asks in flight (ask.c). */
+void request_cancel_asks(struct request *rq);

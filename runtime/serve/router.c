@@ -1,0 +1,198 @@
+#include "serve/router.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "serve/answer.h"
+#include "serve/router_state.h"
+
+#define CHAT_PATH "/v1/chat/completions"
+#define MODELS_PATH "/v1/models"
+
+struct router *router_new(const struct router_options *options)
+{
+    struct router *r = xcalloc(1, sizeof *r);
+    r->options = *options;
+    r->stats = &options->board->slots[options->slot];
+    list_init(&r->active);
+    list_init(&r->free);
+    if (getrandom(r->seed, sizeof r->seed, 0) != sizeof r->seed)
+        r->seed[0] = clock_ns();
+    return r;
+}
+
+void router_use(struct router *r, struct generation *g)
+{
+    if (r->live)
+        generation_release(r->live);
+    r->live = generation_hold(g);
+}
+
+void router_free(struct router *r)
+{
+    LIST_EACH(it, &r->active)
+        request_abort(LIST_ENTRY(it, struct request, link));
+    LIST_EACH(it, &r->free) {
+        struct request *rq = LIST_ENTRY(it, struct request, link);
+        timer_clear(&rq->total);
+        timer_clear(&rq->content);
+        free(rq);
+    }
+    if (r->live)
+        generation_release(r->live);
+    free(r);
+}
+
+struct request *router_take(struct router *r)
+{
+    struct list *spare = list_last(&r->free);
+    if (spare == NULL) {
+        struct request *rq = xcalloc(1, sizeof *rq);
+        list_init(&rq->link);
+        list_push(&r->active, &rq->link);
+        return rq;
+    }
+    list_remove(spare);
+    list_push(&r->active, spare);
+    return LIST_ENTRY(spare, struct request, link);
+}
+
+void router_give(struct router *r, struct request *rq)
+{
+    list_remove(&rq->link);
+    list_push(&r->free, &rq->link);
+}
+
+uint64_t router_number(struct router *r)
+{
+    uint64_t now = clock_wall_us();
+    r->number = now > r->number ? now : r->number + 1;
+    return r->number;
+}
+
+/* xoshiro256**, for ids only. Blackman and Vigna, 2018. */
+uint64_t router_random(struct router *r)
+{
+    uint64_t *s = r->seed, result = s[1] * 5;
+    result = (result << 7 | result >> 57) * 9;
+    uint64_t t = s[1] << 17;
+    s[2] ^= s[0];
+    s[3] ^= s[1];
+    s[1] ^= s[2];
+    s[0] ^= s[3];
+    s[2] ^= t;
+    s[3] = s[3] << 45 | s[3] >> 19;
+    return result;
+}
+
+void router_refresh_vm(struct router *r, struct generation *g)
+{
+    if (g != r->live || g->vm->used < g->vm->limits.memory / 4 * 3)
+        return;
+    struct err err = {0};
+    struct buf packed = BUF(SIZE_MAX - 1);
+    manifest_pack(g->files, &packed);
+    struct manifest *files = manifest_unpack(buf_str(&packed), &err);
+    struct generation *fresh = files ? generation_load(g->id, files, g->options, &err) : NULL;
+    buf_clear(&packed);
+    if (fresh == NULL) {
+        log_error("generation %u fills its memory and no fresh VM could be built: %s", g->id, err.message);
+        return;
+    }
+    log_warn("generation %u fills its memory (%zu of %zu bytes): new requests get a fresh VM", g->id, g->vm->used,
+             g->vm->limits.memory);
+    g->is_retired = true;
+    router_use(r, fresh);
+    generation_release(fresh);
+}
+
+static unsigned in_flight(const struct stats_board *board)
+{
+    uint64_t sum = 0;
+    unsigned workers = atomic_load_explicit(&board->workers, memory_order_relaxed);
+    for (unsigned i = 0; i < workers; i++)
+        sum += atomic_load_explicit(&board->slots[i].counters[STAT_IN_FLIGHT], memory_order_relaxed);
+    return (unsigned)sum;
+}
+
+static struct str path_of(const struct exchange *x)
+{
+    struct str target = exchange_head(x)->target;
+    const char *mark = memchr(target.p, '?', target.len);
+    return mark ? str_n(target.p, (size_t)(mark - target.p)) : target;
+}
+
+static bool refuse(struct router *r, struct exchange *x, int status, const char *code, const char *more, const char *words)
+{
+    stats_add(r->stats, STAT_REFUSED, 1);
+    answer_error(x, status, code, more, words);
+    return false;
+}
+
+static bool refuse_path(struct router *r, struct exchange *x, struct str path)
+{
+    char words[512];
+    snprintf(words, sizeof words, "Unknown path " STR_FMT ". wye serves POST %s and GET %s.",
+             (int)(path.len > 200 ? 200 : path.len), path.p, CHAT_PATH, MODELS_PATH);
+    return refuse(r, x, 404, "unknown_url", "", words);
+}
+
+/* Before the body is read: path, method, coding, and room for one more request. */
+static bool on_head(void *ctx, struct exchange *x)
+{
+    struct router *r = ctx;
+    const struct http_head *head = exchange_head(x);
+    struct str path = path_of(x);
+    bool is_chat = str_eq(path, CHAT_PATH);
+    if (!is_chat && !str_starts(path, MODELS_PATH))
+        return refuse_path(r, x, path);
+    if (!str_eq(head->method, is_chat ? "POST" : "GET") && !(str_eq(head->method, "HEAD") && !is_chat))
+        return refuse(r, x, 405, "method_not_allowed", is_chat ? "Allow: POST\r\n" : "Allow: GET, HEAD\r\n",
+                      is_chat ? "Use POST for " CHAT_PATH "." : "Use GET for " MODELS_PATH ".");
+    struct str coding = http_field(head, "content-encoding");
+    if (coding.p && !str_ieq(coding, "identity"))
+        return refuse(r, x, 415, "unsupported_encoding", "", "Send the body without Content-Encoding.");
+    if (head->framing == HTTP_LENGTH && head->length > r->live->config->limits.body)
+        return refuse(r, x, 413, "body_too_large", "", "The body is over limits.body of this server.");
+    if (is_chat && in_flight(r->options.board) >= r->live->config->limits.concurrent)
+        return refuse(r, x, 503, "overloaded", "Retry-After: 1\r\n",
+                      "This server already serves limits.concurrent requests. Try again shortly.");
+    return true;
+}
+
+static void on_request(void *ctx, struct exchange *x)
+{
+    struct router *r = ctx;
+    struct str path = path_of(x);
+    if (str_eq(path, CHAT_PATH)) {
+        request_start(r, x);
+        return;
+    }
+    size_t skip = strlen(MODELS_PATH);
+    if (path.len > skip && path.p[skip] != '/')
+        refuse_path(r, x, path);
+    else
+        answer_models(x, r->live, path.len > skip + 1 ? str_n(path.p + skip + 1, path.len - skip - 1) : str_n("", 0));
+}
+
+static void on_gone(void *ctx, struct exchange *x)
+{
+    (void)ctx;
+    struct request *rq = exchange_owner(x);
+    if (rq)
+        request_gone(rq);
+}
+
+static void on_drained(void *ctx, struct exchange *x)
+{
+    (void)ctx;
+    struct request *rq = exchange_owner(x);
+    if (rq)
+        request_drained(rq);
+}
+
+const struct server_app ROUTER_APP = {on_head, on_request, on_gone, on_drained};

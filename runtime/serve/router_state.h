@@ -1,0 +1,24 @@
+/* router_state: what serve/'s files share of the router. Not for others. */
+#pragma once
+
+#include "serve/request.h"
+#include "serve/router.h"
+
+struct router {
+    struct router_options options;
+    struct stats_slot *stats;
+    struct generation *live;
+    struct list active, free; /* struct request by link */
+    uint64_t number;          /* of the newest decision */
+    uint64_t seed[4];
+};
+
+struct request *router_take(struct router *r);
+void router_give(struct router *r, struct request *rq);
+
+/* A decision number: microseconds of wall time, never twice in a worker. */
+uint64_t router_number(struct router *r);
+uint64_t router_random(struct router *r);
+
+/* A VM that stays near its memory cap after a collection is retired: new requests get a fresh one of the same generation. */
+void router_refresh_vm(struct router *r, struct generation *g);
