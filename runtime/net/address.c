@@ -1,10 +1,9 @@
-/* Which addresses a provider's name may resolve to: IANA's special-purpose registries (RFC 6890 and successors). */
+#include "net/address.h"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdint.h>
 #include <string.h>
-
-#include "net/upstream.h"
 
 struct block4 {
     uint32_t net;
@@ -72,9 +71,11 @@ static bool is_in6(const uint8_t *address, const uint8_t *net, int bits)
 /* Addresses that carry an IPv4 address are judged by it. */
 static bool is_public6(const uint8_t *address)
 {
-    static const uint8_t MAPPED[12] = {[10] = 0xff, [11] = 0xff}, TRANSLATED[12] = {[8] = 0xff, [9] = 0xff};
+    static const uint8_t MAPPED[12] = {[10] = 0xff, [11] = 0xff},
+                         TRANSLATED[12] = {[8] = 0xff, [9] = 0xff};
     static const uint8_t NAT64[12] = {0x00, 0x64, 0xff, 0x9b}, NOTHING[12] = {0};
-    if (memcmp(address, MAPPED, 12) == 0 || memcmp(address, TRANSLATED, 12) == 0 || memcmp(address, NAT64, 12) == 0)
+    if (memcmp(address, MAPPED, 12) == 0 || memcmp(address, TRANSLATED, 12) == 0 ||
+        memcmp(address, NAT64, 12) == 0)
         return is_public4(read4(address + 12));
     if (memcmp(address, NOTHING, 12) == 0)
         return false; /* unspecified, loopback, IPv4-compatible */
@@ -86,13 +87,14 @@ static bool is_public6(const uint8_t *address)
     return true;
 }
 
-bool upstream_may_connect(const struct sockaddr *address, bool literal, bool is_private)
+bool address_may_connect(const struct sockaddr *address, bool literal, bool is_private)
 {
     if (address->sa_family != AF_INET && address->sa_family != AF_INET6)
         return false;
     if (literal || is_private)
         return true;
     if (address->sa_family == AF_INET)
-        return is_public4(ntohl(((const struct sockaddr_in *)(const void *)address)->sin_addr.s_addr));
+        return is_public4(
+            ntohl(((const struct sockaddr_in *)(const void *)address)->sin_addr.s_addr));
     return is_public6(((const struct sockaddr_in6 *)(const void *)address)->sin6_addr.s6_addr);
 }

@@ -85,17 +85,19 @@ static int fail(CURL *easy, CURLcode code, const char *address, const char *word
         return err_set(err, ERR_LIMIT, "%s: the reply is too large", address);
     case CURLE_URL_MALFORMAT:
     case CURLE_COULDNT_RESOLVE_HOST:
-        return err_set(err, ERR_BAD_REQUEST, "%s is not an address (try 127.0.0.1:9090 or unix:/path)", address);
+        return err_set(err, ERR_BAD_REQUEST,
+                       "%s is not an address (try 127.0.0.1:9090 or unix:/path)", address);
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_WEIRD_SERVER_REPLY:
         return err_set(err, ERR_MALFORMED, "%s does not speak HTTP/1.1", address);
     default:
-        return err_set(err, ERR_CUT, "%s: %s", address, words[0] ? words : curl_easy_strerror(code));
+        return err_set(err, ERR_CUT, "%s: %s", address,
+                       words[0] ? words : curl_easy_strerror(code));
     }
 }
 
-int fetch(const char *address, const char *method, const char *path, struct str body, const char *token,
-          unsigned timeout_ms, struct buf *reply, int *status, struct err *err)
+int fetch(const char *address, const char *method, const char *path, struct str body,
+          const char *token, unsigned timeout_ms, struct buf *reply, int *status, struct err *err)
 {
     char words[CURL_ERROR_SIZE] = "";
     CURL *easy = curl_easy_init();

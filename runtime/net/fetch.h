@@ -21,5 +21,5 @@
  * The reply's body is appended to `reply`, whose ceiling holds. `timeout_ms` bounds the whole (0: none). Any
  * status is a success here: 0 and *status, or -1 with *err.
  */
-int fetch(const char *address, const char *method, const char *path, struct str body, const char *token,
-          unsigned timeout_ms, struct buf *reply, int *status, struct err *err);
+int fetch(const char *address, const char *method, const char *path, struct str body,
+          const char *token, unsigned timeout_ms, struct buf *reply, int *status, struct err *err);

@@ -1,7 +1,7 @@
 /*
  * upstream: the transport over real connections. libcurl opens and secures them (CONNECT_ONLY), http frames them.
  *
- * One per worker. Owns the pool: connections wait per endpoint (same base_url, proxy, ca_file) and are
+ * One per worker. Owns the pool: connections wait per endpoint (same base_url, proxy, ca_file, is_private) and are
  * reused newest first after a clean end; any byte or end on a waiting one closes it. A call on a reused connection that dies before any reply
  * byte is tried once more on a new one. Redirects are never followed.
  *
@@ -30,11 +30,3 @@ struct upstream_counts upstream_counts(const struct upstream *up);
 
 /* Closes idle connections older than their keep-alive (called by the owner's safety tick too). */
 void upstream_sweep(struct upstream *up);
-
-/*
- * The one choke point for outbound addresses: may a connection go to this resolved address? `literal`: the configuration
- * names the address itself (or localhost). Private, loopback, link-local, multicast, unspecified, NAT64 and IPv4-mapped
- * spellings of them need `literal` or `is_private`. ROUTES.md section 7.
- */
-struct sockaddr;
-bool upstream_may_connect(const struct sockaddr *address, bool literal, bool is_private);

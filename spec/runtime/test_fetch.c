@@ -32,7 +32,8 @@ static void *serve_one(void *arg)
     for (ssize_t n; (n = recv(fd, peer->seen + len, sizeof peer->seen - 1 - len, 0)) > 0;) {
         len += (size_t)n;
         peer->seen[len] = '\0';
-        char *head = strstr(peer->seen, "\r\n\r\n"), *length = strstr(peer->seen, "Content-Length: ");
+        char *head = strstr(peer->seen, "\r\n\r\n"),
+             *length = strstr(peer->seen, "Content-Length: ");
         size_t body = length ? strtoul(length + 16, NULL, 10) : 0;
         if (peer->answer && head && len >= (size_t)(head - peer->seen) + 4 + body)
             break;
@@ -70,7 +71,9 @@ static void test_get(void **state)
     struct buf reply = BUF(100);
     struct err err = {0};
     int status = 0;
-    assert_int_equal(fetch(peer.address, "GET", "/status?a=b", str_of(NULL), "secret", 5000, &reply, &status, &err), 0);
+    assert_int_equal(fetch(peer.address, "GET", "/status?a=b", str_of(NULL), "secret", 5000, &reply,
+                           &status, &err),
+                     0);
     peer_close(&peer);
     assert_int_equal(status, 404);
     assert_string_equal(reply.p, "hello");
@@ -88,7 +91,9 @@ static void test_post_without_environment_proxy(void **state)
     struct buf reply = BUF(100);
     struct err err = {0};
     int status = 0;
-    assert_int_equal(fetch(peer.address, "POST", "/reload", str_of("{\"a\":1}"), NULL, 5000, &reply, &status, &err), 0);
+    assert_int_equal(fetch(peer.address, "POST", "/reload", str_of("{\"a\":1}"), NULL, 5000, &reply,
+                           &status, &err),
+                     0);
     peer_close(&peer);
     unsetenv("http_proxy");
     assert_string_equal(reply.p, "ok");
@@ -97,14 +102,17 @@ static void test_post_without_environment_proxy(void **state)
     buf_clear(&reply);
 }
 
-static void expect_failure(const char *address, unsigned timeout_ms, size_t ceiling, enum err_kind kind)
+static void expect_failure(const char *address, unsigned timeout_ms, size_t ceiling,
+                           enum err_kind kind)
 {
     struct buf reply = BUF(ceiling);
     struct err err = {0};
     int status = 0;
-    assert_int_equal(fetch(address, "GET", "/", str_of(NULL), NULL, timeout_ms, &reply, &status, &err), -1);
+    assert_int_equal(
+        fetch(address, "GET", "/", str_of(NULL), NULL, timeout_ms, &reply, &status, &err), -1);
     if (err.kind != kind)
-        fail_msg("%s: expected %s, got %s (%s)", address, err_kind_name(kind), err_kind_name(err.kind), err.message);
+        fail_msg("%s: expected %s, got %s (%s)", address, err_kind_name(kind),
+                 err_kind_name(err.kind), err.message);
     buf_clear(&reply);
 }
 
@@ -157,7 +165,8 @@ static void test_unix_socket(void **state)
     struct buf reply = BUF(100);
     struct err err = {0};
     int status = 0;
-    assert_int_equal(fetch(peer.address, "GET", "/", str_of(NULL), NULL, 5000, &reply, &status, &err), 0);
+    assert_int_equal(
+        fetch(peer.address, "GET", "/", str_of(NULL), NULL, 5000, &reply, &status, &err), 0);
     peer_close(&peer);
     assert_string_equal(reply.p, "hi");
     buf_clear(&reply);
@@ -169,8 +178,8 @@ static void test_unix_socket(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_get),        cmocka_unit_test(test_post_without_environment_proxy),
-        cmocka_unit_test(test_no_server),  cmocka_unit_test(test_other_failures),
+        cmocka_unit_test(test_get),         cmocka_unit_test(test_post_without_environment_proxy),
+        cmocka_unit_test(test_no_server),   cmocka_unit_test(test_other_failures),
         cmocka_unit_test(test_unix_socket),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
