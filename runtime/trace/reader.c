@@ -1,0 +1,280 @@
+#include "trace/reader.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "trace/track.h"
+
+struct reader {
+    char *dir;
+    struct track **tracks; /* one a slot */
+    int count;
+    bool wants_lost;
+    struct reader_report report;
+};
+
+static struct track *track_of(struct reader *r, unsigned slot)
+{
+    for (int i = 0; i < r->count; i++)
+        if (r->tracks[i]->slot == slot)
+            return r->tracks[i];
+    r->tracks = xrealloc(r->tracks, sizeof(struct track *) * (size_t)(r->count + 1));
+    struct track *t = xcalloc(1, sizeof *t);
+    t->slot = slot;
+    r->tracks[r->count++] = t;
+    return t;
+}
+
+/* Takes note of files that are new. */
+static int look(struct reader *r, struct err *err)
+{
+    struct segment_name *names;
+    int count = segment_list(r->dir, -1, &names, err);
+    for (int i = 0; i < count; i++)
+        track_add(track_of(r, names[i].slot), names[i].sequence);
+    free(names);
+    return count;
+}
+
+struct reader *reader_open(const char *dir, struct err *err)
+{
+    struct reader *r = xcalloc(1, sizeof *r);
+    r->dir = xstrdup(dir);
+    if (look(r, err) >= 0)
+        return r;
+    reader_close(r);
+    return NULL;
+}
+
+void reader_close(struct reader *r)
+{
+    for (int i = 0; i < r->count; i++) {
+        track_clear(r->tracks[i]);
+        free(r->tracks[i]);
+    }
+    free(r->tracks);
+    free(r->dir);
+    free(r);
+}
+
+void reader_want_lost(struct reader *r)
+{
+    r->wants_lost = true;
+}
+
+/* Each track shows its next one; the one that ended first is taken. */
+static struct decision *merge(struct reader *r)
+{
+    struct track *first = NULL;
+    for (int i = 0; i < r->count; i++) {
+        struct track *t = r->tracks[i];
+        if (t->peeked == NULL)
+            t->peeked = track_next(t, r->dir, r->wants_lost, &r->report);
+        if (t->peeked && (first == NULL || t->peeked->ended_us < first->peeked->ended_us))
+            first = t;
+    }
+    if (first == NULL)
+        return NULL;
+    struct decision *d = first->peeked;
+    first->peeked = NULL;
+    return d;
+}
+
+struct decision *reader_next(struct reader *r)
+{
+    bool has_looked = false;
+    for (;;) {
+        struct decision *d = merge(r);
+        if (d == NULL && (has_looked || look(r, NULL) < 0))
+            return NULL;
+        has_looked |= d == NULL;
+        if (d && d->has_begun)
+            return d;
+        if (d)
+            r->report.headless++;
+        decision_free(d);
+    }
+}
+
+struct decision *reader_unfinished(struct reader *r)
+{
+    for (int i = 0; i < r->count; i++) {
+        struct decision *d = track_unfinished(r->tracks[i]);
+        if (d && d->has_begun)
+            return d;
+        if (d)
+            i--; /* another may be there */
+        decision_free(d);
+    }
+    return NULL;
+}
+
+void reader_skip(struct reader *r)
+{
+    for (struct decision *d; (d = reader_next(r));)
+        decision_free(d);
+    r->report = (struct reader_report){0};
+}
+
+static void rewind_all(struct reader *r, int segments)
+{
+    for (int i = 0; i < r->count; i++)
+        track_rewind(r->tracks[i], segments);
+    r->report = (struct reader_report){0};
+}
+
+static bool reaches_oldest(const struct reader *r, int segments)
+{
+    for (int i = 0; i < r->count; i++)
+        if (segments < r->tracks[i]->count)
+            return false;
+    return true;
+}
+
+/* The newest accepted of what lies in the newest `segments`, as a ring that `*total` counts. Returns whether the beginning of one was missing. */
+static bool gather(struct reader *r, int segments, int count, bool (*accept)(void *, const struct decision *),
+                   void *ctx, struct decision **ring, uint64_t *total)
+{
+    rewind_all(r, segments);
+    for (struct decision *d; (d = reader_next(r));) {
+        if (accept && !accept(ctx, d)) {
+            decision_free(d);
+            continue;
+        }
+        struct decision **at = &ring[*total % (uint64_t)count];
+        if (*total >= (uint64_t)count)
+            decision_free(*at);
+        *at = d;
+        ++*total;
+    }
+    return r->report.headless > 0;
+}
+
+int reader_newest(struct reader *r, int count, bool (*accept)(void *, const struct decision *), void *ctx,
+                  struct decision **out)
+{
+    struct decision **ring = xcalloc((size_t)count, sizeof *ring);
+    uint64_t total = 0;
+    for (int segments = 2;; segments = segments > INT_MAX / 4 ? INT_MAX : segments * 4) {
+        bool is_short = gather(r, segments, count, accept, ctx, ring, &total) || total < (uint64_t)count;
+        if (!is_short || reaches_oldest(r, segments))
+            break;
+        for (uint64_t i = 0; i < total && i < (uint64_t)count; i++)
+            decision_free(ring[i]);
+        total = 0;
+    }
+    int held = total < (uint64_t)count ? (int)total : count;
+    for (int i = 0; i < held; i++)
+        out[i] = ring[(total - (uint64_t)held + (uint64_t)i) % (uint64_t)count];
+    free(ring);
+    return held;
+}
+
+void reader_events(struct reader *r,
+                   bool (*each)(void *, const struct segment_head *, const struct event_head *), void *ctx)
+{
+    look(r, NULL);
+    for (int i = 0; i < r->count; i++) {
+        struct track *t = r->tracks[i];
+        for (const struct event_head *e; (e = track_event(t, r->dir, &r->report));)
+            if (!each(ctx, t->segment->head, e))
+                return;
+    }
+}
+
+struct reader_report reader_report(const struct reader *r)
+{
+    struct reader_report report = r->report;
+    for (int i = 0; i < r->count; i++)
+        if (r->tracks[i]->segment)
+            report.dropped += atomic_load(&r->tracks[i]->segment->head->dropped);
+    return report;
+}
+
+/* Where a decision begins. */
+struct found {
+    struct track *track;
+    int index;
+    uint64_t number, run;
+    char id[96];
+    int count;     /* different ids that begin so */
+    bool is_whole; /* the id asked for is all of it */
+};
+
+static struct str id_of(const struct event_head *e)
+{
+    struct field_view v;
+    for (uint32_t at = 0; event_walk(e, &at, &v);)
+        if (v.field == F_ID && v.kind == KIND_STR)
+            return v.text;
+    return str_n(NULL, 0);
+}
+
+static void consider(struct found *found, struct track *t, const struct event_head *e, struct str prefix)
+{
+    struct str id = id_of(e);
+    if (id.len < prefix.len || memcmp(id.p, prefix.p, prefix.len) != 0 || found->is_whole)
+        return;
+    found->count++;
+    found->is_whole = id.len == prefix.len;
+    found->track = t;
+    found->index = t->index;
+    found->number = e->decision;
+    found->run = t->segment->head->run;
+    snprintf(found->id, sizeof found->id, STR_FMT, STR_ARG(id));
+}
+
+/* Looks through one segment of a track for a BEGIN with that id. */
+static void search_segment(struct reader *r, struct track *t, int back, struct str prefix, struct found *found)
+{
+    track_rewind(t, back);
+    int index = t->index;
+    const struct event_head *e;
+    while ((e = track_event(t, r->dir, &r->report)) && t->index == index)
+        if (e->type == EVENT_BEGIN)
+            consider(found, t, e, prefix);
+}
+
+static struct decision *collect(struct reader *r, const struct found *found)
+{
+    struct track *t = found->track;
+    track_rewind(t, t->count - found->index);
+    struct decision *d = decision_new(found->number);
+    const struct event_head *e;
+    while (!d->is_finished && (e = track_event(t, r->dir, &r->report))) {
+        if (t->segment->head->run > found->run)
+            break;
+        if (e->decision != found->number || t->segment->head->run != found->run)
+            continue;
+        if (d->raw.len > 0 || str_same(id_of(e), str_of(found->id)))
+            decision_add(d, t->segment->head, e);
+    }
+    decision_build(d);
+    return d;
+}
+
+struct decision *reader_find(struct reader *r, struct str prefix, struct err *err)
+{
+    struct found found = {0};
+    rewind_all(r, 0);
+    int deepest = 0;
+    for (int i = 0; i < r->count; i++)
+        if (r->tracks[i]->count > deepest)
+            deepest = r->tracks[i]->count;
+    for (int back = 1; back <= deepest && !found.is_whole; back++)
+        for (int i = 0; i < r->count; i++)
+            if (back <= r->tracks[i]->count)
+                search_segment(r, r->tracks[i], back, prefix, &found);
+    if (found.count == 0)
+        err_set(err, ERR_BAD_REQUEST,
+                "no decision " STR_FMT " in %s: it may be older than what the trace keeps; `wye trace` lists the newest",
+                STR_ARG(prefix), r->dir);
+    else if (found.count > 1 && !found.is_whole)
+        err_set(err, ERR_LIMIT, STR_FMT " is the beginning of %d ids, such as %s: give more of it",
+                STR_ARG(prefix), found.count, found.id);
+    else
+        return collect(r, &found);
+    return NULL;
+}
