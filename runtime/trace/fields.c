@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "base/near.h"
+
 const enum field_type field_types[FIELD_COUNT] = {
 #define FIELD(name, type) FIELD_##type,
 #include "trace/fields.def"
@@ -44,42 +46,20 @@ char *field_query_name(const struct show *show, char *out, size_t size)
 
 enum { NAME_MAX_LEN = 48 };
 
-static int least(int a, int b, int c)
-{
-    int least = a < b ? a : b;
-    return least < c ? least : c;
-}
-
-/* Levenshtein's distance of two short names. */
-static int distance(struct str a, const char *b)
-{
-    int row[NAME_MAX_LEN + 1], len = (int)strlen(b);
-    for (int j = 0; j <= len; j++)
-        row[j] = j;
-    for (size_t i = 0; i < a.len; i++) {
-        int diagonal = row[0];
-        row[0] = (int)i + 1;
-        for (int j = 1; j <= len; j++) {
-            int above = row[j];
-            row[j] = least(above + 1, row[j - 1] + 1, diagonal + (a.p[i] != b[j - 1]));
-            diagonal = above;
-        }
-    }
-    return row[len];
-}
-
 const struct show *field_find(struct str name, const struct show **near)
 {
-    int best = name.len < 4 ? 2 : 4;
+    char wrong[NAME_MAX_LEN + 1];
+    snprintf(wrong, sizeof wrong, STR_FMT, STR_ARG(name));
+    int best = near_reach(wrong) + 1;
     *near = NULL;
     for (int i = 0; i < field_show_count; i++) {
         char own[NAME_MAX_LEN + 1];
         field_query_name(&field_shows[i], own, sizeof own);
         if (str_eq(name, own))
             return &field_shows[i];
-        int far = name.len <= NAME_MAX_LEN ? distance(name, own) : best;
-        if (far < best) {
-            best = far;
+        int edits = near_distance(wrong, own);
+        if (edits < best) {
+            best = edits;
             *near = &field_shows[i];
         }
     }
