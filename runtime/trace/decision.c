@@ -27,7 +27,7 @@ void decision_free(struct decision *d)
 
 void decision_add(struct decision *d, const struct segment_head *head, const struct event_head *event)
 {
-    uint64_t at_us = head->wall_us + (uint64_t)((int64_t)(event->mono_ns - head->mono_ns) / 1000);
+    uint64_t at_us = segment_wall_us(head, event);
     if (d->raw.len == 0) {
         d->began_us = at_us;
         d->slot = head->slot;

@@ -150,16 +150,10 @@ static const char *name_of(enum field f)
     return "?";
 }
 
-int export_event(struct buf *out, const struct segment_head *head, const struct event_head *event)
+int export_fields(struct buf *out, const struct event_head *event)
 {
-    uint64_t at_us = head->wall_us + (uint64_t)((int64_t)(event->mono_ns - head->mono_ns) / 1000);
-    int bad = buf_puts(out, "{\"ts\":") | put_time(out, at_us);
-    bad |= buf_printf(out,
-                      ",\"worker\":%u,\"segment\":%" PRIu64 ",\"seq\":%" PRIu64 ",\"decision\":%" PRIu64
-                      ",\"event\":\"%s\",\"fields\":{",
-                      head->slot, head->sequence, event->seq, event->decision, event_type_name(event->type));
     struct field_view v;
-    int count = 0;
+    int bad = buf_putc(out, '{'), count = 0;
     for (uint32_t at = 0; event_walk(event, &at, &v);) {
         if (v.field >= FIELD_COUNT)
             continue;
@@ -168,5 +162,16 @@ int export_event(struct buf *out, const struct segment_head *head, const struct 
         bad |= buf_printf(out, "%s\"%s\":", count++ ? "," : "", name_of(value.field));
         bad |= put_value(out, &value);
     }
-    return bad | buf_puts(out, "}}");
+    return bad | buf_putc(out, '}');
+}
+
+int export_event(struct buf *out, const struct segment_head *head, const struct event_head *event)
+{
+    int bad = buf_puts(out, "{\"ts\":") | put_time(out, segment_wall_us(head, event));
+    bad |= buf_printf(out,
+                      ",\"worker\":%u,\"segment\":%" PRIu64 ",\"seq\":%" PRIu64 ",\"decision\":%" PRIu64
+                      ",\"event\":\"%s\",\"fields\":",
+                      head->slot, head->sequence, event->seq, event->decision, event_type_name(event->type));
+    bad |= export_fields(out, event);
+    return bad | buf_putc(out, '}');
 }

@@ -111,17 +111,18 @@ struct decision *reader_unfinished(struct reader *r)
     return NULL;
 }
 
-void reader_skip(struct reader *r)
-{
-    for (struct decision *d; (d = reader_next(r));)
-        decision_free(d);
-    r->report = (struct reader_report){0};
-}
-
 static void rewind_all(struct reader *r, int segments)
 {
     for (int i = 0; i < r->count; i++)
         track_rewind(r->tracks[i], segments);
+    r->report = (struct reader_report){0};
+}
+
+void reader_skip(struct reader *r)
+{
+    rewind_all(r, 1);
+    for (struct decision *d; (d = reader_next(r));)
+        decision_free(d);
     r->report = (struct reader_report){0};
 }
 

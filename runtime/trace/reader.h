@@ -33,7 +33,7 @@ struct decision *reader_unfinished(struct reader *r);
 
 /*
  * The newest `count` decisions that `accept` (NULL: all) takes, in out[0..], oldest first. Starts at the newest segments, so that
- * few decisions cost little however long the trace. Returns how many. Starts anew: not to be mixed with reader_next.
+ * few decisions cost little however long the trace. Returns how many. Starts anew; reader_next then gives what comes later.
  */
 int reader_newest(struct reader *r, int count, bool (*accept)(void *ctx, const struct decision *d),
                   void *ctx, struct decision **out);
@@ -44,7 +44,7 @@ int reader_newest(struct reader *r, int count, bool (*accept)(void *ctx, const s
  */
 struct decision *reader_find(struct reader *r, struct str prefix, struct err *err);
 
-/* Every event as it lies there, slot by slot: for `-g raw`. `each` returns false to stop. */
+/* Every event as it lies there, slot by slot: for `-g raw`. `each` returns false to stop. Again: what has come since. Not to be mixed with the others. */
 void reader_events(struct reader *r, bool (*each)(void *ctx, const struct segment_head *head, const struct event_head *event),
                    void *ctx);
 

@@ -156,6 +156,11 @@ int segment_walk(const struct segment *s, uint64_t *at, const struct event_head 
     return 1;
 }
 
+uint64_t segment_wall_us(const struct segment_head *head, const struct event_head *event)
+{
+    return head->wall_us + (uint64_t)((int64_t)(event->mono_ns - head->mono_ns) / 1000);
+}
+
 /* An event that was begun there and never published leaves its head behind. */
 static bool has_remains(const struct segment *s, uint64_t at)
 {

@@ -84,6 +84,9 @@ int segment_walk(const struct segment *s, uint64_t *at, const struct event_head 
 /* The end of a segment whose writer died: finds the tail, marks a torn one, frees the blocks behind it. Returns whether it was torn; *next_seq is raised above what it holds. */
 bool segment_recover(struct segment *s, uint64_t *next_seq);
 
+/* When an event of that segment was begun, microseconds since 1970. */
+uint64_t segment_wall_us(const struct segment_head *head, const struct event_head *event);
+
 /* One field of an event's payload. */
 struct field_view {
     unsigned field;
