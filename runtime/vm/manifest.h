@@ -1,36 +1,60 @@
 /*
- * manifest: the exact bytes of every file a generation loads, hashed. A throw-away child fills one from a folder; workers read only from it.
+ * manifest: the exact bytes of every file a generation loads, hashed. A throw-away child fills one
+ * from a folder; workers read only from it.
  *
- * Paths are relative to the project ("route.lua", "prompts/support.md"), never leave it (.., absolute, symbolic links out: refused). Files up to 8 MiB, 64 MiB and 4,096 files
- * together. Serialised as one block (manifest_pack) that the state directory keeps under its hash and that a descriptor hands to workers.
+ * Paths are relative to the project ("route.lua", "prompts/support.md") and never leave it: "..",
+ * absolute paths and symbolic links that lead out are refused. Files up to 8 MiB; 64 MiB and 4,096
+ * files together. A file is read once; later reads give the same bytes, whatever became of it on disk.
+ *
+ *     struct manifest *m = manifest_new("routes");
+ *     struct str text = manifest_read(m, "prompts/support.md", &err);
+ *     struct buf packed = BUF(MANIFEST_PACKED);
+ *     manifest_pack(m, &packed);        // the state directory keeps this under manifest_hash(m)
  */
 #pragma once
 
 #include "base/buf.h"
 #include "base/err.h"
 
+enum {
+    MANIFEST_FILE = 8 << 20,   /* bytes of one file */
+    MANIFEST_TOTAL = 64 << 20, /* bytes of all */
+    MANIFEST_FILES = 4096,
+    MANIFEST_PACKED = 72 << 20 /* no packed manifest is larger */
+};
+
 struct manifest;
 
-struct manifest *manifest_new(const char *root);                     /* reads files on demand and records them */
-struct manifest *manifest_unpack(struct str packed, struct err *err); /* reads only what was recorded; copies packed */
+/* Reads files on demand and records them. A root that cannot be read shows with the first file. */
+struct manifest *manifest_new(const char *root);
+
+/* Reads only what was recorded; copies packed. NULL with err when packed is damaged. */
+struct manifest *manifest_unpack(struct str packed, struct err *err);
 void manifest_free(struct manifest *m);
 
-/* The bytes of a file, owned by the manifest; {NULL, 0} and err ("cannot read …: No such file") otherwise. What was looked for and not found is recorded too. */
+/*
+ * The bytes of a file, followed by a NUL and owned by the manifest; {NULL, 0} and err ("cannot read
+ * routes/x.lua: No such file or directory") otherwise. What was not found is recorded too, and stays so.
+ */
 struct str manifest_read(struct manifest *m, const char *path, struct err *err);
 bool manifest_has(struct manifest *m, const char *path);
 
-/* Top-level *.lua files but wye.lua: the routes. Sorted; count returned. */
+/* Top-level *.lua files but wye.lua: the routes. Sorted; count returned. Valid until the next call. */
 int manifest_routes(struct manifest *m, const char *const **paths);
 
-/* A stable index of a path, for lines.h, and back; "?" for an unknown index. */
+/* A stable index of a recorded file, for lines.h, and back; -1 and "?" for an unknown one. */
 int manifest_index(struct manifest *m, const char *path);
 const char *manifest_path(const struct manifest *m, int index);
 
+/* The recorded files, in index order. */
 int manifest_count(const struct manifest *m);
 struct str manifest_at(const struct manifest *m, int i, const char **path);
 
-/* How errors and the trace name a file: "routes/route.lua" when the project folder is called routes. */
+/* How errors and the trace name the project: "routes", so that a file is "routes/route.lua". */
 const char *manifest_label(const struct manifest *m);
 
+/* 0, or -1 at the buffer's ceiling. Little-endian, positions stable. */
 int manifest_pack(const struct manifest *m, struct buf *out);
-const char *manifest_hash(struct manifest *m); /* 64 hex digits of SHA-256 over sorted paths and bytes */
+
+/* 64 hex digits of SHA-256 over sorted paths and bytes. */
+const char *manifest_hash(struct manifest *m);
