@@ -123,9 +123,9 @@ void vm_lock(lua_State *L, const char *name)
 }
 
 /* rawset and its like pass metatables by: they refuse tables whose metatable is locked. */
-static void refuse_locked(lua_State *L)
+static void refuse_locked(lua_State *L, int index)
 {
-    if (lua_istable(L, 1) && luaL_getmetafield(L, 1, "__metatable"))
+    if (lua_istable(L, index) && luaL_getmetafield(L, index, "__metatable"))
         luaL_error(L, "the table is read-only");
 }
 
@@ -135,16 +135,20 @@ static int raw_set(lua_State *L)
     luaL_checkany(L, 2);
     luaL_checkany(L, 3);
     lua_settop(L, 3);
-    refuse_locked(L);
+    refuse_locked(L, 1);
     lua_rawset(L, 1);
     return 1;
 }
 
-/* table.insert and table.remove; upvalue 1 is Lua's own. */
+/* table.insert, remove and move (whose fifth argument is written to); upvalue 1 is Lua's own. */
 static int unless_locked(lua_State *L)
 {
-    refuse_locked(L);
-    return lua_tocfunction(L, lua_upvalueindex(1))(L);
+    refuse_locked(L, 1);
+    refuse_locked(L, 5);
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+    return lua_gettop(L);
 }
 
 static void append(char *line, size_t *len, const char *text, size_t n)
@@ -295,6 +299,7 @@ static void add_libraries(lua_State *L)
     set_function(L, "sort", sort_table);
     wrap_function(L, "insert");
     wrap_function(L, "remove");
+    wrap_function(L, "move");
     add_library(L, "table");
 
     push_copy(L, "math");

@@ -167,6 +167,9 @@ void vm_load(lua_State *L, const char *path)
     struct str text = manifest_read(vm->files, path, &err);
     if (text.p == NULL)
         luaL_error(L, "%s", err.message);
+    if (text.len > 0 && text.p[0] == LUA_SIGNATURE[0])
+        luaL_error(L, "%s/%s:1: compiled Lua is refused: a route is text",
+                   manifest_label(vm->files), path);
     const char *name = lua_pushfstring(L, "@%s/%s", manifest_label(vm->files), path);
     if (luaL_loadbufferx(L, text.p, text.len, name, "t") != 0)
         lua_error(L);
@@ -214,19 +217,23 @@ struct vm *vm_new(const struct vm_limits *limits, struct manifest *files, struct
     vm->limits = *limits;
     vm->files = files;
     vm->soft = SIZE_MAX;
+    lua_State *L = lua_newstate(allocate, vm); /* never refused: LuaJIT does not clean up after a half made state */
+    if (L == NULL) {
+        log_error("out of memory while making a script's state");
+        abort();
+    }
+    lua_atpanic(L, on_panic);
     vm->is_guarded = true;
-    lua_State *L = lua_newstate(allocate, vm);
-    if (L == NULL || (lua_atpanic(L, on_panic), lua_cpcall(L, set_up, vm)) != 0) {
+    int status = lua_cpcall(L, set_up, vm);
+    vm->is_guarded = false;
+    if (status != 0) {
         err_set(err, ERR_LIMIT, "script_mb = %zu is too little to start a script",
                 limits->memory >> 20);
-        vm->is_guarded = false;
-        if (L)
-            lua_close(L);
+        lua_close(L);
         free(vm);
         return NULL;
     }
     vm->L = L;
-    vm->is_guarded = false;
     vm->is_over = false;
     return vm;
 }
