@@ -39,7 +39,10 @@ struct str json_get(struct str object, const char *name);
 /* Several members in one pass over the object: values[i] for names[i]. */
 void json_get_many(struct str object, const char *const *names, struct str *values, int count);
 
-/* By JSON pointer (RFC 6901): "/messages/0/content". */
+/* Does the raw `key` of a walk (escapes and all) spell `name`? */
+bool json_key_is(struct str key, struct str name);
+
+/* By JSON pointer (RFC 6901): "/messages/0/content"; "" is the value itself. {NULL, 0} when absent. */
 struct str json_pointer(struct str value, const char *pointer);
 
 /* The decoded text of a string value, NUL-terminated in the arena (a view into `value` itself when nothing is escaped and arena is NULL is not allowed: arena is required). {NULL,0} when not a string or at the ceiling. */
@@ -66,8 +69,10 @@ struct json_edit {
 
 /*
  * Splices edits into an object without copying it: fills `pieces` with views (of `object`, of the edits' values and of small
- * strings in the arena) whose concatenation is the object with each named member replaced in place, appended when absent, or removed (every occurrence
- * of a repeated key). All other bytes stay as they were. Returns how many pieces, or -1 when `max` or the arena is too small.
+ * strings in the arena) whose concatenation is the object with each named member replaced in place, appended when absent, or removed. A repeated
+ * key is replaced or removed at every occurrence, so that it does not matter which one a provider reads. All other bytes stay as they
+ * were. The edits' names differ; at most 64. Returns how many pieces (2 for each edit and 2 more suffice when no key repeats),
+ * or -1 when `max` or the arena is too small or `object` is none.
  */
 struct iovec;
 int json_splice(struct str object, const struct json_edit *edits, int count, struct arena *arena, struct iovec *pieces, int max);
