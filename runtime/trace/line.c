@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 
-enum { C_ID = 19, C_ROUTE = 47, C_SERVED = 60, C_CAUSE = 84, C_ATTEMPTS = 98, C_MS = 101, C_USD = 112, C_REASON = 123 };
+enum { C_ID = 19, C_ROUTE = 33, C_SERVED = 44, C_CAUSE = 66, C_ATTEMPTS = 79, C_USD = 91, C_REASON = 101 };
 
 /* "11-23 00:57:38.123": month to milliseconds of the UTC time. */
 static void put_time(struct text *t, uint64_t wall_us)
@@ -77,7 +77,7 @@ int line_decision(struct buf *out, const struct decision *d, const struct text_s
     return t.is_full ? -1 : 0;
 }
 
-enum { A_N = 47, A_MODEL = 50, A_PURPOSE = 74, A_STATUS = 83, A_ERROR = 90, A_NEXT = 105, A_TTFT = 117, A_MS = 127, A_USD = 137 };
+enum { A_N = 33, A_MODEL = 36, A_PURPOSE = 58, A_STATUS = 67, A_ERROR = 74, A_NEXT = 89, A_MS = 110, A_USD = 120 };
 
 int line_attempt_title(struct buf *out, const struct text_style *style)
 {

@@ -95,7 +95,9 @@ static void head(struct text *t, const struct decision *d)
         because(t, own);
     text_z(t, "route ");
     text_put(t, text_of(own, F_ROUTE));
-    one_of(t, own, F_GENERATION, ", generation ");
+    if (record_get(own, F_GENERATION))
+        text_printf(t, ", generation %s", text_number(own, F_GENERATION, time, sizeof time));
+    one_of(t, own, F_HASH, " ");
     text_printf(t, ", worker %u", d->slot);
     one_of(t, own, F_KEY, ", key ");
     one_of(t, own, F_CONVERSATION, ", conversation ");

@@ -1,0 +1,18 @@
+/*
+ * place: where the trace and the generations lie that a reading command is to look at.
+ *
+ * --trace DIR as given; else what the server at --admin says; else, when no server answers at the default address, the project
+ * in `routes` or the current folder, if it has a trace.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/opt.h"
+
+struct place {
+    char trace[3072];
+    char state[3072];
+};
+
+/* 0, or -1 with err: ERR_CONNECT when a server was needed and none was there. */
+int place_find(const struct options *o, struct place *out, struct err *err);
