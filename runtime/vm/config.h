@@ -36,6 +36,7 @@ struct model {
     double price[PRICE_BUCKETS]; /* US dollars per million tokens; cache buckets default to input, reasoning to output */
     uint32_t context;           /* tokens; 0 unknown */
     int8_t tools, vision, structured; /* 1 yes, 0 no, -1 unknown */
+    bool is_implied;            /* sim/fast or sim/smart, which nobody wrote down */
 };
 
 struct alias {

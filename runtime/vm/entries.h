@@ -1,0 +1,16 @@
+/*
+ * entries: the two large sections of wye.lua, `providers` and `models`, and the secrets they name.
+ */
+#pragma once
+
+#include "vm/config.h"
+#include "vm/settings.h"
+
+/* Reads the section of the configuration on top of the stack, which may be missing; the provider `sim` exists besides. Sorted by name. */
+int entries_providers(struct settings *s, struct config *c);
+
+/* After the providers. The section must be there; sim/fast and sim/smart exist besides while `sim` is the simulator. Sorted by id. */
+int entries_models(struct settings *s, struct config *c);
+
+/* A reader for settings: { env = "NAME" } or { file = "PATH" } into two neighbouring texts, env first. */
+int entries_secret(struct settings *s, void *field, const struct setting *row);
