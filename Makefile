@@ -73,6 +73,12 @@ san:
 	@$(AGAIN) build-tests
 	@BUILD=$(BUILD) RUNNER='valgrind -q --error-exitcode=99 --leak-check=full --suppressions=.ci/valgrind' .ci/test units
 
+-include spec/fuzz/fuzz.mk
+.PHONY: fuzz-deps
+fuzz-build: fuzz-deps
+fuzz-deps:
+	@.ci/deps fuzz
+
 # stress: the reload and kill tests at length
 stress:
 	@.ci/deps test
@@ -110,4 +116,4 @@ clean:
 	rm -rf $(BUILD) build-san build-fuzz
 
 help:
-	@sed -n '1d; s/^# \([a-z]*\): \(.*\)/  make \1 - \2/p' Makefile | sed 's/ - /\t/' | expand -t 16
+	@sed -n '1d; s/^# \([a-z]*\): \(.*\)/  make \1 - \2/p' Makefile $(wildcard spec/fuzz/fuzz.mk) | sed 's/ - /\t/' | expand -t 16
