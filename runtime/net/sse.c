@@ -159,7 +159,7 @@ int sse_next(struct sse *s, struct str *in, struct sse_event *event)
 
 int sse_end(struct sse *s, struct sse_event *event)
 {
-    struct str none = {NULL, 0};
+    struct str none = str_of("");
     if (s->is_yielded || s->partial.len == 0 || s->partial.len > s->limit)
         return 0;
     size_t n = find_end(s, s->partial.p, s->partial.len, true);
