@@ -427,15 +427,29 @@ ssize_t connect_send(struct connect *c, const struct iovec *views, int count)
     return sent;
 }
 
+/* libcurl takes a bare end of the socket for an end of TLS; only close_notify says that nothing was cut off. */
+static bool was_notified(CURL *easy)
+{
+    struct curl_tlssessioninfo *info = NULL;
+    curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &info);
+    return info && info->internals && (SSL_get_shutdown(info->internals) & SSL_RECEIVED_SHUTDOWN);
+}
+
+static ssize_t recv_tls(struct connect *c, void *p, size_t size)
+{
+    size_t got = 0;
+    CURLcode code = curl_easy_recv(c->easy, p, size, &got);
+    if (code == CURLE_AGAIN)
+        return CONNECT_AGAIN;
+    if (code != CURLE_OK || (got == 0 && !was_notified(c->easy)))
+        return CONNECT_FAILED;
+    return (ssize_t)got;
+}
+
 ssize_t connect_recv(struct connect *c, void *p, size_t size)
 {
-    if (c->easy) {
-        size_t got = 0;
-        CURLcode code = curl_easy_recv(c->easy, p, size, &got);
-        if (code == CURLE_AGAIN)
-            return CONNECT_AGAIN;
-        return code == CURLE_OK ? (ssize_t)got : CONNECT_FAILED;
-    }
+    if (c->easy)
+        return recv_tls(c, p, size);
     ssize_t got;
     do
         got = recv(c->fd, p, size, 0);
