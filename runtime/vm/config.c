@@ -146,13 +146,13 @@ static int read_all(struct settings *s, struct config *c)
         {"capture", read_capture, 0, 0, 0, NULL},
         {"admin", read_admin, 0, 0, 0, NULL},
     };
-    struct place_twice twice;
+    struct where_twice twice;
     if (lua_type(s->L, -1) != LUA_TTABLE)
         return settings_fail(s, "the file must return a table, not %s",
                              lua_typename(s->L, lua_type(s->L, -1)));
     if (settings_check(s, ROWS(SECTIONS)) < 0)
         return -1;
-    if (place_twice(s->source, &twice))
+    if (where_twice(s->source, &twice))
         return err_set(s->err, ERR_BAD_REQUEST, "%s:%d: key '%.*s' is given twice, first on line %d",
                        s->label, twice.again, (int)(twice.key.len > 80 ? 80 : twice.key.len),
                        twice.key.p, twice.first);

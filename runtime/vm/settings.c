@@ -26,7 +26,7 @@ static void format_path(const struct settings *s, char *out, size_t size)
     size_t used = 0;
     *out = '\0';
     for (int i = 0; i < s->depth && used < size; i++) {
-        const struct place_step *step = &s->path[i];
+        const struct where_step *step = &s->path[i];
         int len;
         if (step->name == NULL)
             len = snprintf(out + used, size - used, "[%d]", step->index);
@@ -53,12 +53,12 @@ int settings_fail(struct settings *s, const char *format, ...)
     va_start(args, format);
     vsnprintf(words, sizeof words, format, args);
     va_end(args);
-    return complain(s, place_line(s->source, s->path, s->depth), words);
+    return complain(s, where_line(s->source, s->path, s->depth), words);
 }
 
 static void push_step(struct settings *s, const char *name, int index)
 {
-    s->path[s->depth++] = (struct place_step){name, index};
+    s->path[s->depth++] = (struct where_step){name, index};
 }
 
 bool settings_enter(struct settings *s, const char *name)
@@ -123,7 +123,7 @@ static int refuse_key(struct settings *s, const char *key, const char *const *na
     settings_suggest(key, names, count, true, hint, sizeof hint);
     snprintf(words, sizeof words, "unknown key '%s'%s", key, hint);
     push_step(s, key, 0);
-    int line = place_line(s->source, s->path, s->depth);
+    int line = where_line(s->source, s->path, s->depth);
     s->depth--;
     return complain(s, line, words);
 }

@@ -15,7 +15,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "vm/place.h"
+#include "vm/where.h"
 
 enum { SETTINGS_DEEPEST = 8, SETTINGS_LONGEST = 4096 };
 
@@ -25,7 +25,7 @@ struct settings {
     struct str source; /* of the file, for lines */
     const char *label; /* of the file, for people */
     struct err *err;
-    struct place_step path[SETTINGS_DEEPEST];
+    struct where_step path[SETTINGS_DEEPEST];
     int depth;
 };
 

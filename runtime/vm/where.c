@@ -1,4 +1,4 @@
-#include "vm/place.h"
+#include "vm/where.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -229,7 +229,7 @@ static bool find_returned(struct str source, struct lexer *out, int *line)
     return name.type == NAME && find_assigned(source, name.text, out);
 }
 
-static bool is_at(const struct item *item, const struct place_step *step)
+static bool is_at(const struct item *item, const struct where_step *step)
 {
     if (step->name == NULL)
         return item->key.p == NULL && item->index == step->index;
@@ -237,7 +237,7 @@ static bool is_at(const struct item *item, const struct place_step *step)
 }
 
 /* The line of the step in the constructor, 0 when it is not written there; then *inside: whether x stands in its table. */
-static int find_step(struct lexer *x, const struct place_step *step, bool *inside)
+static int find_step(struct lexer *x, const struct where_step *step, bool *inside)
 {
     struct item item;
     int positional = 0;
@@ -251,7 +251,7 @@ static int find_step(struct lexer *x, const struct place_step *step, bool *insid
     return 0;
 }
 
-int place_line(struct str source, const struct place_step *path, int depth)
+int where_line(struct str source, const struct where_step *path, int depth)
 {
     struct lexer x;
     int line;
@@ -283,7 +283,7 @@ static const struct item *remember(struct keys *keys, const struct item *item)
     return NULL;
 }
 
-static bool twice_in(struct lexer *x, int depth, struct place_twice *out)
+static bool twice_in(struct lexer *x, int depth, struct where_twice *out)
 {
     struct keys keys = {0};
     struct item item;
@@ -292,7 +292,7 @@ static bool twice_in(struct lexer *x, int depth, struct place_twice *out)
     while (!found && next_item(x, &positional, &item)) {
         const struct item *earlier = item.key.p ? remember(&keys, &item) : NULL;
         if (earlier) {
-            *out = (struct place_twice){item.key, earlier->line, item.line};
+            *out = (struct where_twice){item.key, earlier->line, item.line};
             found = true;
         } else if (depth < DEEPEST && next_is(x, "{")) {
             found = twice_in(x, depth + 1, out);
@@ -303,7 +303,7 @@ static bool twice_in(struct lexer *x, int depth, struct place_twice *out)
     return found;
 }
 
-bool place_twice(struct str source, struct place_twice *out)
+bool where_twice(struct str source, struct where_twice *out)
 {
     struct lexer x;
     int line;
