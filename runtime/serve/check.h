@@ -2,13 +2,13 @@
  * check: does a project do what a server needs of it? Compiles everything, validates the configuration, and runs each route under its limits
  * against built-in requests (short chat, long, image, tools, streamed) while a fake answers every model.
  *
- * Used by `wye check` and, in the throw-away child, as the gate of every reload. No network, no clock but the guard's.
+ * Used by `wye check` and, in the throw-away child, as the gate of every reload. No network. The thread has its guard open (vm/guard.h).
  */
 #pragma once
 
 #include "vm/generation.h"
 
-enum { CHECK_FINDINGS = 64 };
+enum { CHECK_FINDINGS = 64, CHECK_ROUTES = 256 };
 
 struct finding {
     char route[64];    /* "route"; "" for the project as a whole */
@@ -16,7 +16,7 @@ struct finding {
     char message[480]; /* without its place */
     char file[200];    /* "routes/route.lua"; "" when no place is known */
     int line;          /* 0: unknown */
-    int column;        /* 1-based, of the token the message names; 0: unknown */
+    int column, width; /* of the token the message names, from 1; 0: unknown */
     bool is_warning;
 };
 
@@ -25,6 +25,8 @@ struct check {
     int count;         /* kept in findings */
     int errors;        /* all, kept or not */
     int routes;
+    char route_names[CHECK_ROUTES][64];
+    struct manifest *files; /* check_project's: what check_explain quotes from */
 };
 
 /* Takes words such as "routes/route.lua:3: message" apart into a finding; finds the column in `files` (NULL: none). */
@@ -32,6 +34,10 @@ void check_place(struct finding *f, const char *words, struct manifest *files);
 
 /* Runs every route of g. Findings are appended; returns how many of them are errors. */
 int check_generation(struct generation *g, struct check *check);
+
+/* Loads the project and checks it. check_clear afterwards, whatever it returned: how many findings are errors. */
+int check_project(const char *dir, struct check *check);
+void check_clear(struct check *check);
 
 /* Appends what a person reads: the place, the source line and an underline. */
 void check_explain(const struct finding *f, struct manifest *files, struct buf *out);

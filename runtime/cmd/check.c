@@ -1,0 +1,80 @@
+/* wye check [DIR]: compiles the project, validates its configuration and tries every route. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/json.h"
+#include "cmd/command.h"
+#include "proc/places.h"
+#include "serve/check.h"
+#include "vm/guard.h"
+
+enum { CHECK_OUTPUT = 1 << 20 };
+
+static int print(struct buf *out)
+{
+    bool is_written = fwrite(out->p, 1, out->len, stdout) == out->len && fflush(stdout) == 0;
+    buf_clear(out);
+    return is_written ? 0 : -1;
+}
+
+static void member(struct buf *out, const char *before, const char *text)
+{
+    buf_puts(out, before);
+    if (text[0])
+        json_quote(out, str_of(text));
+    else
+        buf_puts(out, "null");
+}
+
+static void write_json(struct buf *out, const struct check *check)
+{
+    buf_printf(out, "{\"ok\":%s,\"routes\":%d,\"errors\":%d,\"findings\":[", check->errors ? "false" : "true",
+               check->routes, check->errors);
+    for (int i = 0; i < check->count; i++) {
+        const struct finding *f = &check->findings[i];
+        buf_printf(out, "%s{\"level\":\"%s\"", i ? "," : "", f->is_warning ? "warning" : "error");
+        member(out, ",\"message\":", f->message);
+        member(out, ",\"file\":", f->file);
+        buf_printf(out, ",\"line\":%d,\"column\":%d", f->line, f->column);
+        member(out, ",\"route\":", f->route);
+        member(out, ",\"request\":", f->request);
+        buf_puts(out, "}");
+    }
+    buf_puts(out, "]}\n");
+}
+
+static void write_text(struct buf *out, const struct check *check)
+{
+    for (int i = 0; i < check->count; i++)
+        check_explain(&check->findings[i], check->files, out);
+    for (int i = 0; i < check->routes; i++) {
+        bool has_error = false;
+        for (int k = 0; k < check->count; k++)
+            has_error = has_error || (!check->findings[k].is_warning &&
+                                      strcmp(check->findings[k].route, check->route_names[i]) == 0);
+        buf_printf(out, "%s  %s\n", has_error ? "FAIL" : "ok  ", check->route_names[i]);
+    }
+}
+
+int cmd_check(struct options *o)
+{
+    struct err err;
+    const char *dir = o->arg_count ? o->args[0] : "routes";
+    if (places_project(dir, &err) < 0 || guard_open(&err) < 0) {
+        fprintf(stderr, "wye check: %s\n", err.message);
+        return EXIT_REFUSED;
+    }
+    struct check *check = xcalloc(1, sizeof *check);
+    struct buf out = BUF(CHECK_OUTPUT);
+    int errors = check_project(dir, check);
+    if (o->json)
+        write_json(&out, check);
+    else
+        write_text(&out, check);
+    int status = print(&out) == 0 && errors == 0 ? EXIT_OK : EXIT_REFUSED;
+    check_clear(check);
+    free(check);
+    guard_close();
+    return status;
+}

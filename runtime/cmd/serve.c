@@ -1,0 +1,59 @@
+/* wye serve [DIR]: the server in the foreground. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/stats.h"
+#include "cmd/command.h"
+#include "proc/master.h"
+
+static char *under(const char *project, const char *name)
+{
+    size_t size = strlen(project) + strlen(name) + 8;
+    char *path = xmalloc(size);
+    snprintf(path, size, "%s/.wye/%s", project, name);
+    return path;
+}
+
+static unsigned cores(void)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n < 1 ? 1 : n > STATS_MAX_WORKERS ? STATS_MAX_WORKERS : (unsigned)n;
+}
+
+int cmd_serve(struct options *o)
+{
+    /* Copies: process titles are written over the command line. */
+    char *project = xstrdup(o->arg_count ? o->args[0] : "routes");
+    size_t len = strlen(project);
+    while (len > 1 && project[len - 1] == '/')
+        project[--len] = '\0';
+    char *listen = xstrdup(o->listen), *admin = xstrdup(o->admin);
+    char *trace = o->trace ? xstrdup(o->trace) : under(project, "trace");
+    char *state = o->state ? xstrdup(o->state) : under(project, "state");
+    struct master_options options = {
+        .project = project,
+        .listen = listen,
+        .admin = admin,
+        .trace_dir = trace,
+        .state_dir = state,
+        .workers = o->workers ? (unsigned)o->workers : cores(),
+        .is_watching = o->watch,
+        .is_demo = o->demo,
+        .prints_json = o->json,
+    };
+    int status = EXIT_USAGE;
+    if (options.workers > STATS_MAX_WORKERS)
+        log_error("--workers: at most %d", STATS_MAX_WORKERS);
+    else
+        status = master_run(&options);
+    free(project);
+    free(listen);
+    free(admin);
+    free(trace);
+    free(state);
+    return status;
+}

@@ -1,0 +1,107 @@
+#include "proc/places.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "net/server.h"
+
+enum { FEW_DESCRIPTORS = 4096 };
+
+static const unsigned long long SEGMENT = 16ull << 20;
+
+static int share(int *fds, unsigned count)
+{
+    for (unsigned i = 1; i < count; i++)
+        if ((fds[i] = fcntl(fds[0], F_DUPFD_CLOEXEC, 0)) < 0)
+            return -1;
+    return 0;
+}
+
+int places_listen(const char *address, int *fds, unsigned count, struct err *err)
+{
+    bool is_unix = strncmp(address, "unix:", 5) == 0;
+    fds[0] = listen_open(address, false, err);
+    if (fds[0] < 0)
+        return -1;
+    if (is_unix)
+        return share(fds, count) == 0 ? 0 : err_set(err, ERR_SYSTEM, "cannot share %s: %s", address, strerror(errno));
+    char name[128];
+    listen_name(fds[0], name, sizeof name);
+    close(fds[0]);
+    for (unsigned i = 0; i < count; i++)
+        if ((fds[i] = listen_open(name, true, err)) < 0)
+            return -1;
+    return 0;
+}
+
+int places_project(const char *dir, struct err *err)
+{
+    char path[PATH_MAX];
+    struct stat st;
+    if (stat(dir, &st) < 0)
+        return err_set(err, ERR_SYSTEM, "cannot read the project %s: %s (`wye init %s` makes one)", dir,
+                       strerror(errno), dir);
+    if (!S_ISDIR(st.st_mode))
+        return err_set(err, ERR_SYSTEM, "%s is no folder: give the project's folder, which holds wye.lua", dir);
+    snprintf(path, sizeof path, "%s/wye.lua", dir);
+    if (access(path, R_OK) < 0)
+        return err_set(err, ERR_SYSTEM, "cannot read %s: %s (`wye init DIR` makes a project)", path, strerror(errno));
+    return 0;
+}
+
+static int make_folders(const char *dir)
+{
+    char part[PATH_MAX];
+    snprintf(part, sizeof part, "%s", dir);
+    for (char *p = strchr(part + 1, '/'); p; p = strchr(p + 1, '/')) {
+        *p = '\0';
+        if (mkdir(part, 0777) < 0 && errno != EEXIST)
+            return -1;
+        *p = '/';
+    }
+    return mkdir(part, 0777) < 0 && errno != EEXIST ? -1 : 0;
+}
+
+int places_trace(const char *dir, unsigned workers, struct err *err)
+{
+    char path[PATH_MAX];
+    struct statvfs disk;
+    if (make_folders(dir) < 0)
+        return err_set(err, ERR_SYSTEM, "cannot make the trace directory %s: %s (choose another with --trace DIR)", dir,
+                       strerror(errno));
+    snprintf(path, sizeof path, "%s/.probe", dir);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return err_set(err, ERR_SYSTEM, "cannot write in the trace directory %s: %s (choose another with --trace DIR)",
+                       dir, strerror(errno));
+    close(fd);
+    unlink(path);
+    if (statvfs(dir, &disk) == 0 && (unsigned long long)disk.f_bavail * disk.f_frsize < SEGMENT * workers)
+        return err_set(err, ERR_SYSTEM,
+                       "the disk of the trace directory %s is full: %llu MiB are needed to begin (free some, or choose another "
+                       "with --trace DIR)",
+                       dir, (SEGMENT * workers) >> 20);
+    return 0;
+}
+
+void places_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur < FEW_DESCRIPTORS)
+        log_warn("each process may open only %llu files, and every request in flight takes two: raise it with `ulimit -n "
+                 "65536`, or LimitNOFILE= in the systemd unit",
+                 (unsigned long long)limit.rlim_cur);
+}

@@ -1,0 +1,21 @@
+/*
+ * places: what `serve` needs before it begins: sockets, folders, descriptors. Each failure is told in words that say what to do.
+ */
+#pragma once
+
+#include "base/err.h"
+
+/*
+ * One listening socket for each of `count` slots. The address is bound once without SO_REUSEPORT first, so that a port that another program (another wye, too)
+ * serves is an error and not a silent share. Port 0: all take the port that the first one got. A Unix socket is shared by all.
+ */
+int places_listen(const char *address, int *fds, unsigned count, struct err *err);
+
+/* The project folder can be read and has a wye.lua. */
+int places_project(const char *dir, struct err *err);
+
+/* The trace folder exists, can be written, and its disk has room for each worker's first segment. */
+int places_trace(const char *dir, unsigned workers, struct err *err);
+
+/* Raises the soft limit of open files to the hard one; warns when that is little. */
+void places_descriptors(void);

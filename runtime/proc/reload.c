@@ -1,0 +1,606 @@
+#include "proc/reload.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "proc/store.h"
+
+enum { READY_MS = 5000, USE_MS = 5000, FIRST_MS = 30 * 1000, PROBATION_MS = 30 * 1000, PROBATION_TICK_MS = 200 };
+enum { PROBATION_REQUESTS = 50 };
+
+static const double PROBATION_POINTS = 0.02;
+
+/* ---- the table of warm generations ---- */
+
+struct warm *reload_find(struct reload *r, unsigned id)
+{
+    for (int i = 0; i < RELOAD_WARM; i++)
+        if (r->warm[i].id == id)
+            return &r->warm[i];
+    return NULL;
+}
+
+static void touch(struct reload *r, struct warm *w)
+{
+    w->touched = ++r->touches;
+}
+
+static void forget(struct reload *r, struct warm *w)
+{
+    for (unsigned i = 0; i < r->crew->count; i++) {
+        struct crew_slot *s = &r->crew->slots[i];
+        if (s->pid && crew_order(s, ORDER_DROP, w->id, -1) == 0)
+            crew_forget(s, w->id);
+    }
+    close(w->memory);
+    if (r->previous == w->id)
+        r->previous = 0;
+    *w = (struct warm){.memory = -1};
+}
+
+static struct warm *oldest(struct reload *r)
+{
+    struct warm *found = NULL;
+    int older = 0;
+    for (int i = 0; i < RELOAD_WARM; i++) {
+        struct warm *w = &r->warm[i];
+        if (!w->id || w->id == r->live || w->id == r->changing)
+            continue;
+        older++;
+        if (!found || w->touched < found->touched)
+            found = w;
+    }
+    return older > RELOAD_OLDER ? found : NULL;
+}
+
+static void prune(struct reload *r)
+{
+    for (struct warm *w; (w = oldest(r)) != NULL;)
+        forget(r, w);
+}
+
+static struct warm *add(struct reload *r, const struct loader_result *result, int memory)
+{
+    struct warm *w = reload_find(r, 0);
+    *w = (struct warm){.id = ++r->newest, .files = result->files, .memory = memory, .loaded_us = clock_wall_us()};
+    memcpy(w->hash, result->hash, sizeof w->hash);
+    touch(r, w);
+    unsigned i = w->id % HOST_HISTORY;
+    memcpy(r->host->history[i].hash, w->hash, sizeof w->hash);
+    atomic_store(&r->host->history[i].id, w->id);
+    return w;
+}
+
+static void leave(struct reload *r, struct warm *quarantined);
+
+/* ---- the end of a change ---- */
+
+static struct reload_outcome outcome_of(const struct warm *w, int status)
+{
+    struct reload_outcome o = {.status = status, .generation = w ? w->id : 0};
+    if (w)
+        memcpy(o.hash, w->hash, sizeof o.hash);
+    return o;
+}
+
+static void tell(reload_done *done, void *arg, const struct reload_outcome *o)
+{
+    if (done)
+        done(arg, o);
+}
+
+static void finish(struct reload *r, const struct reload_outcome *o)
+{
+    reload_done *done = r->done;
+    r->phase = RELOAD_IDLE;
+    r->changing = r->replaced = 0;
+    r->done = NULL;
+    timer_cancel(&r->deadline);
+    tell(done, r->done_arg, o);
+    struct warm *live = r->live && r->phase == RELOAD_IDLE ? reload_find(r, r->live) : NULL;
+    if (live && live->is_quarantined)
+        leave(r, live);
+}
+
+/* What the project did wrong is its author's; everything else is the server's. */
+static void refuse(struct reload *r, const char *error)
+{
+    struct reload_outcome o = {.status = 422};
+    snprintf(o.error, sizeof o.error, "%s", error);
+    snprintf(o.message, sizeof o.message, r->live ? "refused; generation %u goes on" : "refused", r->live);
+    atomic_fetch_add(&r->host->reloads_refused, 1);
+    if (r->live)
+        log_error("reload refused, generation %u goes on: %s", r->live, error);
+    finish(r, &o);
+}
+
+static void give_up(struct reload *r, const char *why)
+{
+    struct warm *w = r->changing ? reload_find(r, r->changing) : NULL;
+    if (w)
+        forget(r, w);
+    refuse(r, why);
+}
+
+__attribute__((format(printf, 4, 5))) static void refuse_at_once(reload_done *done, void *arg, int status,
+                                                                 const char *format, ...)
+{
+    struct reload_outcome o = {.status = status};
+    va_list args;
+    va_start(args, format);
+    vsnprintf(o.message, sizeof o.message, format, args);
+    va_end(args);
+    tell(done, arg, &o);
+}
+
+static bool is_busy(struct reload *r, reload_done *done, void *arg)
+{
+    if (r->phase != RELOAD_IDLE)
+        refuse_at_once(done, arg, 409, "another change is under way (generation %u is live); try again", r->live);
+    return r->phase != RELOAD_IDLE;
+}
+
+static void claim(struct reload *r, reload_done *done, void *arg)
+{
+    r->done = done;
+    r->done_arg = arg;
+    r->then_use = r->is_forced = r->is_reload = r->was_late = false;
+}
+
+/* ---- using ---- */
+
+static bool all_use(const struct reload *r, unsigned id)
+{
+    for (unsigned i = 0; i < r->crew->count; i++)
+        if (r->crew->slots[i].live != id)
+            return false;
+    return true;
+}
+
+static void begin_probation(struct reload *r)
+{
+    r->probation.id = r->is_reload && r->previous ? r->live : 0;
+    r->probation.until_ms = clock_ms() + PROBATION_MS;
+    if (r->probation.id)
+        timer_set(&r->probation.tick, PROBATION_TICK_MS);
+    else
+        timer_cancel(&r->probation.tick);
+}
+
+static void check_used(struct reload *r)
+{
+    if (!all_use(r, r->live))
+        return;
+    struct warm *w = reload_find(r, r->live);
+    struct reload_outcome o = outcome_of(w, 200);
+    struct err err;
+    snprintf(o.message, sizeof o.message, "generation %u is live", w->id);
+    if (store_set_current(r->state_dir, w->hash, &err) < 0)
+        log_warn("%s", err.message);
+    if (r->replaced) {
+        atomic_fetch_add(&r->host->reloads_done, 1);
+        log_info("generation %u is live (%.12s); before it %u", w->id, w->hash, r->replaced);
+    }
+    begin_probation(r);
+    r->changing = 0;
+    prune(r);
+    finish(r, &o);
+}
+
+static void order_all(struct reload *r, enum order order, const struct warm *w)
+{
+    for (unsigned i = 0; i < r->crew->count; i++)
+        if (r->crew->slots[i].pid)
+            crew_order(&r->crew->slots[i], order, w->id, order == ORDER_LOAD ? w->memory : -1);
+}
+
+static void set_live(struct reload *r, struct warm *w)
+{
+    r->live = w->id;
+    atomic_store(&r->host->live, w->id);
+    touch(r, w);
+    order_all(r, ORDER_USE, w);
+}
+
+static void begin_using(struct reload *r, struct warm *w)
+{
+    r->phase = RELOAD_USING;
+    r->replaced = r->live;
+    if (r->live && r->live != w->id)
+        r->previous = r->live;
+    timer_set(&r->deadline, USE_MS);
+    set_live(r, w);
+    check_used(r);
+}
+
+/* A pointer swap that a worker does not make in time is made by its successor. */
+static void late_using(struct reload *r)
+{
+    struct warm *back = reload_find(r, r->replaced);
+    if (r->was_late && r->replaced && back) {
+        set_live(r, back);
+        r->previous = 0;
+        give_up(r, "workers did not switch to the new generation");
+        return;
+    }
+    for (unsigned i = 0; i < r->crew->count; i++) {
+        struct crew_slot *s = &r->crew->slots[i];
+        if (s->pid && s->live != r->live)
+            kill(s->pid, SIGKILL);
+    }
+    r->was_late = true;
+    timer_set(&r->deadline, USE_MS);
+}
+
+/* ---- readying ---- */
+
+static bool all_hold(const struct reload *r, unsigned id)
+{
+    for (unsigned i = 0; i < r->crew->count; i++)
+        if (!crew_holds(&r->crew->slots[i], id))
+            return false;
+    return true;
+}
+
+static void check_ready(struct reload *r)
+{
+    struct warm *w = reload_find(r, r->changing);
+    if (!all_hold(r, w->id))
+        return;
+    if (r->then_use) {
+        begin_using(r, w);
+        return;
+    }
+    struct reload_outcome o = outcome_of(w, 200);
+    snprintf(o.message, sizeof o.message, "generation %u is loaded; `wye use %u` makes it live", w->id, w->id);
+    log_info("generation %u is loaded (%.12s); generation %u stays live", w->id, w->hash, r->live);
+    prune(r);
+    finish(r, &o);
+}
+
+static void on_deadline(void *arg)
+{
+    struct reload *r = arg;
+    if (r->phase == RELOAD_READYING)
+        give_up(r, "the workers did not build it within 5 s");
+    else if (r->phase == RELOAD_USING && r->replaced)
+        late_using(r);
+    else if (r->phase == RELOAD_USING)
+        give_up(r, "the workers did not start within 30 s");
+}
+
+/* ---- checking ---- */
+
+static bool is_refused(const struct reload *r, const char *hash)
+{
+    for (unsigned i = 0; i < RELOAD_REFUSED; i++)
+        if (strcmp(r->refused[i], hash) == 0)
+            return true;
+    return false;
+}
+
+static void say_warnings(struct reload *r, struct loader_result *result)
+{
+    result->warnings[sizeof result->warnings - 1] = '\0';
+    if (strcmp(r->warnings, result->warnings) == 0)
+        return;
+    memcpy(r->warnings, result->warnings, sizeof r->warnings);
+    for (char *line = result->warnings, *next; *line; line = next) {
+        next = line + strcspn(line, "\n");
+        if (*next)
+            *next++ = '\0';
+        log_warn("%s", line);
+    }
+}
+
+static void tell_unchanged(struct reload *r, const struct warm *w)
+{
+    struct reload_outcome o = outcome_of(w, 200);
+    o.is_unchanged = true;
+    snprintf(o.message, sizeof o.message, "no file has changed; generation %u stays live", w->id);
+    atomic_fetch_add(&r->host->reloads_unchanged, 1);
+    finish(r, &o);
+}
+
+static void on_loaded(void *arg, struct loader_result *result, int memory)
+{
+    struct reload *r = arg;
+    struct warm *live = r->live ? reload_find(r, r->live) : NULL;
+    if (!result->ok) {
+        refuse(r, result->error);
+        return;
+    }
+    say_warnings(r, result);
+    if (live && !r->is_forced && strcmp(result->hash, live->hash) == 0) {
+        close(memory);
+        tell_unchanged(r, live);
+        return;
+    }
+    if (is_refused(r, result->hash)) {
+        close(memory);
+        refuse(r, "these very files hung workers three times and are quarantined: change them first");
+        return;
+    }
+    struct warm *w = add(r, result, memory);
+    r->changing = w->id;
+    r->phase = RELOAD_READYING;
+    timer_set(&r->deadline, READY_MS);
+    order_all(r, ORDER_LOAD, w);
+}
+
+static void check_project(struct reload *r, int packed_fd, bool is_gated,
+                          void (*loaded)(void *arg, struct loader_result *result, int memory))
+{
+    struct err err;
+    struct loader_options options = {
+        .project = r->project,
+        .packed_fd = packed_fd,
+        .state_dir = r->state_dir,
+        .id = r->newest + 1,
+        .is_gated = is_gated,
+        .building = &r->building,
+    };
+    r->phase = RELOAD_CHECKING;
+    if (loader_start(&r->loader, r->loop, &options, loaded, r, &err) < 0)
+        refuse(r, err.message);
+}
+
+void reload_start(struct reload *r, bool then_use, bool is_forced, reload_done *done, void *arg)
+{
+    if (is_busy(r, done, arg))
+        return;
+    claim(r, done, arg);
+    r->then_use = r->is_reload = then_use;
+    r->is_forced = is_forced;
+    check_project(r, -1, true, on_loaded);
+}
+
+/* ---- the first generation ---- */
+
+static void on_first(void *arg, struct loader_result *result, int memory)
+{
+    struct reload *r = arg;
+    if (!result->ok) {
+        refuse(r, result->error);
+        return;
+    }
+    say_warnings(r, result);
+    memcpy(r->token, result->token, sizeof r->token);
+    r->has_token = result->has_token;
+    struct warm *w = add(r, result, memory);
+    struct reload_outcome o = outcome_of(w, 200);
+    finish(r, &o);
+}
+
+void reload_first(struct reload *r, int packed_fd, reload_done *done, void *arg)
+{
+    claim(r, done, arg);
+    check_project(r, packed_fd, false, on_first);
+}
+
+void reload_begin(struct reload *r, reload_done *done, void *arg)
+{
+    claim(r, done, arg);
+    r->phase = RELOAD_USING;
+    r->live = r->newest;
+    atomic_store(&r->host->live, r->live);
+    timer_set(&r->deadline, FIRST_MS);
+    crew_start(r->crew);
+}
+
+/* ---- use, rollback, drop ---- */
+
+/* Orders are obeyed in turn: a worker that has still to build it will have done so when it comes to use it. */
+static bool is_on_its_way(const struct reload *r, unsigned id)
+{
+    for (unsigned i = 0; i < r->crew->count; i++) {
+        const struct crew_slot *s = &r->crew->slots[i];
+        if (s->pid && !s->loading && !crew_holds(s, id))
+            return false;
+    }
+    return true;
+}
+
+void reload_use(struct reload *r, unsigned id, reload_done *done, void *arg)
+{
+    if (is_busy(r, done, arg))
+        return;
+    struct warm *w = id ? reload_find(r, id) : NULL;
+    if (!w) {
+        refuse_at_once(done, arg, 404, "generation %u is not loaded: `wye status` lists those that are", id);
+        return;
+    }
+    if (w->is_quarantined) {
+        refuse_at_once(done, arg, 409, "generation %u is quarantined: its script hung workers three times", id);
+        return;
+    }
+    if (!is_on_its_way(r, id)) {
+        refuse_at_once(done, arg, 503, "not every worker holds generation %u now; try again", id);
+        return;
+    }
+    claim(r, done, arg);
+    begin_using(r, w);
+}
+
+void reload_rollback(struct reload *r, reload_done *done, void *arg)
+{
+    if (!r->previous && r->phase == RELOAD_IDLE)
+        refuse_at_once(done, arg, 409, "there is no earlier generation to go back to (%u is live)", r->live);
+    else
+        reload_use(r, r->previous, done, arg);
+}
+
+void reload_drop(struct reload *r, unsigned id, reload_done *done, void *arg)
+{
+    if (is_busy(r, done, arg))
+        return;
+    struct warm *w = id ? reload_find(r, id) : NULL;
+    if (!w) {
+        refuse_at_once(done, arg, 404, "generation %u is not loaded", id);
+        return;
+    }
+    if (id == r->live) {
+        refuse_at_once(done, arg, 409, "generation %u is live: use another one first", id);
+        return;
+    }
+    struct reload_outcome o = outcome_of(w, 200);
+    snprintf(o.message, sizeof o.message, "generation %u is dropped", id);
+    forget(r, w);
+    tell(done, arg, &o);
+}
+
+/* ---- from the crew ---- */
+
+/* The live one first: a successor serves before it warms the others up. */
+void reload_spawned(struct reload *r, struct crew_slot *s)
+{
+    struct warm *live = reload_find(r, r->live);
+    crew_order(s, ORDER_LOAD, live->id, live->memory);
+    crew_order(s, ORDER_USE, live->id, -1);
+    for (int i = 0; i < RELOAD_WARM; i++) {
+        struct warm *w = &r->warm[i];
+        if (w->id && w != live)
+            crew_order(s, ORDER_LOAD, w->id, w->memory);
+    }
+}
+
+static void on_failed(struct reload *r, struct crew_slot *s, const struct order_message *m)
+{
+    bool is_first = r->phase == RELOAD_USING && !r->replaced;
+    if (r->phase == RELOAD_READYING && m->id == r->changing) {
+        give_up(r, m->text);
+        return;
+    }
+    if (m->id != r->live)
+        return;
+    log_error("worker %u cannot serve generation %u: %s", s->index + 1, m->id, m->text);
+    if (is_first)
+        refuse(r, m->text);
+    else if (s->pid)
+        kill(s->pid, SIGKILL);
+}
+
+void reload_told(struct reload *r, struct crew_slot *s, const struct order_message *m)
+{
+    if (m->order == ORDER_FAILED)
+        on_failed(r, s, m);
+    else if (m->order == ORDER_READY && r->phase == RELOAD_READYING)
+        check_ready(r);
+    else if (m->order == ORDER_USED && r->phase == RELOAD_USING)
+        check_used(r);
+}
+
+/* ---- probation and quarantine ---- */
+
+struct tally reload_tally(const struct stats_board *board, unsigned id)
+{
+    struct tally t = {0};
+    unsigned at = id % STATS_GENERATIONS;
+    for (unsigned i = 0; i < atomic_load(&board->workers); i++) {
+        const struct stats_slot *s = &board->slots[i];
+        if (atomic_load(&s->generations[at].id) != id)
+            continue;
+        t.requests += atomic_load(&s->generations[at].requests);
+        t.script_errors += atomic_load(&s->generations[at].script_errors);
+    }
+    return t;
+}
+
+static double rate_of(struct tally t)
+{
+    return t.requests ? (double)t.script_errors / (double)t.requests : 0;
+}
+
+static bool go_back(struct reload *r, unsigned from)
+{
+    struct warm *to = NULL;
+    for (int i = 0; i < RELOAD_WARM; i++) {
+        struct warm *w = &r->warm[i];
+        if (!w->id || w->id == from || w->is_quarantined || !is_on_its_way(r, w->id))
+            continue;
+        if (!to || w->id == r->previous || (to->id != r->previous && w->touched > to->touched))
+            to = w;
+    }
+    if (!to)
+        return false;
+    atomic_fetch_add(&r->host->reloads_reverted, 1);
+    claim(r, NULL, NULL);
+    begin_using(r, to);
+    r->previous = 0; /* `rollback` must not lead to what was just left */
+    return true;
+}
+
+static void on_probation(void *arg)
+{
+    struct reload *r = arg;
+    struct tally now = reload_tally(r->board, r->probation.id);
+    double before = rate_of(reload_tally(r->board, r->previous));
+    bool is_worse = now.requests >= PROBATION_REQUESTS && rate_of(now) > before + PROBATION_POINTS;
+    if (r->probation.id != r->live || clock_ms() > r->probation.until_ms) {
+        r->probation.id = 0;
+        return;
+    }
+    timer_set(&r->probation.tick, PROBATION_TICK_MS);
+    if (!is_worse || r->phase != RELOAD_IDLE)
+        return;
+    unsigned left = r->probation.id;
+    r->probation.id = 0;
+    log_error("generation %u: %.1f %% script errors over %llu requests, %.1f %% before it: going back", left,
+              100 * rate_of(now), (unsigned long long)now.requests, 100 * before);
+    if (!go_back(r, left))
+        log_error("no earlier generation is ready: generation %u goes on", left);
+}
+
+static void leave(struct reload *r, struct warm *quarantined)
+{
+    if (!go_back(r, quarantined->id))
+        log_error("no earlier generation is ready: generation %u goes on", quarantined->id);
+}
+
+static void quarantine(struct reload *r, struct warm *w)
+{
+    w->is_quarantined = true;
+    memcpy(r->refused[r->refused_count++ % RELOAD_REFUSED], w->hash, sizeof w->hash);
+    log_error("generation %u hung workers %u times: quarantined until its files change", w->id, w->kills);
+    if (w->id != r->live)
+        return;
+    if (r->phase == RELOAD_USING && r->replaced) {
+        r->was_late = true;
+        late_using(r);
+    } else if (r->phase == RELOAD_IDLE) {
+        leave(r, w);
+    }
+}
+
+void reload_blame(struct reload *r, unsigned id)
+{
+    struct warm *w = reload_find(r, id);
+    if (w && ++w->kills >= RELOAD_KILLS && !w->is_quarantined)
+        quarantine(r, w);
+}
+
+/* ---- life ---- */
+
+void reload_open(struct reload *r)
+{
+    for (int i = 0; i < RELOAD_WARM; i++)
+        r->warm[i].memory = -1;
+    timer_init(&r->deadline, r->loop, on_deadline, r);
+    timer_init(&r->probation.tick, r->loop, on_probation, r);
+}
+
+void reload_close(struct reload *r)
+{
+    loader_cancel(&r->loader);
+    timer_clear(&r->deadline);
+    timer_clear(&r->probation.tick);
+    for (int i = 0; i < RELOAD_WARM; i++)
+        if (r->warm[i].memory >= 0)
+            close(r->warm[i].memory);
+}

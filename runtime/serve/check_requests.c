@@ -1,0 +1,34 @@
+#include "serve/check_requests.h"
+
+enum { LONG_TURNS = 40, LONG_LINES = 25 };
+
+const struct check_request CHECK_REQUESTS[] = {
+    {"chat", "{\"model\":\"auto\",\"messages\":[{\"role\":\"user\",\"content\":\"Hello!\"}]}"},
+    {"streamed", "{\"model\":\"auto\",\"stream\":true,\"stream_options\":{\"include_usage\":true},\"messages\":["
+                 "{\"role\":\"system\",\"content\":\"Be brief.\"},"
+                 "{\"role\":\"user\",\"content\":\"Write a function in C that reverses a string.\"}]}"},
+    {"tools", "{\"model\":\"auto\",\"user\":\"u-1\",\"messages\":["
+              "{\"role\":\"user\",\"content\":\"What is the weather in Paris?\"},"
+              "{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"id\":\"call_1\",\"type\":\"function\","
+              "\"function\":{\"name\":\"weather\",\"arguments\":\"{\\\"city\\\":\\\"Paris\\\"}\"}}]},"
+              "{\"role\":\"tool\",\"tool_call_id\":\"call_1\",\"content\":\"sunny\"}],"
+              "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"weather\",\"parameters\":{\"type\":\"object\","
+              "\"properties\":{\"city\":{\"type\":\"string\"}}}}}]}"},
+    {"image", "{\"model\":\"auto\",\"metadata\":{\"conversation_id\":\"c-1\"},\"messages\":[{\"role\":\"user\",\"content\":["
+              "{\"type\":\"text\",\"text\":\"What is this?\"},"
+              "{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,iVBORw0KGgo=\"}}]}]}"},
+    {"long", NULL},
+};
+const int CHECK_REQUEST_COUNT = sizeof CHECK_REQUESTS / sizeof *CHECK_REQUESTS;
+
+int check_long_body(struct buf *out)
+{
+    int failed = buf_puts(out, "{\"model\":\"auto\",\"messages\":[");
+    for (int turn = 0; turn < LONG_TURNS; turn++) {
+        failed |= buf_printf(out, "%s{\"role\":\"%s\",\"content\":\"", turn ? "," : "", turn % 2 ? "assistant" : "user");
+        for (int line = 0; line < LONG_LINES; line++)
+            failed |= buf_puts(out, "The quick brown fox jumps over the lazy dog, again and again, until it rests.\\n");
+        failed |= buf_puts(out, "\"}");
+    }
+    return failed | buf_puts(out, ",{\"role\":\"user\",\"content\":\"And then?\"}]}") ? -1 : 0;
+}

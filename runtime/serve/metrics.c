@@ -1,0 +1,102 @@
+#include "serve/metrics.h"
+
+#include <string.h>
+
+#include "base/version.h"
+
+static void write_head(struct buf *out, const char *name, const char *type, const char *help)
+{
+    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static unsigned workers_of(const struct stats_board *board)
+{
+    return atomic_load_explicit(&board->workers, memory_order_relaxed);
+}
+
+static uint64_t read_counter(const struct stats_board *board, unsigned slot, enum stats_counter which)
+{
+    return atomic_load_explicit(&board->slots[slot].counters[which], memory_order_relaxed);
+}
+
+/* Counters are sums; gauges say which worker. */
+static void write_stat(struct buf *out, const struct stats_board *board, enum stats_counter which)
+{
+    const char *name = stats_metric(which);
+    write_head(out, name, stats_type(which), stats_help(which));
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < workers_of(board); i++) {
+        uint64_t value = read_counter(board, i, which);
+        sum += value;
+        if (strcmp(stats_type(which), "gauge") == 0)
+            buf_printf(out, "%s{worker=\"%u\"} %llu\n", name, i + 1, (unsigned long long)value);
+    }
+    if (strcmp(stats_type(which), "gauge") != 0)
+        buf_printf(out, "%s %llu\n", name, (unsigned long long)sum);
+}
+
+/* Bucket i holds what took at most 2^i × 100 µs; the last one is open. The sum is not kept, so the middle of each bucket stands for it. */
+static void write_histogram(struct buf *out, const struct stats_board *board, size_t offset, const char *name,
+                            const char *help)
+{
+    write_head(out, name, "histogram", help);
+    uint64_t count = 0;
+    double sum = 0;
+    for (int b = 0; b < STATS_BUCKETS; b++) {
+        double bound = 1e-4 * (double)(1ull << b);
+        uint64_t here = 0;
+        for (unsigned i = 0; i < workers_of(board); i++) {
+            const _Atomic uint64_t *buckets = (const void *)((const char *)&board->slots[i] + offset);
+            here += atomic_load_explicit(&buckets[b], memory_order_relaxed);
+        }
+        count += here;
+        sum += (double)here * bound * (b ? 0.75 : 0.5);
+        if (b < STATS_BUCKETS - 1)
+            buf_printf(out, "%s_bucket{le=\"%.4g\"} %llu\n", name, bound, (unsigned long long)count);
+    }
+    buf_printf(out, "%s_bucket{le=\"+Inf\"} %llu\n", name, (unsigned long long)count);
+    buf_printf(out, "%s_sum %.6f\n%s_count %llu\n", name, sum, name, (unsigned long long)count);
+}
+
+static void write_workers(struct buf *out, const struct stats_board *board, const struct host_board *host)
+{
+    write_head(out, "wye_worker_up", "gauge", "1 while the worker serves");
+    for (unsigned i = 0; i < workers_of(board); i++)
+        buf_printf(out, "wye_worker_up{worker=\"%u\"} %d\n", i + 1,
+                   atomic_load(&host->workers[i].state) == WORKER_SERVING);
+    write_head(out, "wye_worker_restarts_total", "counter", "Workers replaced because they ended or hung");
+    for (unsigned i = 0; i < workers_of(board); i++)
+        buf_printf(out, "wye_worker_restarts_total{worker=\"%u\"} %u\n", i + 1, atomic_load(&host->workers[i].restarts));
+}
+
+static void write_generation(struct buf *out, const struct host_board *host)
+{
+    unsigned live = atomic_load(&host->live);
+    write_head(out, "wye_generation", "gauge", "The live generation");
+    buf_printf(out, "wye_generation %u\n", live);
+    write_head(out, "wye_generation_info", "gauge", "The live generation's hash, as a label");
+    if (live && atomic_load(&host->history[live % HOST_HISTORY].id) == live)
+        buf_printf(out, "wye_generation_info{generation=\"%u\",hash=\"%.12s\"} 1\n", live,
+                   host->history[live % HOST_HISTORY].hash);
+    write_head(out, "wye_reloads_total", "counter", "Reloads by what became of them");
+    buf_printf(out, "wye_reloads_total{result=\"done\"} %llu\n", (unsigned long long)atomic_load(&host->reloads_done));
+    buf_printf(out, "wye_reloads_total{result=\"unchanged\"} %llu\n",
+               (unsigned long long)atomic_load(&host->reloads_unchanged));
+    buf_printf(out, "wye_reloads_total{result=\"refused\"} %llu\n", (unsigned long long)atomic_load(&host->reloads_refused));
+    buf_printf(out, "wye_reloads_total{result=\"reverted\"} %llu\n",
+               (unsigned long long)atomic_load(&host->reloads_reverted));
+}
+
+void metrics_write(struct buf *out, const struct stats_board *board, const struct host_board *host)
+{
+    write_head(out, "wye_build_info", "gauge", "The version, as a label");
+    buf_puts(out, "wye_build_info{version=\"" WYE_VERSION "\"} 1\n");
+    for (int which = 0; which < STAT_COUNT; which++)
+        write_stat(out, board, (enum stats_counter)which);
+    write_histogram(out, board, offsetof(struct stats_slot, duration), "wye_request_duration_seconds",
+                    "From the first byte of the request to the last of the reply");
+    write_histogram(out, board, offsetof(struct stats_slot, first_token), "wye_first_token_seconds",
+                    "From the first byte of the request to the first content");
+    write_workers(out, board, host);
+    write_generation(out, host);
+}

@@ -1,0 +1,7 @@
+/* metrics: what the workers counted, as Prometheus text. Labels are bounded: worker slots, reload results, the live generation. */
+#pragma once
+
+#include "base/buf.h"
+#include "serve/admin.h"
+
+void metrics_write(struct buf *out, const struct stats_board *board, const struct host_board *host);
