@@ -3,6 +3,7 @@
 //   up.calls[0].body          the exact bytes
 // A model that is not named answers `replies.chat(model)`.
 import { createServer } from 'node:http'
+import { createServer as createSecure } from 'node:https'
 import { once } from 'node:events'
 
 const usage = { prompt_tokens: 7, completion_tokens: 3, total_tokens: 10 }
@@ -76,9 +77,10 @@ export const replies = {
   raw: (text, type = 'application/json') => (call, out) => out.writeHead(200, { 'content-type': type }).end(text),
 }
 
-export async function upstream(models = {}) {
+// `tls`: { key, cert } makes it https, at the name that its certificate says.
+export async function upstream(models = {}, tls) {
   const calls = []
-  const server = createServer(async (request, out) => {
+  const answer = async (request, out) => {
     const chunks = []
     const call = { path: request.url, headers: request.headers, gone: false }
     out.on('close', () => (call.gone = !out.writableFinished))
@@ -93,7 +95,8 @@ export async function upstream(models = {}) {
     call.model = call.json.model
     calls.push(call)
     await (models[call.model] ?? replies.chat(call.model))(call, out)
-  })
+  }
+  const server = tls ? createSecure(tls, answer) : createServer(answer)
   let connections = 0
   server.on('connection', () => connections++)
   server.keepAliveTimeout = 60000
@@ -106,7 +109,7 @@ export async function upstream(models = {}) {
     models,
     connections: () => connections, // accepted so far
     port,
-    url: `http://127.0.0.1:${port}/v1`,
+    url: tls ? `https://localhost:${port}/v1` : `http://127.0.0.1:${port}/v1`,
     stop: () => {
       server.closeAllConnections()
       server.close()
