@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { writeBodies } from './bodies.mjs'
+import { reached } from './goals.mjs'
 import { median } from './measure.mjs'
 import { BUILD, startMock, stop } from './routers.mjs'
 import * as scenarios from './scenarios.mjs'
@@ -38,7 +39,7 @@ function summary(rounds, figures) {
 
 function number(x) {
   if (!Number.isFinite(x)) return '-'
-  return x >= 1000 ? Math.round(x).toLocaleString('en-US') : x >= 100 ? x.toFixed(0) : x >= 10 ? x.toFixed(1) : x.toFixed(2)
+  return x === 0 ? '0' : x >= 1000 ? Math.round(x).toLocaleString('en-US') : x >= 100 ? x.toFixed(0) : x >= 10 ? x.toFixed(1) : x.toFixed(2)
 }
 
 function table(title, result, figures) {
@@ -49,6 +50,14 @@ function table(title, result, figures) {
     const cells = Object.keys(figures).map((key) => number(row[key]).padStart(16) + number(row[`${key}_ratio`]).padStart(9))
     console.log('  ' + name.padEnd(9) + cells.join(''))
   }
+}
+
+function goals(results) {
+  const rows = reached(results)
+  if (rows.length === 0) return
+  console.log(`\n${'what wye is to reach'.padEnd(44)}${'reached'.padStart(10)}${'next'.padStart(10)}${'goal'.padStart(10)}`)
+  for (const { figure, value, next, goal } of rows)
+    console.log(`  ${figure.padEnd(42)}${number(value).padStart(10)}${number(next).padStart(10)}${number(goal).padStart(10)}  ${value <= goal ? 'goal' : value <= next ? 'ok' : 'NOT YET'}`)
 }
 
 async function main() {
@@ -68,6 +77,8 @@ async function main() {
     }
   }
   await stop(context.mock.child)
+  json.goals = reached(json.results)
+  if (!words.includes('json')) goals(json.results)
   if (words.includes('json')) console.log(JSON.stringify(json, null, 2))
 }
 

@@ -149,10 +149,13 @@ export async function reloads(context) {
     rounds.still.push(await measure.wrk(router, options))
     rounds.reloading.push(await whileReloading(router, options))
   }
-  rounds.reloading.forEach((row, i) => (row.share = row.rps / rounds.still[i].rps))
-  rounds.still.forEach((row) => (row.share = 1))
+  rounds.reloading.forEach((row, i) => {
+    row.slowdown = rounds.still[i].rps / row.rps
+    row.p99_share = row.p99 / rounds.still[i].p99
+  })
+  rounds.still.forEach((row) => Object.assign(row, { slowdown: 1, p99_share: 1 }))
   await stop(router.child)
-  return [{ title: 'wye with a reload each second', rounds, figures: { ...speed, share: 'share of still' } }]
+  return [{ title: 'wye with a reload each second', rounds, figures: { ...speed, slowdown: 'slowdown', p99_share: 'p99 ÷ still' } }]
 }
 
 // wye only: from the command to live, 10 route files, 4 workers.
