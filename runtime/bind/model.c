@@ -97,6 +97,7 @@ static int ask(lua_State *L)
     if (model == NULL)
         return luaL_error(L, "call it as model:ask(req), with a colon");
     struct scope *scope = req_check(L, 2);
+    task_check_wait(L);
     struct ask_options options = {0};
     read_options(L, 3, &options);
     struct pending_ask *a = arena_need(scope->view.arena, sizeof *a);
