@@ -11,6 +11,7 @@
 #include "serve/journal.h"
 #include "serve/router_state.h"
 #include "serve/serving.h"
+#include "vm/lines.h"
 
 enum { DEFAULT_TOTAL_MS = 900 * 1000, CLIENT_GONE_STATUS = 499, MAX_NEAR = 3 };
 
@@ -205,8 +206,8 @@ static const char *place_of(struct request *rq, int place)
 {
     if (place == 0)
         return NULL;
-    return arena_printf(rq->scope.view.arena, "%s:%d", manifest_path(rq->generation->files, place >> 20),
-                        place & ((1 << 20) - 1));
+    return arena_printf(rq->scope.view.arena, "%s:%d", manifest_path(rq->generation->files, lines_file(place)),
+                        lines_line(place));
 }
 
 static void obey(struct request *rq)
@@ -287,6 +288,7 @@ static void refuse_model(struct request *rq, struct str name)
         hint = arena_printf(arena, "%s%s'%s'", hint, i ? ", " : " Did you mean ", near[i]);
     const char *words = arena_printf(arena, "The model '%s' does not exist or may not be named here.%s%s GET /v1/models lists what may.",
                                      wrong, hint, count ? "?" : "");
+    rq->cause = "pin";
     journal_begin(rq);
     request_error(rq, 404, "model_not_found", "model", words);
 }
