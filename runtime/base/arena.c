@@ -83,6 +83,25 @@ struct str arena_str(struct arena *a, struct str s)
     return str_n(copy, copy ? s.len : 0);
 }
 
+struct str arena_join(struct arena *a, const char *first, ...)
+{
+    size_t len = 0;
+    va_list args;
+    va_start(args, first);
+    for (const char *s = first; s; s = va_arg(args, const char *))
+        len += strlen(s);
+    va_end(args);
+    char *joined = arena_alloc(a, len + 1), *at = joined;
+    if (joined == NULL)
+        return str_n(NULL, 0);
+    va_start(args, first);
+    for (const char *s = first; s; s = va_arg(args, const char *))
+        at = stpcpy(at, s);
+    va_end(args);
+    *at = '\0';
+    return str_n(joined, len);
+}
+
 char *arena_printf(struct arena *a, const char *format, ...)
 {
     va_list args;

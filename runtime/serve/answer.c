@@ -8,15 +8,25 @@
 
 enum { MAX_ANSWER = 1 << 20 };
 
+/* Decimal digits, written backwards into `end`. */
+static const char *digits(unsigned n, char *end)
+{
+    *--end = '\0';
+    do
+        *--end = (char)('0' + n % 10);
+    while ((n /= 10) > 0);
+    return end;
+}
+
 struct str answer_fields(struct request *rq, const char *more)
 {
-    const char *text =
-        arena_printf(rq->scope.view.arena,
-                     "x-wye-id: %s\r\nx-wye-route: %s\r\nx-wye-generation: %u\r\nx-wye-model: %s\r\n"
-                     "x-wye-cause: %s\r\nx-wye-attempts: %d\r\n%s",
-                     rq->id, rq->route ? rq->route->name : "-", rq->generation->id,
-                     rq->served ? rq->served->id : "-", rq->cause ? rq->cause : "-", rq->attempts, more);
-    return text ? str_of(text) : str_of("");
+    char generation[12], attempts[12];
+    return arena_join(rq->scope.view.arena, "x-wye-id: ", rq->id, "\r\nx-wye-route: ",
+                      rq->route ? rq->route->name : "-", "\r\nx-wye-generation: ",
+                      digits(rq->generation->id, generation + sizeof generation), "\r\nx-wye-model: ",
+                      rq->served ? rq->served->id : "-", "\r\nx-wye-cause: ", rq->cause ? rq->cause : "-",
+                      "\r\nx-wye-attempts: ", digits((unsigned)rq->attempts, attempts + sizeof attempts), "\r\n",
+                      more, NULL);
 }
 
 int answer_status(enum err_kind kind)

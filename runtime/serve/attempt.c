@@ -268,11 +268,9 @@ static struct str request_fields(struct attempt *a, int provider)
 {
     struct request *rq = a->request;
     const char *key = rq->generation->keys[provider];
-    char *text = arena_printf(rq->scope.view.arena,
-                              "Content-Type: application/json\r\nAccept: %s\r\nUser-Agent: wye\r\n%s%s%s",
-                              a->options.stream ? "text/event-stream" : "application/json",
-                              key ? "Authorization: Bearer " : "", key ? key : "", key ? "\r\n" : "");
-    return str_of(text ? text : "");
+    return arena_join(rq->scope.view.arena, "Content-Type: application/json\r\nAccept: ",
+                      a->options.stream ? "text/event-stream" : "application/json", "\r\nUser-Agent: wye\r\n",
+                      key ? "Authorization: Bearer " : "", key ? key : "", key ? "\r\n" : "", NULL);
 }
 
 static struct attempt *new_attempt(struct request *rq, const struct model *model)

@@ -28,23 +28,38 @@ static void write_id(struct request *rq)
     rq->id[13] = '\0';
 }
 
-static bool is_hex(const char *p, size_t len)
+static void write_hex(uint64_t n, char *out)
 {
-    return strspn(p, "0123456789abcdef") >= len;
+    for (int i = 15; i >= 0; i--, n >>= 4)
+        out[i] = "0123456789abcdef"[n & 15];
 }
 
-/* The trace id of a W3C traceparent ("00-<32 hex>-<16 hex>-<2 hex>"), or a new one. */
+/* "00-<32 hex>-<16 hex>-<2 hex>", the trace id not all zeros. W3C Trace Context. */
+static bool is_traceparent(struct str s)
+{
+    static const char SHAPE[] = "hh-hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh-hhhhhhhhhhhhhhhh-hh";
+    bool has_digit = false;
+    if (s.len != sizeof SHAPE - 1)
+        return false;
+    for (size_t i = 0; i < s.len; i++) {
+        bool is_hex = (s.p[i] >= '0' && s.p[i] <= '9') || (s.p[i] >= 'a' && s.p[i] <= 'f');
+        if (SHAPE[i] == '-' ? s.p[i] != '-' : !is_hex)
+            return false;
+        has_digit = has_digit || (i >= 3 && i < 35 && s.p[i] != '0');
+    }
+    return has_digit;
+}
+
 static void write_trace_id(struct request *rq)
 {
     struct str parent = http_field(rq->scope.view.head, "traceparent");
-    char text[56];
-    snprintf(text, sizeof text, STR_FMT, (int)(parent.len < 55 ? parent.len : 55), parent.p ? parent.p : "");
-    if (strlen(text) == 55 && text[2] == '-' && text[35] == '-' && is_hex(text + 3, 32) &&
-        strspn(text + 3, "0") < 32)
-        snprintf(rq->trace_id, sizeof rq->trace_id, "%.32s", text + 3);
-    else
-        snprintf(rq->trace_id, sizeof rq->trace_id, "%016llx%016llx",
-                 (unsigned long long)router_random(rq->router), (unsigned long long)router_random(rq->router));
+    if (is_traceparent(parent)) {
+        memcpy(rq->trace_id, parent.p + 3, 32);
+    } else {
+        write_hex(router_random(rq->router), rq->trace_id);
+        write_hex(router_random(rq->router), rq->trace_id + 16);
+    }
+    rq->trace_id[32] = '\0';
 }
 
 /* ---- the one exit ---- */
@@ -206,8 +221,9 @@ static const char *place_of(struct request *rq, int place)
 {
     if (place == 0)
         return NULL;
-    return arena_printf(rq->scope.view.arena, "%s:%d", manifest_path(rq->generation->files, lines_file(place)),
-                        lines_line(place));
+    char line[12];
+    snprintf(line, sizeof line, "%d", lines_line(place));
+    return arena_join(rq->scope.view.arena, manifest_path(rq->generation->files, lines_file(place)), ":", line, NULL).p;
 }
 
 static void obey(struct request *rq)
