@@ -16,7 +16,7 @@
 #include "trace/query.h"
 #include "trace/reader.h"
 
-enum { FOLLOW_MS = 100, LINE_MAX_BYTES = 4 * DECISION_MAX };
+enum { FOLLOW_MS = 100, LINE_MAX_BYTES = 4 * DECISION_MAX, NEWEST_MAX = 1000000 };
 
 struct listing {
     const struct options *options;
@@ -139,9 +139,9 @@ static void list_decisions(struct listing *l)
             line_decision_title(&l->out, &l->style);
     }
     bool is_read = true;
-    if (count > 0)
+    if (count > 0 && count <= NEWEST_MAX)
         is_read = put_newest(l, (int)count);
-    else if (o->follow)
+    else if (count == 0 && o->follow)
         reader_skip(l->reader);
     else
         is_read = put_all(l);

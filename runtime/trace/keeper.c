@@ -20,7 +20,8 @@ struct keeper {
     pthread_cond_t wake;  /* for the thread */
     pthread_cond_t made;  /* for a writer that waits while a segment is being made */
     struct segment *next, *current, *retired;
-    uint64_t sequence, made_count;
+    uint64_t sequence, made_count; /* of the next to be made; so far */
+    uint64_t in_use;               /* sequence of the one being written */
     bool is_making, has_failed, is_stopping;
     uint64_t tidied; /* the thread's own: made_count when it last looked through the folder */
 };
@@ -88,7 +89,7 @@ static void trim(const struct keeper_options *options, uint64_t keep)
 static void let_go(struct keeper *k)
 {
     struct segment *retired = k->retired, *current = k->current;
-    uint64_t made = k->made_count;
+    uint64_t made = k->made_count, in_use = k->in_use;
     k->retired = NULL;
     pthread_mutex_unlock(&k->lock);
     while (retired) {
@@ -101,7 +102,7 @@ static void let_go(struct keeper *k)
         sync_segment(current);
     if (made != k->tidied) {
         sync_folder(k->options.dir);
-        trim(&k->options, current ? current->head->sequence : 0);
+        trim(&k->options, in_use);
         k->tidied = made;
     }
     pthread_mutex_lock(&k->lock);
@@ -191,6 +192,7 @@ struct segment *keeper_take(struct keeper *k, struct segment *full)
         atomic_store(&s->head->state, SEGMENT_LIVE);
         k->next = NULL;
         k->current = s;
+        k->in_use = s->head->sequence;
         if (full) {
             atomic_store(&full->head->state, SEGMENT_ENDED);
             full->older = k->retired;
@@ -221,6 +223,7 @@ void keeper_stop(struct keeper *k, struct segment *last)
     atomic_store(&last->head->state, SEGMENT_ENDED);
     last->older = k->retired;
     k->retired = last;
+    k->tidied = 0;
     pthread_mutex_lock(&k->lock);
     let_go(k);
     pthread_mutex_unlock(&k->lock);

@@ -12,6 +12,7 @@ struct reader {
     struct track **tracks; /* one a slot */
     int count;
     bool wants_lost;
+    uint64_t headless_us; /* when the newest decision ended whose beginning was not found */
     struct reader_report report;
 };
 
@@ -92,8 +93,10 @@ struct decision *reader_next(struct reader *r)
         has_looked |= d == NULL;
         if (d && d->has_begun)
             return d;
-        if (d)
+        if (d) {
             r->report.headless++;
+            r->headless_us = d->ended_us;
+        }
         decision_free(d);
     }
 }
@@ -116,6 +119,7 @@ static void rewind_all(struct reader *r, int segments)
     for (int i = 0; i < r->count; i++)
         track_rewind(r->tracks[i], segments);
     r->report = (struct reader_report){0};
+    r->headless_us = 0;
 }
 
 void reader_skip(struct reader *r)
@@ -134,43 +138,46 @@ static bool reaches_oldest(const struct reader *r, int segments)
     return true;
 }
 
-/* The newest accepted of what lies in the newest `segments`, as a ring that `*total` counts. Returns whether the beginning of one was missing. */
-static bool gather(struct reader *r, int segments, int count, bool (*accept)(void *, const struct decision *),
-                   void *ctx, struct decision **ring, uint64_t *total)
+/* The newest `count` accepted of what lies in the newest `segments`, as a ring. Returns how many went through it. */
+static uint64_t gather(struct reader *r, int segments, int count, bool (*accept)(void *, const struct decision *),
+                       void *ctx, struct decision **ring)
 {
+    uint64_t total = 0;
     rewind_all(r, segments);
     for (struct decision *d; (d = reader_next(r));) {
         if (accept && !accept(ctx, d)) {
             decision_free(d);
             continue;
         }
-        struct decision **at = &ring[*total % (uint64_t)count];
-        if (*total >= (uint64_t)count)
+        struct decision **at = &ring[total % (uint64_t)count];
+        if (total >= (uint64_t)count)
             decision_free(*at);
         *at = d;
-        ++*total;
+        total++;
     }
-    return r->report.headless > 0;
+    return total;
 }
 
 int reader_newest(struct reader *r, int count, bool (*accept)(void *, const struct decision *), void *ctx,
                   struct decision **out)
 {
-    struct decision **ring = xcalloc((size_t)count, sizeof *ring); /* untouched pages cost nothing */
-    uint64_t total = 0;
+    struct decision **ring = xcalloc((size_t)count, sizeof *ring);
+    uint64_t total, held, first;
     for (int segments = 2;; segments = segments > INT_MAX / 4 ? INT_MAX : segments * 4) {
-        bool is_short = gather(r, segments, count, accept, ctx, ring, &total) || total < (uint64_t)count;
-        if (!is_short || reaches_oldest(r, segments))
+        total = gather(r, segments, count, accept, ctx, ring);
+        held = total < (uint64_t)count ? total : (uint64_t)count;
+        first = total - held;
+        /* One that began further back may belong among them. */
+        bool is_enough = total >= (uint64_t)count && r->headless_us < ring[first % (uint64_t)count]->ended_us;
+        if (is_enough || reaches_oldest(r, segments))
             break;
-        for (uint64_t i = 0; i < total && i < (uint64_t)count; i++)
+        for (uint64_t i = 0; i < held; i++)
             decision_free(ring[i]);
-        total = 0;
     }
-    int held = total < (uint64_t)count ? (int)total : count;
-    for (int i = 0; i < held; i++)
-        out[i] = ring[(total - (uint64_t)held + (uint64_t)i) % (uint64_t)count];
+    for (uint64_t i = 0; i < held; i++)
+        out[i] = ring[(first + i) % (uint64_t)count];
     free(ring);
-    return held;
+    return (int)held;
 }
 
 void reader_events(struct reader *r,

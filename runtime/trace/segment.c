@@ -142,7 +142,7 @@ static const struct event_head *event_at(const struct segment *s, uint64_t at)
 int segment_walk(const struct segment *s, uint64_t *at, const struct event_head **event)
 {
     if (*at + sizeof **event > s->bytes)
-        return 0;
+        return s->bytes < s->head->bytes ? -1 : 0; /* a file cut short */
     const struct event_head *e = event_at(s, *at);
     uint32_t length = atomic_load_explicit(&e->length, memory_order_acquire);
     if (length == 0)

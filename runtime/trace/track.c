@@ -170,6 +170,8 @@ static struct decision *collect(struct track *t, const struct event_head *e, boo
     struct decision **at = place_of(t, e->decision);
     if (*at && e->type == EVENT_BEGIN)
         lose(t, at, want_lost);
+    if (*at == NULL && e->type != EVENT_BEGIN && e->type != EVENT_DECISION)
+        return NULL; /* of one whose beginning is not at hand: its end will say so */
     if (*at == NULL) {
         at = &t->open[e->decision % TRACK_BUCKETS];
         struct decision *d = decision_new(e->decision);

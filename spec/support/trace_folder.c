@@ -40,3 +40,24 @@ struct trace *folder_trace(const char *dir, uint64_t segment_bytes, uint64_t tot
         fail_msg("%s", err.message);
     return t;
 }
+
+void folder_begin(struct trace *t, uint64_t number, const char *id)
+{
+    struct event *e = event_open(t, EVENT_BEGIN, number);
+    event_z(e, F_ID, id);
+    event_z(e, F_ROUTE, "route");
+    event_close(e);
+}
+
+void folder_decide(struct trace *t, uint64_t number, const char *id)
+{
+    folder_begin(t, number, id);
+    struct event *e = event_open(t, EVENT_ATTEMPT, number);
+    event_int(e, F_N, 1);
+    event_z(e, F_MODEL, "sim/fast");
+    event_close(e);
+    e = event_open(t, EVENT_DECISION, number);
+    event_z(e, F_SERVED, "sim/fast");
+    event_z(e, F_REASON, id);
+    event_close(e);
+}
