@@ -33,6 +33,13 @@ $(BUILD)/%.o: %.c
 	$(say) cc $<
 	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
 
+# What `wye init` writes is compiled in, as the bytes of C arrays.
+INIT := $(patsubst runtime/cmd/init/%,$(BUILD)/init/%.inc,$(wildcard runtime/cmd/init/*))
+$(BUILD)/init/%.inc: runtime/cmd/init/%
+	@mkdir -p $(dir $@)
+	@od -An -v -tx1 $< | sed 's/ *\([0-9a-f][0-9a-f]\)/0x\1,/g' > $@
+$(BUILD)/runtime/cmd/init.o: $(INIT)
+
 -include $(OBJECTS:.o=.d) $(BUILD)/runtime/main.d
 
 # Unit tests: one cmocka program per spec/runtime/*.c

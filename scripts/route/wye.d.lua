@@ -1,0 +1,143 @@
+---@meta wye
+-- luacheck: ignore 111 121 122 131 142 143 212 241
+-- What a route sees, for editors that run LuaLS (lua-language-server); the comments are the reference. Nothing loads this file.
+--
+-- A route file returns `function(req)`, or `{ route = function(req), after = function(outcome) }`. The function returns its
+-- decision and, optionally, the reason, which `wye why` shows:
+--   a model                              serve from it (streams)
+--   a list of models, with options       try in turn until one begins to answer
+--   a reply that it holds                serve that
+--   wye.refuse(status, message)          an error of the client's protocol
+-- What the world can do comes back as `nil, err`; misuse raises. A route that raises is served by the `default` model of
+-- wye.lua, with cause `script_error`.
+
+---A kind of failure, as `err.kind` and in `next_on`.
+---@alias wye.ErrorKind
+---| "rate_limit"      # 429
+---| "overloaded"      # 503, 529, and overload inside a stream
+---| "server_error"    # other 5xx, and errors inside a stream
+---| "auth"            # 401, 403
+---| "bad_request"     # 400, 404, 413, 422
+---| "content_filter"  # the provider would not answer this
+---| "connect"         # refused, reset or ended before any byte of the reply; DNS; TLS
+---| "cut"             # ended inside the reply
+---| "malformed"       # not HTTP, not JSON, not the protocol
+---| "timeout"         # a deadline passed
+---| "limit"           # a budget of our own
+---| "cancelled"       # the client left
+
+---@class wye.Error
+---@field kind wye.ErrorKind
+---@field message string    for people
+---@field retryable boolean the same call may succeed a moment later
+---@field status integer    the provider's HTTP status; 0 when there was none
+
+---The request, read-only. A field that the client did not send is nil; a misspelt one raises and names the near one.
+---@class wye.Request
+---@field id string             the decision's id, as in `x-wye-id`
+---@field user? string          `user` of the body, or the header `x-wye-user`
+---@field conversation? string  what ties the requests of one conversation together
+---@field prompt string         the text of the last message of the user; "" when there is none
+---@field messages table[]      as the client sent them
+---@field tokens integer        an estimate for the whole request
+---@field tools? table[]        the tools that the client offers
+---@field has_image boolean
+---@field has_tools boolean
+---@field stream boolean        the client wants the answer as it comes
+---@field headers table<string, string> by lower-case name, without those that carry secrets
+---@field model string          the model that the client named
+---@field metadata? table
+
+---Tokens in buckets that do not overlap: cached tokens are not in `input`, reasoning is not in `output`.
+---@class wye.Usage
+---@field input integer
+---@field cache_read integer
+---@field cache_write integer
+---@field output integer
+---@field reasoning integer
+
+---A whole answer, held in order to decide. Return it to serve it.
+---@class wye.Reply
+---@field text string         the answer's text; "" when there is none
+---@field json any            the text read as JSON; nil when it is not JSON
+---@field finish? string      why it ended: "stop", "length", "tool_calls", "content_filter"
+---@field tool_calls? table[]
+---@field model string        the "provider/id" that answered
+---@field status integer
+---@field usage? wye.Usage
+---@field usd number          what it cost
+---@field ms integer          how long it took
+
+---@class wye.AskOptions
+---@field timeout? number  seconds, up to 3600
+---@field logprobs? boolean
+
+---A model of wye.lua. Get it once, at the top of the file, with `wye.model "provider/id"`.
+---@class wye.Model
+---@field id string        "provider/id"
+---@field name string      what the provider calls it
+---@field context? integer tokens, when known
+local Model = {}
+
+---Asks the model what the client asked and waits for the whole reply; other requests go on meanwhile.
+---
+---    local reply, err = mini:ask(req, { timeout = 8 })
+---    if not reply then wye.note("no answer", { kind = err.kind }) end
+---@param req wye.Request
+---@param opts? wye.AskOptions
+---@return wye.Reply? reply
+---@return wye.Error? err
+function Model:ask(req, opts) end
+
+---An ordered list of models to return, with options. Seconds, up to 3600.
+---@class wye.List
+---@field [integer] wye.Model
+---@field connect? number       until the connection stands
+---@field first_token? number   streamed requests: until the first content
+---@field idle? number          between two pieces of content
+---@field attempt? number       one attempt as a whole
+---@field total? number         the request as a whole
+---@field next_on? wye.ErrorKind[] what leads to the next model; unless given all but bad_request, content_filter,
+---limit and cancelled
+
+---@class wye.Refusal
+
+---@alias wye.Decision wye.Model | wye.List | wye.Reply | wye.Refusal
+
+---@alias wye.Route fun(req: wye.Request): wye.Decision, string?
+
+---What `after` is told once the answer is complete. It cannot change anything.
+---@class wye.Outcome
+---@field id string
+---@field status integer
+---@field served? string the "provider/id" that answered
+---@field cause? string
+---@field usd number
+---@field ms number
+
+---@class wye
+wye = {}
+
+---JSON's null, as it appears in `req` and `reply.json` inside tables.
+---@type lightuserdata
+wye.null = nil
+
+---The model "provider/id" of wye.lua. Raises, with the near name, when there is none: at the top of the file, that is at load.
+---@param id string
+---@return wye.Model
+function wye.model(id) end
+
+---Writes a line into the decision's story, with the place it was called from. `wye why` and `wye trace -g raw` show it.
+---@param text string  up to 1,024 bytes
+---@param data? table  anything that JSON can hold, up to 16 KiB
+function wye.note(text, data) end
+
+---A refusal to return: the client gets an error of its own protocol.
+---
+---    if not req.user then return wye.refuse(403, "name yourself in the field user"), "no user" end
+---@param status integer 400 to 599
+---@param message? string
+---@return wye.Refusal
+function wye.refuse(status, message) end
+
+return wye
