@@ -16,7 +16,7 @@ end
 return function(req)
   if req.has_image then return vision, "has an image" end
 
-  local sign = sign_of_codereq.prompt
+  local sign = sign_of_code(req.prompt)
   if sign then return coder, "code: " .. sign end
 
   if req.tokens > 8000 then return reader, "long: about " .. req.tokens .. " tokens" end
