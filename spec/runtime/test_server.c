@@ -1,4 +1,5 @@
 /* A real server on loopback, in a thread of its own, driven by exact bytes. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -670,20 +671,23 @@ static void enough_descriptors(void)
 static void out_of_descriptors(void **state)
 {
     (void)state;
-    struct wire w = wire_open(port);
-    wire_send(&w, "GET /hold HTTP/1.1\r\n" HOST "\r\n");
+    struct wire busy = wire_open(port);
+    wire_send(&busy, "GET /hold HTTP/1.1\r\n" HOST "\r\n");
     wait_for(&held_one);
-    struct wire other = {.fd = socket(AF_INET, SOCK_STREAM, 0)};
-    close(other.fd);
-    struct wire turned_away = wire_open(port); /* accepted before the limit: its number is taken */
-    wire_send(&turned_away, "GET /a HTTP/1.1\r\n" HOST "\r\n");
-    expect(&turned_away, "GET", 200, "GET /a ");
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    struct wire late = {.fd = socket(AF_INET, SOCK_STREAM, 0), .in = BUF(1024 * 1024)};
     in_loop(no_descriptors_left);
+    assert_int_equal(connect(late.fd, (struct sockaddr *)&to, sizeof to), 0);
+    expect_end(&late); /* turned away rather than left waiting */
     in_loop(enough_descriptors);
+    struct wire_reply r = wire_ask(port, "GET", "/a", "");
+    assert_int_equal(r.status, 200);
+    wire_reply_clear(&r);
     in_loop(reply_held);
-    expect(&w, "GET", 200, "at last");
-    wire_close(&turned_away);
-    wire_close(&w);
+    expect(&busy, "GET", 200, "at last");
+    wire_close(&late);
+    wire_close(&busy);
 }
 
 /* ---- listening ---- */

@@ -67,10 +67,8 @@ static bool receive(struct wire *w)
     ssize_t n = recv(w->fd, room, 65536, 0);
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
         fail_msg("nothing came for %d seconds; so far: " STR_FMT, DEADLINE, STR_ARG(buf_str(&w->in)));
-    if (n <= 0)
-        return false;
-    buf_grow(&w->in, (size_t)n);
-    return true;
+    buf_grow(&w->in, n > 0 ? (size_t)n : 0);
+    return n > 0;
 }
 
 static void read_body(struct wire *w, struct wire_reply *r, const struct http_head *head)
