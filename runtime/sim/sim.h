@@ -1,0 +1,20 @@
+/*
+ * sim: a simulated provider over real HTTP. The demo, the test double and the benchmark's upstream.
+ *
+ * It plays every model that it is asked for, deterministically by its seed, and fails on request (README.md lists the
+ * kinds). One thread; returns on SIGTERM or SIGINT.
+ */
+#pragma once
+
+#include "base/err.h"
+
+struct sim_options {
+    const char *listen; /* as listen_open takes it */
+    const char *script; /* NULL: the built-in models, no faults */
+};
+
+/* Listens, prints the ready line on standard output, serves until told to stop. -1 (err) when it cannot begin. */
+int sim_run(const struct sim_options *options, struct err *err);
+
+/* The same on a listening descriptor that is open already, without a ready line: for a child that `serve --demo` forks. */
+int sim_serve(int fd, const struct sim_options *options, struct err *err);
