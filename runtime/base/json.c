@@ -37,14 +37,18 @@ static bool is_hex(char c)
     return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
 }
 
+static const bool is_escape[256] = {
+    ['"'] = true, ['\\'] = true, ['/'] = true, ['b'] = true,
+    ['f'] = true, ['n'] = true,  ['r'] = true, ['t'] = true,
+};
+
 static bool check_escape(struct check *c)
 {
     if (c->end - c->p < 2)
         return false;
     if (c->p[1] != 'u') {
-        bool is_known = memchr("\"\\/bfnrt", c->p[1], 8) != NULL;
         c->p += 2;
-        return is_known;
+        return is_escape[(unsigned char)c->p[-1]];
     }
     if (c->end - c->p < 6)
         return false;

@@ -2,44 +2,70 @@
 
 #include <stdint.h>
 
-/* The first quote or bracket of either kind. */
-static const char *find_structure(const char *p, const char *end)
-{
+#include "base/json_block.h"
+
 #ifdef __SSE2__
-    const __m128i quote = _mm_set1_epi8('"'), bit = _mm_set1_epi8(0x20);
-    const __m128i open = _mm_set1_epi8('{'), close = _mm_set1_epi8('}');
-    for (; end - p >= 16; p += 16) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *)p);
-        /* '[' and '{', ']' and '}' differ in this bit only. */
-        __m128i folded = _mm_or_si128(bytes, bit);
-        __m128i brackets =
-            _mm_or_si128(_mm_cmpeq_epi8(folded, open), _mm_cmpeq_epi8(folded, close));
-        int mask = _mm_movemask_epi8(_mm_or_si128(brackets, _mm_cmpeq_epi8(bytes, quote)));
-        if (mask != 0)
-            return p + __builtin_ctz((unsigned)mask);
+/* The quotes and brackets of one block, and what the block before leaves to it. */
+struct depth {
+    uint64_t escape, in_string; /* carries: 0 or 1, none or all */
+    int count;                  /* open brackets */
+};
+
+/* The length of the container's part of the block when it ends in it, else 0. */
+static int close_in_block(struct depth *d, const char *p)
+{
+    struct json_block block = json_block(p);
+    /* The inside of a long text: nothing in it matters to the next block. */
+    if (d->in_string != 0 && p[63] != '\\' && !json_block_has(&block, '"')) {
+        d->escape = 0;
+        return 0;
     }
-#endif
-    while (p < end && *p != '"' && (*p | 0x20) != '{' && (*p | 0x20) != '}')
-        p++;
-    return p;
+    uint64_t quotes = json_block_find(&block, '"', 0);
+    uint64_t escaped = json_block_escaped(json_block_find(&block, '\\', 0), &d->escape);
+    uint64_t inside = json_block_inside(quotes & ~escaped) ^ d->in_string;
+    d->in_string = inside >> 63 ? UINT64_MAX : 0;
+    /* '[' and '{', ']' and '}' differ in one bit only. */
+    uint64_t opens = json_block_find(&block, '{', 0x20) & ~inside;
+    uint64_t closes = json_block_find(&block, '}', 0x20) & ~inside;
+    for (uint64_t left = opens | closes; left != 0; left &= left - 1) {
+        d->count += opens & left & -left ? 1 : -1;
+        if (d->count <= 0)
+            return __builtin_ctzll(left) + 1;
+    }
+    return 0;
 }
 
 static const char *skip_container(const char *p, const char *end)
 {
+    struct depth d = {0};
+    for (; end - p >= 64; p += 64) {
+        int len = close_in_block(&d, p);
+        if (len > 0)
+            return p + len;
+    }
+    char rest[64] = {0};
+    memcpy(rest, p, (size_t)(end - p));
+    int len = close_in_block(&d, rest);
+    return len > 0 ? p + len : end;
+}
+#else
+static const char *skip_container(const char *p, const char *end)
+{
     int depth = 0;
-    while ((p = find_structure(p, end)) < end) {
+    while (p < end) {
         char c = *p++;
         if (c == '"') {
             p = json_scan_string(p, end);
             p += p < end;
-        } else if ((c | 0x20) == '{') {
+        } else if (c == '{' || c == '[') {
             depth++;
-        } else if (--depth <= 0) {
+        } else if ((c == '}' || c == ']') && --depth <= 0) {
             return p;
         }
     }
     return end;
 }
+#endif
 
 const char *json_scan_value(const char *p, const char *end)
 {

@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#include "base/str.h"
+#include "base/json.h"
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
@@ -64,6 +64,18 @@ static inline const char *json_scan_string(const char *p, const char *end)
             return p;
         p += end - p > 1 ? 2 : 1;
     }
+}
+
+/* json_key_is for a NUL-terminated name: mostly decided by the first byte. */
+static inline bool json_scan_key_is(struct str key, const char *name)
+{
+    for (size_t i = 0; i < key.len; i++) {
+        if (key.p[i] == '\\')
+            return json_key_is(key, str_of(name));
+        if (key.p[i] != name[i] || name[i] == '\0')
+            return false;
+    }
+    return name[key.len] == '\0';
 }
 
 /* From the first byte of a value to after its last. */

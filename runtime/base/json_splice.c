@@ -78,7 +78,7 @@ static bool append(struct splice *s, const struct json_edit *edit)
 static const struct json_edit *find(const struct json_edit *edits, int count, struct str key)
 {
     for (int i = 0; i < count; i++)
-        if (json_key_is(key, str_of(edits[i].name)))
+        if (json_scan_key_is(key, edits[i].name))
             return &edits[i];
     return NULL;
 }

@@ -106,7 +106,7 @@ void json_get_many(struct str object, const char *const *names, struct str *valu
     struct json_walk w = json_walk(object);
     while (w.is_object && json_next(&w))
         for (int i = 0; i < count; i++)
-            if (json_key_is(w.key, str_of(names[i])))
+            if (json_scan_key_is(w.key, names[i]))
                 values[i] = w.value;
 }
 
