@@ -47,8 +47,25 @@ static bool is_refused(struct str reply, int status)
     return status >= 300 || json_type(json_get(reply, "ok")) == JSON_FALSE;
 }
 
+/* The place first and alone on its line, where editors look for it. */
+static void print_cause(struct str reply)
+{
+    struct arena arena = ARENA(TEXT_MOST);
+    struct str error = json_get(reply, "error");
+    struct str text = json_text(json_get(error, "message"), &arena);
+    struct str file = json_text(json_get(error, "file"), &arena);
+    int64_t line = 0;
+    json_integer(json_get(error, "line"), &line);
+    if (file.len > 0)
+        fprintf(stderr, STR_FMT ":%lld: ", STR_ARG(file), (long long)line);
+    if (text.p && (file.len > 0 || !str_same(text, json_text(json_get(reply, "message"), &arena))))
+        fprintf(stderr, STR_FMT "\n", STR_ARG(text));
+    arena_clear(&arena);
+}
+
 static int refusal(const struct options *o, struct str reply, int status)
 {
+    print_cause(reply);
     fprintf(stderr, "wye %s: ", o->verb->name);
     if (json_type(json_get(reply, "message")) == JSON_STRING)
         print_text(stderr, reply, "message");

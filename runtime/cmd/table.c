@@ -19,7 +19,7 @@ void table_row(struct table *t, int count, const struct str *cells)
 
 static bool is_number(struct str cell)
 {
-    return cell.len > 0 && strspn(cell.p, "0123456789.") == cell.len;
+    return cell.len == 0 || strspn(cell.p, "0123456789.") >= cell.len;
 }
 
 static void measure(const struct table *t, int column, int *width, bool *is_numeric)

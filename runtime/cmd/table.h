@@ -1,5 +1,5 @@
 /*
- * table: columns for people, as wide as their widest cell. Columns whose cells are all numbers stand right.
+ * table: columns for people, as wide as their widest cell. Columns of numbers stand right.
  *
  *     struct table t = TABLE(64 * 1024);
  *     table_row(&t, 2, (struct str[]){str_of("worker"), str_of("pid")});   // the first row is the head
