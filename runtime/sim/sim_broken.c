@@ -201,80 +201,95 @@ static void nothing(struct sim_reply *r, enum sim_ending ending)
     r->ending = ending;
 }
 
-void sim_broken_apply(struct sim_reply *r, const struct sim_wire *wire, const struct sim_fault *fault)
+/* Faults whose reply is whole as HTTP and wrong as a completion. False: not one of these. */
+static bool break_content(struct sim_reply *r, const struct sim_wire *wire, const struct sim_fault *fault)
 {
-    static const char sse_junk[] = "<<< this is no event stream >>>\n{\"half\":\n\n";
-    size_t head;
-    struct buf bytes;
+    static const char junk[] = "<<< this is no event stream >>>\n{\"half\":\n\n";
+    static const char page[] = "<!doctype html><title>Welcome</title><h1>It works</h1>\n";
     switch (fault->kind) {
-    case SIM_FAULT_NONE:
-    case SIM_FAULT_CONTENT_FILTER: /* these two are whole replies: sim.c cuts the answer */
-    case SIM_FAULT_ROLE_ONLY:
-        break;
     case SIM_FAULT_STATUS:
         status_error(r, wire, fault);
-        break;
+        return true;
+    case SIM_FAULT_MALFORMED_JSON:
+        malformed_json(r);
+        return true;
+    case SIM_FAULT_MALFORMED_SSE:
+        become_plain(r, 200, r->type, str_of(junk));
+        return true;
+    case SIM_FAULT_EMPTY_BODY:
+        become_plain(r, 200, r->type, str_of(""));
+        return true;
+    case SIM_FAULT_WRONG_CONTENT_TYPE:
+        become_plain(r, 200, "text/html", str_of(page));
+        return true;
+    case SIM_FAULT_ERROR_EVENT:
+        error_event(r, wire, 0);
+        return true;
+    case SIM_FAULT_ERROR_EVENT_MID:
+        error_event(r, wire, half_frames(r));
+        return true;
+    case SIM_FAULT_KEEPALIVES_ONLY:
+        keepalives_only(r);
+        return true;
+    default:
+        return false; /* content_filter and role_only too: sim.c cuts the answer */
+    }
+}
+
+/* Faults of a good reply that stops, is reset or is late. */
+static bool break_progress(struct sim_reply *r, enum sim_fault_kind kind)
+{
+    struct buf bytes;
+    size_t head;
+    switch (kind) {
     case SIM_FAULT_HANG:
         nothing(r, SIM_HANGS);
-        break;
+        return true;
     case SIM_FAULT_RESET:
         nothing(r, SIM_RESETS);
-        break;
-    case SIM_FAULT_CLOSE:
-        become_bytes(r, text_bytes(""), SIM_ENDS);
-        break;
+        return true;
     case SIM_FAULT_HANG_FIRST_TOKEN:
         stop_after(r, r->frames.first, str_n("", 0), SIM_HANGS);
-        break;
+        return true;
     case SIM_FAULT_HANG_MID:
         stop_after(r, half_frames(r), half_body(r), SIM_HANGS);
-        break;
+        return true;
     case SIM_FAULT_RESET_MID:
         stop_after(r, half_frames(r), half_body(r), SIM_RESETS);
-        break;
-    case SIM_FAULT_CUT:
-        cut(r);
-        break;
+        return true;
     case SIM_FAULT_SLOW_HEAD:
         bytes = with_length(r, 0, 0, &head);
         become_raw(r, bytes, 0, head, SIM_ENDS);
-        break;
+        return true;
     case SIM_FAULT_SLOW_BYTES:
         bytes = with_length(r, 0, 0, &head);
         become_raw(r, bytes, head, bytes.len, SIM_ENDS);
-        break;
-    case SIM_FAULT_HUGE_HEAD:
-        become_bytes(r, with_length(r, 0, HUGE, &head), SIM_ENDS);
-        break;
-    case SIM_FAULT_CL_SHORT:
-        become_bytes(r, with_length(r, 100, 0, &head), SIM_ENDS);
-        break;
-    case SIM_FAULT_MALFORMED_HTTP:
-        become_bytes(r, text_bytes("220 mail.example.com ESMTP\r\n"), SIM_ENDS);
-        break;
-    case SIM_FAULT_BAD_CHUNK:
-        bad_chunk(r);
-        break;
-    case SIM_FAULT_MALFORMED_JSON:
-        malformed_json(r);
-        break;
-    case SIM_FAULT_MALFORMED_SSE:
-        become_plain(r, 200, r->type, str_of(sse_junk));
-        break;
-    case SIM_FAULT_EMPTY_BODY:
-        become_plain(r, 200, r->type, str_of(""));
-        break;
-    case SIM_FAULT_WRONG_CONTENT_TYPE:
-        become_plain(r, 200, "text/html", str_of("<!doctype html><title>Welcome</title><h1>It works</h1>\n"));
-        break;
-    case SIM_FAULT_ERROR_EVENT:
-        error_event(r, wire, 0);
-        break;
-    case SIM_FAULT_ERROR_EVENT_MID:
-        error_event(r, wire, half_frames(r));
-        break;
-    case SIM_FAULT_KEEPALIVES_ONLY:
-        keepalives_only(r);
-        break;
+        return true;
+    default:
+        return false;
     }
+}
+
+/* Faults that are bytes which no server should send, and then a close. */
+static void break_framing(struct sim_reply *r, enum sim_fault_kind kind)
+{
+    size_t head;
+    if (kind == SIM_FAULT_CLOSE)
+        become_bytes(r, text_bytes(""), SIM_ENDS);
+    else if (kind == SIM_FAULT_CUT)
+        cut(r);
+    else if (kind == SIM_FAULT_BAD_CHUNK)
+        bad_chunk(r);
+    else if (kind == SIM_FAULT_HUGE_HEAD)
+        become_bytes(r, with_length(r, 0, HUGE, &head), SIM_ENDS);
+    else if (kind == SIM_FAULT_CL_SHORT)
+        become_bytes(r, with_length(r, 100, 0, &head), SIM_ENDS);
+    else if (kind == SIM_FAULT_MALFORMED_HTTP)
+        become_bytes(r, text_bytes("220 mail.example.com ESMTP\r\n"), SIM_ENDS);
+}
+
+void sim_broken_apply(struct sim_reply *r, const struct sim_wire *wire, const struct sim_fault *fault)
+{
+    if (!break_content(r, wire, fault) && !break_progress(r, fault->kind))
+        break_framing(r, fault->kind);
 }

@@ -149,3 +149,19 @@ struct wire_reply wire_ask(int port, const char *method, const char *target, con
     wire_close(&w);
     return r;
 }
+
+void wire_expect(struct wire *w, const char *method, int status, const char *body)
+{
+    struct wire_reply r = wire_reply(w, method);
+    assert_int_equal(r.status, status);
+    assert_true(r.is_whole);
+    assert_string_equal(r.body.p ? r.body.p : "", body);
+    wire_reply_clear(&r);
+}
+
+void wire_expect_end(struct wire *w)
+{
+    struct buf rest = wire_rest(w);
+    assert_string_equal(rest.p ? rest.p : "", "");
+    buf_clear(&rest);
+}

@@ -14,6 +14,8 @@
 
 #include "base/buf.h"
 
+#define HOST "Host: x\r\n"
+
 struct wire {
     int fd;
     struct buf in;
@@ -43,3 +45,9 @@ struct buf wire_rest(struct wire *w);
 
 /* One request on a connection of its own. */
 struct wire_reply wire_ask(int port, const char *method, const char *target, const char *body);
+
+/* The next reply is whole and has this status and body. */
+void wire_expect(struct wire *w, const char *method, int status, const char *body);
+
+/* The server closes, without another byte. */
+void wire_expect_end(struct wire *w);
