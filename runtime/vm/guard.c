@@ -31,6 +31,7 @@ static _Thread_local struct {
     uint64_t budget_us;
     uint64_t began_ns;
     char place[96];
+    bool is_final; /* place is where the hook first raised */
 } guard;
 
 static uint64_t cpu_us(void)
@@ -40,10 +41,11 @@ static uint64_t cpu_us(void)
     return (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u;
 }
 
-static void note_place(lua_State *L, lua_Debug *ar)
+static void note_place(lua_State *L)
 {
-    if (guard.place[0] == '\0' && lua_getinfo(L, "Sl", ar))
-        snprintf(guard.place, sizeof guard.place, "%s:%d", ar->short_src, ar->currentline);
+    char place[sizeof guard.place];
+    if (!guard.is_final && vm_place(L, place, sizeof place))
+        memcpy(guard.place, place, sizeof place);
 }
 
 /* The thread's own changes of the hook: the handler must not come between, LuaJIT's tables would end half written. */
@@ -60,26 +62,30 @@ static void disarm(struct vm *vm)
         set_hook(vm, NULL);
 }
 
+static void stop(lua_State *L, const char *what, int limit, const char *unit)
+{
+    guard.is_final = true;
+    luaL_error(L, "%s: %s %d %s", guard.place, what, limit, unit);
+}
+
 /* Runs before each instruction while armed. */
 static void hook(lua_State *L, lua_Debug *ar)
 {
+    (void)ar;
     struct vm *vm = vm_of(L);
-    if (guard.is_over) {
-        note_place(L, ar);
-        luaL_error(L, "%s: ran longer than %d ms", guard.place, (int)vm->limits.script_ms);
-    }
-    if (vm->is_over) {
-        note_place(L, ar);
-        luaL_error(L, "%s: outgrew its %d MiB of memory", guard.place,
-                   (int)(vm->limits.memory >> 20));
-    }
+    note_place(L);
+    if (guard.is_over)
+        stop(L, "ran longer than", (int)vm->limits.script_ms, "ms");
+    if (vm->is_over)
+        stop(L, "outgrew its memory of", (int)(vm->limits.memory >> 20), "MiB");
     disarm(vm);
     lua_gc(L, LUA_GCCOLLECT, 0);
     vm->soft = vm_soft_line(vm);
 }
 
-void guard_arm(struct vm *vm)
+void guard_arm(struct vm *vm, lua_State *L)
 {
+    note_place(L);
     set_hook(vm, hook);
 }
 
@@ -137,6 +143,7 @@ void guard_enter(struct vm *vm, unsigned ms)
     guard.first_us = guard.last_us = 0;
     guard.budget_us = (uint64_t)ms * 1000;
     guard.place[0] = '\0';
+    guard.is_final = false;
     guard.began_ns = clock_ns();
     vm->is_over = false;
     vm->soft = vm_soft_line(vm);

@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <lua.h>
+
 #include "base/err.h"
 
 struct vm;
@@ -36,8 +38,11 @@ uint64_t guard_leave(struct vm *vm, bool *over);
 
 bool guard_is_over(void);
 
-/* Makes the hook run before the next instruction, whatever the time: for the allocator. */
-void guard_arm(struct vm *vm);
+/* Makes the hook run before the next instruction, whatever the time, and notes the place of L: for the allocator. */
+void guard_arm(struct vm *vm, lua_State *L);
 
-/* Where the code was when the hook first raised in this slice, "file:line"; "" when it did not. Valid until guard_enter. */
+/*
+ * Where the code was when the hook first raised in this slice, else when memory was last short,
+ * "file:line"; "" when neither happened. Valid until guard_enter.
+ */
 const char *guard_place(void);

@@ -215,18 +215,35 @@ static int quiet(lua_State *L)
     return 1;
 }
 
-/* In Lua, so that a route may wait inside xpcall. */
-static const char XPCALL[] =
-    "local xpcall, quiet = ...\n"
-    "return function(f, handler, ...) return xpcall(f, quiet(handler), ...) end\n";
-
-static void push_xpcall(lua_State *L)
+static int check_depth(lua_State *L)
 {
-    if (luaL_loadbuffer(L, XPCALL, sizeof XPCALL - 1, "=xpcall") != 0)
+    vm_check_depth(L);
+    return 0;
+}
+
+/* In Lua, so that a route may wait inside xpcall, and a coroutine yield through resume. */
+static const char IN_LUA[] =
+    "local xpcall, resume, wrap, quiet, check_depth = ...\n"
+    "return function(f)\n"
+    "    local go = wrap(f)\n"
+    "    return function(...) check_depth() return go(...) end\n"
+    "  end,\n"
+    "  function(co, ...) check_depth() return resume(co, ...) end,\n"
+    "  function(f, handler, ...) return xpcall(f, quiet(handler), ...) end\n";
+
+/* Pushes coroutine.wrap, coroutine.resume and xpcall. */
+static void push_in_lua(lua_State *L)
+{
+    if (luaL_loadbuffer(L, IN_LUA, sizeof IN_LUA - 1, "=wye") != 0)
         lua_error(L);
     lua_getglobal(L, "xpcall");
+    lua_getglobal(L, "coroutine");
+    lua_getfield(L, -1, "resume");
+    lua_getfield(L, -2, "wrap");
+    lua_remove(L, -3);
     lua_pushcfunction(L, quiet);
-    lua_call(L, 2, 1);
+    lua_pushcfunction(L, check_depth);
+    lua_call(L, 5, 3);
 }
 
 static void open_library(lua_State *L, lua_CFunction open, const char *name)
@@ -308,7 +325,12 @@ static void add_libraries(lua_State *L)
     set_meta(L, "__index", math_field);
     add_library(L, "math");
 
+    push_in_lua(L);
+    lua_setfield(L, -4, "xpcall");
     push_copy(L, "coroutine");
+    lua_insert(L, -3);
+    lua_setfield(L, -3, "resume");
+    lua_setfield(L, -2, "wrap");
     set_function(L, "yield", task_yield);
     set_function(L, "running", task_running);
     add_library(L, "coroutine");
@@ -323,8 +345,6 @@ static void add_base(lua_State *L)
         lua_getglobal(L, BASE[i]);
         lua_setfield(L, -2, BASE[i]);
     }
-    push_xpcall(L);
-    lua_setfield(L, -2, "xpcall");
     set_function(L, "rawset", raw_set);
     set_function(L, "print", print);
     set_function(L, "require", require_call);

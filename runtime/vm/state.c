@@ -14,23 +14,28 @@
 #include "vm/manifest.h"
 #include "vm/require.h"
 #include "vm/sandbox.h"
+#include "vm/task.h"
 
-enum { DEEPEST_C = 160 * 1024 };
+enum { DEEPEST_C = 192 * 1024 };
 
 static bool is_refused(struct vm *vm, size_t more)
 {
     if (vm->refuse_in > 0 && --vm->refuse_in == 0)
         return true;
-    if (!vm->is_guarded)
-        return false;
-    if (more > vm->limits.memory || vm->used > vm->limits.memory - more) {
-        vm->is_over = true;
-        return true;
-    }
-    return false;
+    return vm->is_guarded && (more > vm->limits.memory || vm->used > vm->limits.memory - more);
 }
 
-/* LuaJIT's allocator: refuses growth over the cap, and asks for a collection over the soft line. */
+/*
+ * Arms the hook: over the cap it ends the script, over the soft line it collects. What allocates has
+ * left its frames in order, since a refusal walks them too.
+ */
+static void arm(struct vm *vm)
+{
+    if (vm->L)
+        guard_arm(vm, vm->running ? vm->running->co : vm->L);
+}
+
+/* LuaJIT's allocator. */
 static void *allocate(void *ud, void *p, size_t old, size_t size)
 {
     struct vm *vm = ud;
@@ -40,17 +45,18 @@ static void *allocate(void *ud, void *p, size_t old, size_t size)
         return NULL;
     }
     if (size > old && is_refused(vm, size - old)) {
-        if (vm->is_over && vm->L)
-            guard_arm(vm);
+        vm->is_over = true;
+        if (vm->is_guarded)
+            arm(vm);
         return NULL;
     }
     void *q = realloc(p, size);
     if (q == NULL)
         return NULL;
     vm->used += size - old;
-    if (vm->is_guarded && vm->used > vm->soft && vm->L) {
+    if (vm->is_guarded && vm->used > vm->soft) {
         vm->soft = SIZE_MAX;
-        guard_arm(vm);
+        arm(vm);
     }
     return q;
 }
@@ -91,14 +97,20 @@ static bool is_placed(const struct vm *vm, const char *message)
     return strncmp(message, label, len) == 0 && message[len] == '/';
 }
 
-/* The nearest `count` Lua frames that belong to a file, as "file:line" strings. */
+/*
+ * The nearest `count` Lua frames that belong to a file, as "file:line" strings. LuaJIT does not keep the
+ * line of a frame that lack of memory ended: there the function's first line stands in.
+ */
 static int places(lua_State *L, char (*out)[96], int count)
 {
     int found = 0;
     lua_Debug ar;
-    for (int level = 0; found < count && level < 200 && lua_getstack(L, level, &ar); level++)
-        if (lua_getinfo(L, "Sl", &ar) && ar.currentline > 0 && is_placed(vm_of(L), ar.short_src))
-            snprintf(out[found++], sizeof out[0], "%s:%d", ar.short_src, ar.currentline);
+    for (int level = 0; found < count && level < 200 && lua_getstack(L, level, &ar); level++) {
+        if (!lua_getinfo(L, "Sl", &ar) || !is_placed(vm_of(L), ar.short_src))
+            continue;
+        int line = ar.currentline > 0 ? ar.currentline : ar.linedefined;
+        snprintf(out[found++], sizeof out[0], "%s:%d", ar.short_src, line > 0 ? line : 1);
+    }
     return found;
 }
 
@@ -113,10 +125,22 @@ static void describe(lua_State *L, char *out, size_t size)
         snprintf(out, size, "error object is a %s", lua_typename(L, type));
 }
 
+/* coroutine.wrap puts its own place before that of the error inside: the innermost stays. */
+static const char *innermost(const struct vm *vm, const char *message)
+{
+    for (;;) {
+        const char *rest = is_placed(vm, message) ? strstr(message, ": ") : NULL;
+        if (rest == NULL || !is_placed(vm, rest + 2))
+            return message;
+        message = rest + 2;
+    }
+}
+
 void vm_words(lua_State *L, struct err *err)
 {
-    char message[400], place[3][96];
-    describe(L, message, sizeof message);
+    char all[400], place[3][96];
+    describe(L, all, sizeof all);
+    const char *message = innermost(vm_of(L), all);
     int count = places(L, place, 3);
     if (is_placed(vm_of(L), message) || count == 0)
         err_set(err, ERR_SCRIPT, "%s", message);
@@ -129,13 +153,22 @@ void vm_words(lua_State *L, struct err *err)
              count > 2 ? ", " : "", count > 2 ? place[2] : "");
 }
 
+bool vm_place(lua_State *L, char *out, size_t size)
+{
+    char place[1][96];
+    if (places(L, place, 1) == 0)
+        return false;
+    snprintf(out, size, "%s", place[0]);
+    return true;
+}
+
 void vm_add_place(lua_State *L, struct err *err)
 {
-    char place[1][96], message[sizeof err->message];
-    if (is_placed(vm_of(L), err->message) || places(L, place, 1) == 0)
+    char place[96], message[sizeof err->message];
+    if (is_placed(vm_of(L), err->message) || !vm_place(L, place, sizeof place))
         return;
     memcpy(message, err->message, sizeof message);
-    err_set(err, ERR_SCRIPT, "%s: %s", place[0], message);
+    err_set(err, ERR_SCRIPT, "%s: %s", place, message);
 }
 
 void vm_words_over(lua_State *L, bool is_late, struct err *err)
@@ -145,7 +178,7 @@ void vm_words_over(lua_State *L, bool is_late, struct err *err)
     if (is_late)
         snprintf(message, sizeof message, "ran longer than %u ms", limits->script_ms);
     else
-        snprintf(message, sizeof message, "outgrew its %zu MiB of memory", limits->memory >> 20);
+        snprintf(message, sizeof message, "outgrew its memory of %zu MiB", limits->memory >> 20);
     if (*guard_place())
         err_set(err, ERR_SCRIPT, "%s: %s", guard_place(), message);
     else
@@ -313,7 +346,7 @@ void vm_check_depth(lua_State *L)
 {
     const char *here = __builtin_frame_address(0);
     if (vm_of(L)->stack_base - here > DEEPEST_C)
-        luaL_error(L, "functions called back from C nest too deep");
+        luaL_error(L, "coroutines and callbacks nest too deep");
 }
 
 const char *vm_near(const char *wrong, const char *const *names, int count)

@@ -103,6 +103,9 @@ void vm_words(lua_State *L, struct err *err);
 /* The same for a script that the guard or the memory cap ended. */
 void vm_words_over(lua_State *L, bool is_late, struct err *err);
 
+/* The line where L stands, "routes/route.lua:12"; false when no file's code runs there. Allocates nothing. */
+bool vm_place(lua_State *L, char *out, size_t size);
+
 /* Puts the line where L stands before a message that has none. */
 void vm_add_place(lua_State *L, struct err *err);
 
@@ -112,7 +115,7 @@ void vm_collect(struct vm *vm);
 /* Whether so much stays in use after collecting that the VM should be retired (three quarters of the limit). */
 bool vm_is_full(const struct vm *vm);
 
-/* Raises when the C stack below the running script is deeper than callbacks may nest. */
+/* Raises when callbacks and coroutines nest so deep that the C stack would suffer. */
 void vm_check_depth(lua_State *L);
 
 /* For guard.c: where the soft line lies now. It moves up when little was garbage, so that collecting stays rare. */

@@ -109,6 +109,8 @@ static void run(struct task *t, int nargs)
     int status = lua_resume(t->co, nargs);
     vm->running = NULL;
     t->used_us += guard_leave(vm, &is_late);
+    if (status == LUA_YIELD && t->used_us >= vm->limits.script_ms * 1000ull)
+        is_late = true; /* many short slices: no tick sees them */
 
     struct task_result result = {.outcome = TASK_RETURNED, .L = t->co};
     if (status == 0) {
