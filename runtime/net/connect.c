@@ -5,15 +5,19 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <openssl/ssl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "net/address.h"
+#include "net/trust.h"
 
 enum {
-    GROUP_SIZE = 48,       /* handles on one multi */
+    GROUP_SIZE = 48, /* handles on one multi */
+    MOST_OPENING =
+        192, /* at once to one target: what a burst of calls costs in memory stays bounded */
     SAFETY_TICK_MS = 1000, /* while handles are opening */
     TLS_RECORD = 16 * 1024,
 };
@@ -32,18 +36,26 @@ struct connector {
     struct loop *loop;
     const struct target *target;
     CURLSH *share; /* names and TLS sessions, across the multis */
+    struct trust
+        trust; /* empty where libcurl has to tell a proxy's authorities from the target's */
     struct list groups;
+    struct list waiting; /* openings over MOST_OPENING, first come first */
+    unsigned opening;
     uint64_t refused;
     char gather[TLS_RECORD]; /* a TLS record is cut from several views here */
 };
 
 struct opening {
+    struct list link; /* of the connector's waiting */
     struct connect *connect;
+    struct connector *by;
     void (*opened)(void *arg, const struct err *err);
     void *arg;
-    struct post post; /* when libcurl would not even begin */
-    int error;        /* errno of socket() */
-    bool is_taken;    /* the descriptor is ours now */
+    struct post post;   /* when libcurl would not even begin */
+    enum err_kind kind; /* why, with `words` */
+    int error;          /* errno of socket() */
+    bool is_begun;      /* libcurl has it */
+    bool is_taken;      /* the descriptor is ours now */
     char refused[INET6_ADDRSTRLEN];
     char words[CURL_ERROR_SIZE];
 };
@@ -184,6 +196,7 @@ struct connector *connector_new(struct loop *loop, const struct target *target)
     c->loop = loop;
     c->target = target;
     list_init(&c->groups);
+    list_init(&c->waiting);
     c->share = curl_share_init();
     curl_share_setopt(c->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
     curl_share_setopt(c->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
@@ -197,6 +210,7 @@ void connector_free(struct connector *c)
     LIST_EACH(it, &c->groups)
     group_free(LIST_ENTRY(it, struct group, link));
     curl_share_cleanup(c->share);
+    trust_clear(&c->trust);
     curl_global_cleanup();
     free(c);
 }
@@ -233,22 +247,31 @@ static int on_close(void *arg, curl_socket_t fd)
     return c->opening && c->opening->is_taken && fd == c->fd ? 0 : close(fd);
 }
 
-/* A record that could not be written whole is offered again from another place and with the same bytes. */
 static CURLcode on_tls(CURL *easy, void *context, void *arg)
 {
-    (void)easy, (void)arg;
+    (void)easy;
+    struct connector *by = arg;
+    /* A record that could not be written whole is offered again from another place, with the same bytes. */
     SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    if (by->trust.store)
+        SSL_CTX_set1_cert_store(context, by->trust.store);
     return CURLE_OK;
 }
 
-static void set_tls(CURL *easy, const struct target *t)
+static void set_tls(CURL *easy, struct connector *by)
 {
     curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_tls);
-    /* Without a folder of certificates, which would be trusted beside ca_file, libcurl loads the file once a multi. */
-    curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
-    if (t->ca_file)
-        curl_easy_setopt(easy, CURLOPT_CAINFO, t->ca_file);
+    curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, by);
     curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    /* The system's folder of certificates would be trusted beside ca_file. */
+    curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+    if (by->trust.store) {
+        /* libcurl adds nothing to the store that on_tls gives it, and does not keep it for the multi. */
+        curl_easy_setopt(easy, CURLOPT_CAINFO, NULL);
+        curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L);
+    } else if (by->target->ca_file) {
+        curl_easy_setopt(easy, CURLOPT_CAINFO, by->target->ca_file);
+    }
 }
 
 static void set_route(CURL *easy, const struct target *t)
@@ -280,48 +303,102 @@ static void set_options(CURL *easy, struct connect *c, struct connector *by)
     curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
     curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, c);
     set_route(easy, by->target);
-    set_tls(easy, by->target);
+    if (by->target->is_wrapped)
+        set_tls(easy, by);
 }
+
+static void opening_free(struct connect *c);
 
 static void report(struct connect *c, const struct err *err)
 {
-    struct opening opening = *c->opening;
+    void (*opened)(void *arg, const struct err *err) = c->opening->opened;
+    void *arg = c->opening->arg;
     if (err)
         connect_close(c);
-    else {
-        free(c->opening);
-        c->opening = NULL;
-    }
-    opening.opened(opening.arg, err);
+    else
+        opening_free(c);
+    opened(arg, err);
 }
 
 static void on_stillborn(void *arg)
 {
     struct opening *o = arg;
     struct err err;
-    err_set(&err, ERR_SYSTEM,
-            "libcurl cannot open a connection: too few file descriptors or no memory (see `ulimit "
-            "-n`)");
+    err_set(&err, o->kind, "%s", o->words);
     report(o->connect, &err);
+}
+
+static int load_trust(struct connector *by, struct err *err)
+{
+    const struct target *t = by->target;
+    if (!t->is_tls || (t->proxy && str_starts(str_of(t->proxy), "https:")))
+        return 0;
+    return trust_load(&by->trust, t->ca_file, err);
+}
+
+static CURL *new_easy(struct connect *c, struct err *err)
+{
+    struct connector *by = c->opening->by;
+    if (load_trust(by, err) < 0)
+        return NULL;
+    c->group = group_with_room(by);
+    CURL *easy = c->group ? curl_easy_init() : NULL;
+    if (easy == NULL)
+        err_set(err, ERR_SYSTEM,
+                "libcurl does not start: too few file descriptors? (see `ulimit -n`)");
+    return easy;
+}
+
+static void begin(struct opening *o)
+{
+    struct connect *c = o->connect;
+    struct err err;
+    o->by->opening++;
+    o->is_begun = true;
+    c->easy = new_easy(c, &err);
+    if (c->easy == NULL) {
+        c->group = NULL;
+        o->kind = err.kind;
+        snprintf(o->words, sizeof o->words, "%s", err.message);
+        loop_post(o->by->loop, &o->post, on_stillborn, o);
+        return;
+    }
+    set_options(c->easy, c, o->by);
+    group_enter(c->group);
+    curl_multi_add_handle(c->group->multi, c->easy);
 }
 
 void connect_start(struct connect *c, struct connector *by,
                    void (*opened)(void *arg, const struct err *err), void *arg)
 {
-    *c = (struct connect){.fd = -1, .opening = xcalloc(1, sizeof *c->opening)};
-    c->opening->connect = c;
-    c->opening->opened = opened;
-    c->opening->arg = arg;
-    c->group = group_with_room(by);
-    c->easy = c->group ? curl_easy_init() : NULL;
-    if (c->easy == NULL) {
-        c->group = NULL;
-        loop_post(by->loop, &c->opening->post, on_stillborn, c->opening);
-        return;
+    struct opening *o = xcalloc(1, sizeof *o);
+    *c = (struct connect){.fd = -1, .opening = o};
+    o->connect = c;
+    o->by = by;
+    o->opened = opened;
+    o->arg = arg;
+    list_init(&o->link);
+    if (by->opening < MOST_OPENING)
+        begin(o);
+    else
+        list_push(&by->waiting, &o->link);
+}
+
+/* No longer opening, however that ended: the next in line may begin. */
+static void opening_free(struct connect *c)
+{
+    struct opening *o = c->opening;
+    struct connector *by = o->by;
+    c->opening = NULL;
+    post_cancel(&o->post);
+    list_remove(&o->link);
+    by->opening -= o->is_begun;
+    free(o);
+    while (by->opening < MOST_OPENING && !list_is_empty(&by->waiting)) {
+        struct opening *next = LIST_ENTRY(list_first(&by->waiting), struct opening, link);
+        list_remove(&next->link);
+        begin(next);
     }
-    set_options(c->easy, c, by);
-    group_enter(c->group);
-    curl_multi_add_handle(c->group->multi, c->easy);
 }
 
 static void fill_err(struct err *err, const struct connect *c, CURLcode code)
@@ -359,19 +436,18 @@ static void finish(struct group *g, CURL *easy, CURLcode code)
 {
     struct connect *c = NULL;
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&c);
-    g->opening--;
     curl_socket_t fd = CURL_SOCKET_BAD;
     if (code == CURLE_OK)
         curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &fd);
     if (fd == CURL_SOCKET_BAD) {
         struct err err;
         fill_err(&err, c, code);
-        g->opening++; /* connect_close counts it off */
         report(c, &err);
         return;
     }
     c->fd = fd;
     c->is_open = true;
+    g->opening--;
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, NULL);
     if (!g->connector->target->is_wrapped) {
         c->opening->is_taken = true;
@@ -382,16 +458,14 @@ static void finish(struct group *g, CURL *easy, CURLcode code)
 
 void connect_close(struct connect *c)
 {
-    if (c->opening) {
-        post_cancel(&c->opening->post);
-        if (c->group && !c->is_open)
-            c->group->opening--;
-    }
     bool is_ours = c->is_open && c->easy == NULL;
+    if (c->group && !c->is_open)
+        c->group->opening--;
     drop_easy(c);
     if (is_ours)
         close(c->fd);
-    free(c->opening);
+    if (c->opening)
+        opening_free(c);
     *c = (struct connect){.fd = -1};
 }
 

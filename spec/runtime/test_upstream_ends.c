@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 /* ---- dead connections ---- */
 
@@ -31,6 +32,23 @@ static void test_refused(void **state)
     expect_failure(ERR_CONNECT, "Failed to connect");
     assert_true(probe.err.retryable);
     assert_int_equal(upstream_counts(up).open, 0);
+}
+
+static void test_too_few_descriptors(void **state)
+{
+    (void)state;
+    struct rlimit most, few;
+    SCRIPT({.say = OK_HI});
+    int next = dup(0);
+    close(next);
+    getrlimit(RLIMIT_NOFILE, &most);
+    few = (struct rlimit){(rlim_t)next, most.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &few);
+    acme_ask();
+    setrlimit(RLIMIT_NOFILE, &most);
+    expect_failure(ERR_SYSTEM, "too few file descriptors");
+    acme_ask();
+    expect_reply(200, "hi");
 }
 
 static void test_dead_reused_connection_is_tried_once_more(void **state)
@@ -327,6 +345,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_no_reply_at_all),
         TEST(test_refused),
+        TEST(test_too_few_descriptors),
         TEST(test_dead_reused_connection_is_tried_once_more),
         TEST(test_end_seen_while_sending),
         TEST(test_no_second_try_after_a_byte),

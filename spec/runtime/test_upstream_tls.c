@@ -113,6 +113,65 @@ static void test_wrong_authority_name_and_time(void **state)
                     "/nonexistent/ca.pem");
 }
 
+static void copy(const char *from, const char *into)
+{
+    char bytes[8192];
+    FILE *in = fopen(from, "r"), *out = fopen(into, "w");
+    size_t len = fread(bytes, 1, sizeof bytes, in);
+    assert_true(len > 0 && fwrite(bytes, 1, len, out) == len);
+    fclose(in);
+    fclose(out);
+}
+
+static void test_changed_authorities_are_loaded(void **state)
+{
+    (void)state;
+    char path[96], fresh[96];
+    snprintf(path, sizeof path, "%s/changing.pem", lab.folder);
+    snprintf(fresh, sizeof fresh, "%s/fresh.pem", lab.folder);
+    copy(lab.other_ca, path);
+    serve((struct tls_server){.say = OK_HI});
+    to.ca_file = path;
+    acme_ask();
+    expect_failure(ERR_CONNECT, "SSL certificate problem");
+    copy(lab.ca, fresh);
+    assert_int_equal(rename(fresh, path), 0);
+    acme_ask();
+    expect_reply(200, "hi");
+    stop();
+    unlink(path);
+}
+
+enum { MANY = 130 }; /* several multis, and the last one with room */
+
+static bool are_open(void *arg)
+{
+    (void)arg;
+    return upstream_counts(up).opened >= *(unsigned *)arg;
+}
+
+static void test_many_handles(void **state)
+{
+    (void)state;
+    struct probe probes[MANY];
+    serve((struct tls_server){.holds = true});
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < MANY; i++) {
+            probe_open(&probes[i], upstream_transport(up));
+            probe_start(&probes[i], &to, &GET);
+        }
+        for (int i = 0; i < MANY; i += 3) /* some in the middle of opening */
+            probes[i].transport->cancel(probes[i].call);
+        unsigned opened = (unsigned)(round + 1) * (MANY - (MANY + 2) / 3);
+        assert_true(stage_await(are_open, &opened));
+        for (int i = 0; i < MANY; i++)
+            if (i % 3 != 0)
+                probes[i].transport->cancel(probes[i].call);
+        assert_int_equal(upstream_counts(up).open, 0);
+    }
+    stop();
+}
+
 static void test_until_close_needs_close_notify(void **state)
 {
     (void)state;
@@ -209,9 +268,9 @@ static void test_pause_holds_what_tls_has_read(void **state)
 static void test_deadline_and_cancel(void **state)
 {
     (void)state;
-    serve((struct tls_server){.say = NULL});
-    acme_ask_within((struct call_deadlines){.head = 100});
-    expect_failure(ERR_TIMEOUT, "head deadline");
+    serve((struct tls_server){.say = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"});
+    acme_ask_within((struct call_deadlines){.idle = 50});
+    expect_failure(ERR_TIMEOUT, "idle deadline");
     probe_start(&probe, &to, &GET); /* cancelled in the middle of the handshake */
     probe.transport->cancel(probe.call);
     assert_int_equal(upstream_counts(up).open, 0);
@@ -387,6 +446,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_right_authority),
         TEST(test_wrong_authority_name_and_time),
+        TEST(test_changed_authorities_are_loaded),
+        TEST(test_many_handles),
         TEST(test_until_close_needs_close_notify),
         TEST(test_dead_reused_connection),
         TEST(test_bytes_after_the_reply),

@@ -9,15 +9,23 @@ static void on_late(void *arg)
     loop_stop(stage.loop);
 }
 
+static void on_pulse(void *arg)
+{
+    timer_set(&stage.pulse, 5);
+    stage_look(arg);
+}
+
 void stage_open(void)
 {
     stage.loop = loop_new();
     timer_init(&stage.watchdog, stage.loop, on_late, NULL);
+    timer_init(&stage.pulse, stage.loop, on_pulse, NULL);
 }
 
 void stage_close(void)
 {
     timer_clear(&stage.watchdog);
+    timer_clear(&stage.pulse);
     loop_free(stage.loop);
 }
 
@@ -34,9 +42,11 @@ bool stage_await(bool (*is_done)(void *arg), void *arg)
     stage.arg = arg;
     stage.is_late = false;
     timer_set(&stage.watchdog, 10000);
+    timer_set(&stage.pulse, 5);
     if (!is_done(arg))
         loop_run(stage.loop);
     timer_cancel(&stage.watchdog);
+    timer_cancel(&stage.pulse);
     stage.is_done = NULL;
     return !stage.is_late;
 }

@@ -2,7 +2,7 @@
  * probe: an owner of calls that writes down what it was told, and a way to wait for conditions on the loop.
  *
  * AWAIT runs the loop until the condition holds and fails the test after ten seconds. The condition is looked at after every
- * event of a probe or a peer.
+ * event of a probe or a peer, and every 5 ms for what neither of them sees.
  */
 #pragma once
 
@@ -29,7 +29,7 @@ struct stage {
     struct loop *loop;
     bool (*is_done)(void *arg);
     void *arg;
-    struct timer watchdog;
+    struct timer watchdog, pulse;
     bool is_late;
 };
 

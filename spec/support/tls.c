@@ -131,6 +131,12 @@ static void converse(struct tls_server *s, SSL *ssl)
     free(in);
 }
 
+static void leave(SSL *ssl)
+{
+    close(SSL_get_fd(ssl));
+    SSL_free(ssl);
+}
+
 static void *serve(void *arg)
 {
     struct tls_server *s = arg;
@@ -138,17 +144,26 @@ static void *serve(void *arg)
     sigemptyset(&pipe);
     sigaddset(&pipe, SIGPIPE);
     pthread_sigmask(SIG_BLOCK, &pipe, NULL);
-    for (int fd; (fd = accept(s->fd, NULL, NULL)) >= 0; close(fd)) {
+    enum { MOST_HELD = 256 };
+    SSL *held[MOST_HELD];
+    int holding = 0;
+    for (int fd; (fd = accept(s->fd, NULL, NULL)) >= 0;) {
         SSL *ssl = SSL_new(s->context);
         s->accepted++;
         SSL_set_fd(ssl, fd);
-        if (SSL_accept(ssl) == 1) {
-            s->shaken++;
-            s->resumed += SSL_session_reused(ssl) ? 1 : 0;
-            converse(s, ssl);
+        bool is_shaken = SSL_accept(ssl) == 1;
+        s->shaken += is_shaken;
+        s->resumed += is_shaken && SSL_session_reused(ssl);
+        if (s->holds && holding < MOST_HELD) {
+            held[holding++] = ssl;
+            continue;
         }
-        SSL_free(ssl);
+        if (is_shaken)
+            converse(s, ssl);
+        leave(ssl);
     }
+    while (holding > 0)
+        leave(held[--holding]);
     return NULL;
 }
 

@@ -27,6 +27,7 @@ struct tls_server {
     const char *say;        /* to each request */
     size_t flood;           /* then so many bytes of 'x' */
     enum tls_ending ending; /* after an answer */
+    bool holds;             /* shakes hands, never answers, and goes on to the next connection */
     /* seen, once closed */
     unsigned accepted, shaken, requests, resumed;
     size_t received; /* bytes of requests */
@@ -37,6 +38,6 @@ struct tls_server {
     pthread_t thread;
 };
 
-/* Fill in what is to be said first. One connection at a time. */
+/* Fill in what is to be said first. One connection at a time, unless it holds. */
 void tls_serve(struct tls_server *s, struct tls_lab *lab);
 void tls_stop(struct tls_server *s);
