@@ -2,6 +2,10 @@
 
 #include <string.h>
 
+#include "base/json.h"
+
+enum { JSON_MOST = 1 << 20 };
+
 static void print_notes(FILE *out, const struct opt *row)
 {
     bool has_default = row->fallback != NULL, has_env = row->env && row->name;
@@ -67,6 +71,57 @@ void manual_all(FILE *out, const struct verb *const *verbs, int count)
     fputs("\n`wye VERB --help` lists the options of a verb.\n"
           "Exit status: 0 ok, 1 refused or failed, 2 usage, 3 no server.\n",
           out);
+}
+
+/* `before` opens the object or parts it from the member in front. */
+static void json_member(struct buf *out, char before, const char *name, const char *text)
+{
+    buf_printf(out, "%c\"%s\":", before, name);
+    if (text)
+        json_quote(out, str_of(text));
+    else
+        buf_puts(out, "null");
+}
+
+static void json_option(struct buf *out, const struct opt *row)
+{
+    char letter[2] = {row->letter, '\0'};
+    json_member(out, '{', "name", row->name);
+    json_member(out, ',', "letter", row->letter ? letter : NULL);
+    json_member(out, ',', "arg", row->arg);
+    json_member(out, ',', "default", row->fallback);
+    json_member(out, ',', "env", row->env);
+    json_member(out, ',', "help", row->help);
+    buf_putc(out, '}');
+}
+
+static void json_verb(struct buf *out, const struct verb *verb)
+{
+    struct opt row;
+    bool is_first = true;
+    json_member(out, '{', "name", verb->name);
+    json_member(out, ',', "args", verb->args);
+    json_member(out, ',', "summary", verb->summary);
+    buf_puts(out, ",\"options\":[");
+    for (int i = 0; i < opt_count(); i++) {
+        if (!opt_row(i, verb->name, &row))
+            continue;
+        buf_puts(out, is_first ? "" : ",");
+        json_option(out, &row);
+        is_first = false;
+    }
+    buf_puts(out, "]}");
+}
+
+void manual_json(FILE *out, const struct verb *const *verbs, int count)
+{
+    struct buf text = BUF(JSON_MOST);
+    for (int i = 0; i < count; i++) {
+        buf_puts(&text, i ? "," : "{\"verbs\":[");
+        json_verb(&text, verbs[i]);
+    }
+    fprintf(out, "%s]}\n", text.p);
+    buf_clear(&text);
 }
 
 static void print_code(FILE *out, const char *text)

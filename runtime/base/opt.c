@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/near.h"
+#include "base/stats.h"
 
 #define AT(field) offsetof(struct options, field)
 #define TEXT_OF(n) ((n) ? #n : NULL)
@@ -143,7 +144,8 @@ static int check_count(const struct options *o, struct err *err)
 {
     const struct verb *verb = o->verb;
     if (o->arg_count < verb->least)
-        return err_set(err, ERR_BAD_REQUEST, "too few arguments: wye %s %s", verb->name, verb->args);
+        return err_set(err, ERR_BAD_REQUEST, "too few arguments: wye %s %s", verb->name,
+                       verb->args);
     if (o->arg_count > verb->most)
         return err_set(err, ERR_BAD_REQUEST, "unexpected argument '%s'", o->args[verb->most]);
     return 0;

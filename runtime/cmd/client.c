@@ -6,7 +6,13 @@
 #include "cmd/command.h"
 #include "net/fetch.h"
 
-enum { REPLY_MOST = 128 << 20, TEXT_MOST = 1 << 20, HASH_LEAST = 6, HASH_DIGITS = 64, NUMBER_DIGITS = 9 };
+enum {
+    REPLY_MOST = 128 << 20,
+    TEXT_MOST = 1 << 20,
+    HASH_LEAST = 6,
+    HASH_DIGITS = 64,
+    NUMBER_DIGITS = 9
+};
 
 static void print_raw(struct str reply)
 {
@@ -76,11 +82,12 @@ static int refusal(const struct options *o, struct str reply, int status)
     return EXIT_REFUSED;
 }
 
-static int take_reply(const struct options *o, struct str reply, int status, void (*print)(struct str))
+static int take_reply(const struct options *o, struct str reply, int status,
+                      void (*print)(struct str))
 {
     if (json_validate(reply, NULL) < 0) {
-        fprintf(stderr, "wye %s: what listens at %s is not wye's admin API (status %d, no JSON)\n", o->verb->name,
-                o->admin, status);
+        fprintf(stderr, "wye %s: what listens at %s is not wye's admin API (status %d, no JSON)\n",
+                o->verb->name, o->admin, status);
         return EXIT_REFUSED;
     }
     bool refused = is_refused(reply, status);
@@ -93,13 +100,16 @@ static int take_reply(const struct options *o, struct str reply, int status, voi
     return refused ? EXIT_REFUSED : EXIT_OK;
 }
 
-int client_call(const struct options *o, const char *method, const char *path, unsigned timeout_ms, void (*print)(struct str reply))
+int client_call(const struct options *o, const char *method, const char *path, unsigned timeout_ms,
+                void (*print)(struct str reply))
 {
     struct buf reply = BUF(REPLY_MOST);
     struct err err;
     int status;
-    int result = fetch(o->admin, method, path, str_of(""), o->token, timeout_ms, &reply, &status, &err);
-    int exit_status = result < 0 ? no_answer(o, &err) : take_reply(o, buf_str(&reply), status, print);
+    int result =
+        fetch(o->admin, method, path, str_of(""), o->token, timeout_ms, &reply, &status, &err);
+    int exit_status =
+        result < 0 ? no_answer(o, &err) : take_reply(o, buf_str(&reply), status, print);
     buf_clear(&reply);
     return exit_status;
 }
@@ -115,7 +125,7 @@ bool client_is_generation(const struct options *o, const char *text, bool or_has
     bool is_number = text[digits] == '\0' && digits > 0 && digits <= NUMBER_DIGITS;
     if (is_number || (or_hash && text[hex] == '\0' && hex >= HASH_LEAST && hex <= HASH_DIGITS))
         return true;
-    fprintf(stderr, "wye %s: '%s' is no generation: give its number%s; `wye status` lists them\n", o->verb->name, text,
-            or_hash ? " or the first digits of its hash" : "");
+    fprintf(stderr, "wye %s: '%s' is no generation: give its number%s; `wye status` lists them\n",
+            o->verb->name, text, or_hash ? " or the first digits of its hash" : "");
     return false;
 }

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/near.h"
 #include "base/manual.h"
+#include "base/near.h"
 
 static const struct command COMMANDS[] = {
 #define COMMAND(name, args, least, most, summary) {{#name, args, least, most, summary}, cmd_##name},

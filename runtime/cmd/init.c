@@ -72,7 +72,8 @@ static int write_file(const char *dir, int i, struct err *err)
 static void print_next_steps(const char *dir)
 {
     const char *wye = program_invocation_name;
-    printf("A new project lies in %s: wye.lua names providers and models, route.lua decides.\n\n", dir);
+    printf("A new project lies in %s: wye.lua names providers and models, route.lua decides.\n\n",
+           dir);
     printf("Serve it, with every model played by the simulator:\n  %s serve %s --demo\n", wye, dir);
     printf("Ask it:\n  curl http://127.0.0.1:8080/v1/chat/completions "
            "-d '{\"model\":\"auto\",\"messages\":[{\"role\":\"user\",\"content\":\"Hello!\"}]}'\n");

@@ -13,7 +13,8 @@ static void print_file(struct str file)
     struct str bytes = json_get(file, "bytes"), text = json_text(json_get(file, "text"), &arena);
     printf("\n==> " STR_FMT " (" STR_FMT " bytes)\n", STR_ARG(path), STR_ARG(bytes));
     if (text.p)
-        printf(STR_FMT "%s", STR_ARG(text), text.len > 0 && text.p[text.len - 1] != '\n' ? "\n" : "");
+        printf(STR_FMT "%s", STR_ARG(text),
+               text.len > 0 && text.p[text.len - 1] != '\n' ? "\n" : "");
     else
         printf("(not text)\n");
     arena_clear(&arena);

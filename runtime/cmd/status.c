@@ -35,13 +35,15 @@ static void print_head(struct str reply)
            STR_ARG(member(reply, "pid", &arena)));
     print_uptime(uptime);
     printf("%s\n", json_is_true(json_get(reply, "ready")) ? "" : ", not ready");
-    printf("serving " STR_FMT " on " STR_FMT ", admin on " STR_FMT "\n", STR_ARG(member(reply, "project", &arena)),
-           STR_ARG(member(reply, "listen", &arena)), STR_ARG(member(reply, "admin", &arena)));
+    printf("serving " STR_FMT " on " STR_FMT ", admin on " STR_FMT "\n",
+           STR_ARG(member(reply, "project", &arena)), STR_ARG(member(reply, "listen", &arena)),
+           STR_ARG(member(reply, "admin", &arena)));
     arena_clear(&arena);
 }
 
 /* One line for each object of the list: `heads` names the columns, `members` what stands in them. */
-static void print_list(struct str list, const char *const *heads, const char *const *members, int count)
+static void print_list(struct str list, const char *const *heads, const char *const *members,
+                       int count)
 {
     struct table t = TABLE(TABLE_MOST);
     struct arena arena = ARENA(TABLE_MOST);
@@ -65,13 +67,14 @@ static void print_list(struct str list, const char *const *heads, const char *co
 
 static void print_status(struct str reply)
 {
-    static const char *const generation[] = {"id", "state", "hash", "loaded_at", "requests", "script_errors", "files"};
-    static const char *const generation_heads[] = {"generation", "state",         "hash", "loaded at",
-                                                   "requests",   "script errors", "files"};
+    static const char *const generation[] = {"id",       "state",         "hash", "loaded_at",
+                                             "requests", "script_errors", "files"};
+    static const char *const generation_heads[] = {
+        "generation", "state", "hash", "loaded at", "requests", "script errors", "files"};
     static const char *const worker[] = {"slot",       "pid",      "state",     "restarts",
                                          "generation", "requests", "in_flight", "connections"};
-    static const char *const worker_heads[] = {"worker",     "pid",      "state",     "restarts",
-                                               "generation", "requests", "in flight", "connections"};
+    static const char *const worker_heads[] = {
+        "worker", "pid", "state", "restarts", "generation", "requests", "in flight", "connections"};
     struct arena arena = ARENA(TABLE_MOST);
     struct str trace = json_get(reply, "trace");
     print_head(reply);

@@ -71,8 +71,8 @@ static int refuse_model(struct settings *s, const struct config *c, const char *
 {
     const char *near;
     int found = config_near_models(c, id, &near, 1);
-    return settings_fail(s, "no model '%.80s' under models%s%s%s", id, found ? " (did you mean '" : "",
-                         found ? near : "", found ? "'?)" : "");
+    return settings_fail(s, "no model '%.80s' under models%s%s%s", id,
+                         found ? " (did you mean '" : "", found ? near : "", found ? "'?)" : "");
 }
 
 /* "wye/NAME" must be a route: known only when the routes are loaded. */
@@ -153,9 +153,9 @@ static int read_all(struct settings *s, struct config *c)
     if (settings_check(s, ROWS(SECTIONS)) < 0)
         return -1;
     if (where_twice(s->source, &twice))
-        return err_set(s->err, ERR_BAD_REQUEST, "%s:%d: key '%.*s' is given twice, first on line %d",
-                       s->label, twice.again, (int)(twice.key.len > 80 ? 80 : twice.key.len),
-                       twice.key.p, twice.first);
+        return err_set(s->err, ERR_BAD_REQUEST,
+                       "%s:%d: key '%.*s' is given twice, first on line %d", s->label, twice.again,
+                       (int)(twice.key.len > 80 ? 80 : twice.key.len), twice.key.p, twice.first);
     if (entries_providers(s, c) < 0 || entries_models(s, c) < 0)
         return -1;
     return settings_read(s, ROWS(SECTIONS), c);
@@ -170,7 +170,8 @@ struct config *config_read(struct vm *vm, struct str source, const char *label, 
     c->limits.script_ms = 50;
     c->limits.script_mb = 32;
     c->capture.share = -1;
-    struct settings s = {.L = vm->L, .arena = &c->arena, .source = source, .label = label, .err = err};
+    struct settings s = {
+        .L = vm->L, .arena = &c->arena, .source = source, .label = label, .err = err};
     int top = lua_gettop(vm->L) - 1;
     int result = read_all(&s, c);
     lua_settop(vm->L, top);

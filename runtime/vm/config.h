@@ -19,48 +19,56 @@ enum provider_kind { KIND_OPENAI, KIND_ANTHROPIC, KIND_GEMINI, KIND_AZURE, KIND_
 struct provider {
     const char *name;
     enum provider_kind kind;
-    const char *base_url;       /* the kind's default when not given; NULL for sim */
+    const char *base_url; /* the kind's default when not given; NULL for sim */
     const char *key_env, *key_file;
     const char *proxy, *ca_file;
-    unsigned max_connections;   /* 256 */
+    unsigned max_connections; /* 256 */
     bool is_private;
 };
 
-enum price_bucket { PRICE_INPUT, PRICE_CACHE_READ, PRICE_CACHE_WRITE, PRICE_OUTPUT, PRICE_REASONING, PRICE_BUCKETS };
+enum price_bucket {
+    PRICE_INPUT,
+    PRICE_CACHE_READ,
+    PRICE_CACHE_WRITE,
+    PRICE_OUTPUT,
+    PRICE_REASONING,
+    PRICE_BUCKETS
+};
 
 struct model {
-    const char *id;             /* "provider/id" */
-    const char *name;           /* what the provider calls it */
+    const char *id;   /* "provider/id" */
+    const char *name; /* what the provider calls it */
     const struct provider *provider;
     bool has_price;
-    double price[PRICE_BUCKETS]; /* US dollars per million tokens; cache buckets default to input, reasoning to output */
-    uint32_t context;           /* tokens; 0 unknown */
+    double price
+        [PRICE_BUCKETS]; /* US dollars per million tokens; cache buckets default to input, reasoning to output */
+    uint32_t context;                 /* tokens; 0 unknown */
     int8_t tools, vision, structured; /* 1 yes, 0 no, -1 unknown */
-    bool is_implied;            /* sim/fast or sim/smart, which nobody wrote down */
+    bool is_implied;                  /* sim/fast or sim/smart, which nobody wrote down */
 };
 
 struct alias {
-    const char *name, *target;  /* "gpt-4o" → "wye/route" */
+    const char *name, *target; /* "gpt-4o" → "wye/route" */
 };
 
 struct config {
     struct arena arena;
     struct provider *providers;
     int provider_count;
-    struct model *models;       /* sorted by id */
+    struct model *models; /* sorted by id */
     int model_count;
     struct alias *aliases;
     int alias_count;
     const struct model *fallback; /* `default`; NULL when none */
     bool direct;
     struct {
-        size_t body;            /* 32 MiB */
-        unsigned concurrent;    /* 4096, over all workers */
-        unsigned script_ms;     /* 50 */
-        unsigned script_mb;     /* 32 */
+        size_t body;         /* 32 MiB */
+        unsigned concurrent; /* 4096, over all workers */
+        unsigned script_ms;  /* 50 */
+        unsigned script_mb;  /* 32 */
     } limits;
     struct {
-        double share;           /* -1: not given */
+        double share; /* -1: not given */
         const char **masks;
         int mask_count;
     } capture;

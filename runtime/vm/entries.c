@@ -45,8 +45,9 @@ int entries_secret(struct settings *s, void *field, const struct setting *row)
     };
     (void)row;
     if (lua_type(s->L, -1) == LUA_TSTRING)
-        return settings_fail(s, "a secret does not belong in the source; write { env = \"NAME\" } or "
-                                "{ file = \"PATH\" }");
+        return settings_fail(s,
+                             "a secret does not belong in the source; write { env = \"NAME\" } or "
+                             "{ file = \"PATH\" }");
     struct secret secret = {0};
     if (settings_read(s, ROWS(SECRET), &secret) < 0)
         return -1;
@@ -82,11 +83,13 @@ static int check_url(struct settings *s, const char *url, const char *const *sch
         if (strncasecmp(url, schemes[i], strlen(schemes[i])) == 0)
             host = url + strlen(schemes[i]);
     if (host == NULL)
-        return settings_fail(s, "'%.80s' does not begin with %s or %s", url, schemes[0], schemes[count - 1]);
+        return settings_fail(s, "'%.80s' does not begin with %s or %s", url, schemes[0],
+                             schemes[count - 1]);
     if (strcspn(host, "/:?#") == 0)
         return settings_fail(s, "'%.80s' names no host", url);
     if (host[strcspn(host, "?#@ \\\"<>")] != '\0')
-        return settings_fail(s, "'%.80s' has a query, a fragment, a user or a blank; a base URL has none", url);
+        return settings_fail(
+            s, "'%.80s' has a query, a fragment, a user or a blank; a base URL has none", url);
     return 0;
 }
 
@@ -100,14 +103,17 @@ static int read_base_url(struct settings *s, void *field, const struct setting *
 
 static int read_proxy(struct settings *s, void *field, const struct setting *row)
 {
-    static const char *const SCHEMES[] = {"http://", "https://", "socks4://", "socks4a://", "socks5h://", "socks5://"};
+    static const char *const SCHEMES[] = {"http://",    "https://",   "socks4://",
+                                          "socks4a://", "socks5h://", "socks5://"};
     if (settings_text(s, field, row) < 0)
         return -1;
     const char *url = *(const char **)field;
     for (int i = 0; i < 6; i++)
-        if (strncasecmp(url, SCHEMES[i], strlen(SCHEMES[i])) == 0 && url[strlen(SCHEMES[i])] != '\0')
+        if (strncasecmp(url, SCHEMES[i], strlen(SCHEMES[i])) == 0 &&
+            url[strlen(SCHEMES[i])] != '\0')
             return 0;
-    return settings_fail(s, "'%.80s' is no proxy; write \"http://HOST:PORT\" or \"socks5h://HOST:PORT\"", url);
+    return settings_fail(
+        s, "'%.80s' is no proxy; write \"http://HOST:PORT\" or \"socks5h://HOST:PORT\"", url);
 }
 
 static int check_provider_name(struct settings *s, const char *name)
@@ -123,8 +129,9 @@ static int check_provider_name(struct settings *s, const char *name)
 static int check_provider(struct settings *s, struct provider *p)
 {
     if (p->kind == KIND_SIM && p->base_url)
-        return settings_fail(s, "a provider of kind 'sim' has no base_url; for a simulator elsewhere write "
-                                "kind = \"openai\" and its base_url");
+        return settings_fail(
+            s, "a provider of kind 'sim' has no base_url; for a simulator elsewhere write "
+               "kind = \"openai\" and its base_url");
     if (p->base_url == NULL)
         p->base_url = BASE_URLS[p->kind];
     if (p->base_url == NULL && p->kind != KIND_SIM)
@@ -138,7 +145,8 @@ static int read_provider(struct settings *s, const char *name, void *arg)
         {"kind", read_kind, offsetof(struct provider, kind), 0, 0, NULL},
         {"base_url", read_base_url, offsetof(struct provider, base_url), 0, 0, NULL},
         {"key", entries_secret, offsetof(struct provider, key_env), 0, 0, NULL},
-        {"max_connections", settings_unsigned, offsetof(struct provider, max_connections), 1, 65536, NULL},
+        {"max_connections", settings_unsigned, offsetof(struct provider, max_connections), 1, 65536,
+         NULL},
         {"private", settings_bool, offsetof(struct provider, is_private), 0, 0, NULL},
         {"proxy", read_proxy, offsetof(struct provider, proxy), 0, 0, NULL},
         {"ca", settings_text, offsetof(struct provider, ca_file), 0, 0, NULL},
@@ -147,14 +155,16 @@ static int read_provider(struct settings *s, const char *name, void *arg)
     if (check_provider_name(s, name) < 0)
         return -1;
     struct provider *p = &c->providers[c->provider_count++];
-    *p = (struct provider){.kind = (enum provider_kind)KIND_MISSING, .max_connections = DEFAULT_CONNECTIONS};
+    *p = (struct provider){.kind = (enum provider_kind)KIND_MISSING,
+                           .max_connections = DEFAULT_CONNECTIONS};
     p->name = arena_strdup(&c->arena, name);
     if (p->name == NULL)
         return settings_fail(s, "the configuration is too large");
     if (settings_read(s, ROWS(PROVIDER), p) < 0)
         return -1;
     if (p->kind == (enum provider_kind)KIND_MISSING)
-        return settings_fail(s, "kind is missing (one of openai, anthropic, gemini, azure, bedrock, sim)");
+        return settings_fail(
+            s, "kind is missing (one of openai, anthropic, gemini, azure, bedrock, sim)");
     return check_provider(s, p);
 }
 
@@ -195,8 +205,8 @@ int entries_providers(struct settings *s, struct config *c)
         settings_leave(s);
     }
     if (find_provider(c, "sim", 3) == NULL)
-        c->providers[c->provider_count++] =
-            (struct provider){.name = "sim", .kind = KIND_SIM, .max_connections = DEFAULT_CONNECTIONS};
+        c->providers[c->provider_count++] = (struct provider){
+            .name = "sim", .kind = KIND_SIM, .max_connections = DEFAULT_CONNECTIONS};
     qsort(c->providers, (size_t)c->provider_count, sizeof *c->providers, by_name);
     return 0;
 }
@@ -247,8 +257,9 @@ static int find_model_provider(struct settings *s, const struct config *c, struc
         names[i] = c->providers[i].name;
     char wrong[64], hint[160];
     snprintf(wrong, sizeof wrong, "%.*s", (int)(slash - m->id), m->id);
-    return settings_fail(s, "unknown provider '%s'%s", wrong,
-                         settings_suggest(wrong, names, c->provider_count, true, hint, sizeof hint));
+    return settings_fail(
+        s, "unknown provider '%s'%s", wrong,
+        settings_suggest(wrong, names, c->provider_count, true, hint, sizeof hint));
 }
 
 static int read_model(struct settings *s, const char *id, void *arg)
@@ -263,7 +274,8 @@ static int read_model(struct settings *s, const char *id, void *arg)
     };
     struct config *c = arg;
     struct model *m = &c->models[c->model_count++];
-    *m = (struct model){.id = arena_strdup(s->arena, id), .tools = -1, .vision = -1, .structured = -1};
+    *m = (struct model){
+        .id = arena_strdup(s->arena, id), .tools = -1, .vision = -1, .structured = -1};
     if (m->id == NULL)
         return settings_fail(s, "the configuration is too large");
     if (find_model_provider(s, c, m) < 0 || settings_read(s, ROWS(MODEL), m) < 0)
@@ -281,8 +293,13 @@ static void add_simulated(struct config *c, const char *id)
         if (strcmp(c->models[i].id, id) == 0)
             return;
     if (sim->kind == KIND_SIM)
-        c->models[c->model_count++] = (struct model){
-            .id = id, .name = strchr(id, '/') + 1, .provider = sim, .is_implied = true, .tools = 1, .vision = 1, .structured = 1};
+        c->models[c->model_count++] = (struct model){.id = id,
+                                                     .name = strchr(id, '/') + 1,
+                                                     .provider = sim,
+                                                     .is_implied = true,
+                                                     .tools = 1,
+                                                     .vision = 1,
+                                                     .structured = 1};
 }
 
 int entries_models(struct settings *s, struct config *c)

@@ -87,7 +87,8 @@ int settings_expect(struct settings *s, int type, const char *what)
     return settings_fail(s, "expected %s, got %s", what, lua_typename(s->L, got));
 }
 
-char *settings_suggest(const char *wrong, const char *const *names, int count, bool list, char *out, size_t size)
+char *settings_suggest(const char *wrong, const char *const *names, int count, bool list, char *out,
+                       size_t size)
 {
     *out = '\0';
     const char *near = near_name(wrong, names, count);
@@ -97,8 +98,8 @@ char *settings_suggest(const char *wrong, const char *const *names, int count, b
     }
     size_t used = 0;
     for (int i = 0; list && i < count && used < size; i++)
-        used += (size_t)snprintf(out + used, size - used, "%s%s%s", i ? ", " : " (known: ", names[i],
-                                 i == count - 1 ? ")" : "");
+        used += (size_t)snprintf(out + used, size - used, "%s%s%s",
+                                 i ? ", " : " (known: ", names[i], i == count - 1 ? ")" : "");
     return out;
 }
 
@@ -108,7 +109,8 @@ static int check_key(struct settings *s)
     if (lua_type(s->L, -2) == LUA_TNUMBER)
         return settings_fail(s, "an item without a name; entries are written name = value");
     if (lua_type(s->L, -2) != LUA_TSTRING)
-        return settings_fail(s, "a key is a %s; names are strings", lua_typename(s->L, lua_type(s->L, -2)));
+        return settings_fail(s, "a key is a %s; names are strings",
+                             lua_typename(s->L, lua_type(s->L, -2)));
     size_t len;
     const char *name = lua_tolstring(s->L, -2, &len);
     if (len == 0 || len != strlen(name) || len > 256)
@@ -165,7 +167,8 @@ int settings_read(struct settings *s, const struct setting *rows, int count, voi
     return 0;
 }
 
-int settings_each(struct settings *s, int (*entry)(struct settings *s, const char *name, void *arg), void *arg)
+int settings_each(struct settings *s, int (*entry)(struct settings *s, const char *name, void *arg),
+                  void *arg)
 {
     if (settings_expect(s, LUA_TTABLE, "a table") < 0)
         return -1;
@@ -180,7 +183,8 @@ int settings_each(struct settings *s, int (*entry)(struct settings *s, const cha
     return 0;
 }
 
-int settings_each_item(struct settings *s, int most, int (*entry)(struct settings *s, int index, void *arg), void *arg)
+int settings_each_item(struct settings *s, int most,
+                       int (*entry)(struct settings *s, int index, void *arg), void *arg)
 {
     if (settings_expect(s, LUA_TTABLE, "a list") < 0)
         return -1;
@@ -274,8 +278,9 @@ int settings_size(struct settings *s, void *field, const struct setting *row)
         value = isdigit((unsigned char)*text) ? strtod(text, &unit) : 0;
         double bytes = isdigit((unsigned char)*text) ? unit_bytes(unit) : 0;
         if (bytes == 0)
-            return settings_fail(s, "'%.40s' is no size; write a number of bytes, or \"512KB\", \"32MB\", \"1GB\"",
-                                 text);
+            return settings_fail(
+                s, "'%.40s' is no size; write a number of bytes, or \"512KB\", \"32MB\", \"1GB\"",
+                text);
         value *= bytes;
         if (check_range(s, value, row) < 0)
             return -1;

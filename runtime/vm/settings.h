@@ -45,28 +45,34 @@ int settings_read(struct settings *s, const struct setting *rows, int count, voi
 int settings_check(struct settings *s, const struct setting *rows, int count);
 
 /* Readers for rows. */
-int settings_bool(struct settings *s, void *field, const struct setting *row);     /* bool */
-int settings_yes_no(struct settings *s, void *field, const struct setting *row);   /* int8_t: 1, 0 */
-int settings_number(struct settings *s, void *field, const struct setting *row);   /* double */
+int settings_bool(struct settings *s, void *field, const struct setting *row);   /* bool */
+int settings_yes_no(struct settings *s, void *field, const struct setting *row); /* int8_t: 1, 0 */
+int settings_number(struct settings *s, void *field, const struct setting *row); /* double */
 int settings_unsigned(struct settings *s, void *field, const struct setting *row); /* unsigned */
-int settings_size(struct settings *s, void *field, const struct setting *row);     /* size_t: 1024 or "32MB" */
-int settings_text(struct settings *s, void *field, const struct setting *row);     /* const char *, not empty */
+int settings_size(struct settings *s, void *field,
+                  const struct setting *row); /* size_t: 1024 or "32MB" */
+int settings_text(struct settings *s, void *field,
+                  const struct setting *row); /* const char *, not empty */
 
 /* Goes to a named value of the table on top: pushes it, or false. settings_leave pops it. */
 bool settings_enter(struct settings *s, const char *name);
 void settings_leave(struct settings *s);
 
 /* Calls `entry` with each name and value (on top) of the table; the path includes the name. */
-int settings_each(struct settings *s, int (*entry)(struct settings *s, const char *name, void *arg), void *arg);
+int settings_each(struct settings *s, int (*entry)(struct settings *s, const char *name, void *arg),
+                  void *arg);
 
 /* The same for a list: items 1..n and nothing else. */
-int settings_each_item(struct settings *s, int most, int (*entry)(struct settings *s, int index, void *arg), void *arg);
+int settings_each_item(struct settings *s, int most,
+                       int (*entry)(struct settings *s, int index, void *arg), void *arg);
 
 /* -1 and err: "FILE:LINE: PATH: what". */
-int settings_fail(struct settings *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int settings_fail(struct settings *s, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* " (did you mean 'x'?)", or " (known: a, b)" when nothing is near and `list`, into `out`. Returns out. */
-char *settings_suggest(const char *wrong, const char *const *names, int count, bool list, char *out, size_t size);
+char *settings_suggest(const char *wrong, const char *const *names, int count, bool list, char *out,
+                       size_t size);
 
 /* A type error unless the value on top has the type. */
 int settings_expect(struct settings *s, int type, const char *what);

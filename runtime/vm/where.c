@@ -119,7 +119,8 @@ static struct token next(struct lexer *x)
     }
     t.type = isdigit((unsigned char)*x->at) ? NUMBER : is_word(*x->at) ? NAME : SYMBOL;
     size_t len = t.type == SYMBOL ? symbol_length(x) : 0;
-    while (t.type != SYMBOL && (is_word(char_at(x, len)) || (t.type == NUMBER && char_at(x, len) == '.')))
+    while (t.type != SYMBOL &&
+           (is_word(char_at(x, len)) || (t.type == NUMBER && char_at(x, len) == '.')))
         len++;
     t.text.len = len;
     step_over(x, len);

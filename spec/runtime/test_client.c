@@ -43,8 +43,8 @@ static void *serve_one(void *arg)
 static void peer_open(struct peer *peer, int status, const char *json)
 {
     *peer = (struct peer){0};
-    snprintf(peer->answer, sizeof peer->answer, "HTTP/1.1 %d X\r\nContent-Length: %zu\r\n\r\n%s", status, strlen(json),
-             json);
+    snprintf(peer->answer, sizeof peer->answer, "HTTP/1.1 %d X\r\nContent-Length: %zu\r\n\r\n%s",
+             status, strlen(json), json);
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof at;
     char address[32];
@@ -98,10 +98,12 @@ static int run(const char *line)
 }
 
 #define DONE "{\"ok\":true,\"message\":\"generation 3 is live\",\"generation\":3}"
-#define REFUSED                                                                                                        \
-    "{\"ok\":false,\"message\":\"refused; generation 2 goes on\","                                                     \
+#define REFUSED                                                                                    \
+    "{\"ok\":false,\"message\":\"refused; generation 2 goes on\","                                 \
     "\"error\":{\"message\":\"unexpected symbol\",\"file\":\"routes/route.lua\",\"line\":7}}"
-#define PLAIN_REFUSAL "{\"ok\":false,\"message\":\"not loaded\",\"error\":{\"message\":\"not loaded\",\"file\":null,\"line\":null}}"
+#define PLAIN_REFUSAL                                                                              \
+    "{\"ok\":false,\"message\":\"not loaded\",\"error\":{\"message\":\"not "                       \
+    "loaded\",\"file\":null,\"line\":null}}"
 
 static const struct {
     const char *line;
@@ -122,12 +124,14 @@ static const struct {
     {"reload --json", 422, REFUSED, "POST /reload HTTP", 1, REFUSED "\n", ""},
     {"use 9", 404, PLAIN_REFUSAL, "POST /use/9 HTTP", 1, "", "wye use: not loaded\n"},
     {"rollback", 200, PLAIN_REFUSAL, "POST /rollback HTTP", 1, "", "wye rollback: not loaded\n"},
-    {"diff 1 abcdef", 200, "{\"text\":\"--- a\\n+++ b\\n\"}", "GET /diff/1/abcdef HTTP", 0, "--- a\n+++ b\n", ""},
+    {"diff 1 abcdef", 200, "{\"text\":\"--- a\\n+++ b\\n\"}", "GET /diff/1/abcdef HTTP", 0,
+     "--- a\n+++ b\n", ""},
     {"diff 1 2", 200, "{\"text\":\"\"}", "GET /diff/1/2 HTTP", 0, "no difference\n", ""},
-    {"show 3", 200, "{\"id\":3,\"hash\":\"ab\",\"files\":[{\"path\":\"x.lua\",\"bytes\":3,\"text\":\"a\\nb\"},"
-                    "{\"path\":\"m\",\"bytes\":1,\"text\":null}]}",
-     "GET /generations/3 HTTP", 0, "generation 3, hash ab\n\n==> x.lua (3 bytes)\na\nb\n\n==> m (1 bytes)\n(not text)\n",
-     ""},
+    {"show 3", 200,
+     "{\"id\":3,\"hash\":\"ab\",\"files\":[{\"path\":\"x.lua\",\"bytes\":3,\"text\":\"a\\nb\"},"
+     "{\"path\":\"m\",\"bytes\":1,\"text\":null}]}",
+     "GET /generations/3 HTTP", 0,
+     "generation 3, hash ab\n\n==> x.lua (3 bytes)\na\nb\n\n==> m (1 bytes)\n(not text)\n", ""},
     {"load", 500, "{}", "POST /load HTTP", 1, "", NULL},
     {"load", 200, "hello", "POST /load HTTP", 1, "", NULL},
 };
@@ -160,7 +164,8 @@ static void test_token(void **state)
     peer_close(&peer);
     unsetenv("WYE_TOKEN");
     assert_non_null(strstr(peer.seen, "\r\nAuthorization: Bearer s3cret\r\n"));
-    assert_string_equal(complained, "wye status: wrong token\nThe token is taken from WYE_TOKEN.\n");
+    assert_string_equal(complained,
+                        "wye status: wrong token\nThe token is taken from WYE_TOKEN.\n");
 }
 
 static void test_status_is_a_table(void **state)
@@ -168,28 +173,32 @@ static void test_status_is_a_table(void **state)
     (void)state;
     struct peer peer;
     peer_open(&peer, 200,
-              "{\"version\":\"1\",\"pid\":7,\"uptime_s\":93784,\"listen\":\"L\",\"admin\":\"A\",\"project\":\"P\","
+              "{\"version\":\"1\",\"pid\":7,\"uptime_s\":93784,\"listen\":\"L\",\"admin\":\"A\","
+              "\"project\":\"P\","
               "\"trace_dir\":\"T\",\"generation\":12,\"ready\":true,"
-              "\"workers\":[{\"slot\":1,\"pid\":123,\"state\":\"serving\",\"restarts\":0,\"generation\":12,"
+              "\"workers\":[{\"slot\":1,\"pid\":123,\"state\":\"serving\",\"restarts\":0,"
+              "\"generation\":12,"
               "\"requests\":1000,\"in_flight\":2,\"connections\":3}],"
-              "\"generations\":[{\"id\":12,\"hash\":\"0123456789abcdef\",\"state\":\"live\",\"loaded_at\":\"now\","
+              "\"generations\":[{\"id\":12,\"hash\":\"0123456789abcdef\",\"state\":\"live\","
+              "\"loaded_at\":\"now\","
               "\"requests\":1000,\"script_errors\":4,\"files\":2},"
               "{\"id\":9,\"hash\":\"ff\",\"state\":\"warm\",\"loaded_at\":\"then\",\"requests\":20,"
               "\"script_errors\":0,\"files\":11}],"
               "\"trace\":{\"events\":5,\"dropped\":0}}");
     assert_int_equal(run("status"), EXIT_OK);
     peer_close(&peer);
-    assert_string_equal(said, "wye 1, pid 7, up 1d 2h 3m 4s\n"
-                              "serving P on L, admin on A\n"
-                              "\n"
-                              "generation  state  hash          loaded at  requests  script errors  files\n"
-                              "        12  live   0123456789ab  now            1000              4      2\n"
-                              "         9  warm   ff            then             20              0     11\n"
-                              "\n"
-                              "worker  pid  state    restarts  generation  requests  in flight  connections\n"
-                              "     1  123  serving         0          12      1000          2            3\n"
-                              "\n"
-                              "trace in T: 5 events, 0 dropped\n");
+    assert_string_equal(
+        said, "wye 1, pid 7, up 1d 2h 3m 4s\n"
+              "serving P on L, admin on A\n"
+              "\n"
+              "generation  state  hash          loaded at  requests  script errors  files\n"
+              "        12  live   0123456789ab  now            1000              4      2\n"
+              "         9  warm   ff            then             20              0     11\n"
+              "\n"
+              "worker  pid  state    restarts  generation  requests  in flight  connections\n"
+              "     1  123  serving         0          12      1000          2            3\n"
+              "\n"
+              "trace in T: 5 events, 0 dropped\n");
 }
 
 static void test_nobody_there(void **state)
@@ -204,8 +213,9 @@ static void test_nobody_there(void **state)
 static void test_bad_generations_are_usage(void **state)
 {
     (void)state;
-    static const char *const lines[] = {"use x", "use 1/../status", "use abcdef", "drop -1", "show abc", "show abcdeg",
-                                        "diff 1 ..", "use 99999999999999999999"};
+    static const char *const lines[] = {
+        "use x",    "use 1/../status", "use abcdef", "drop -1",
+        "show abc", "show abcdeg",     "diff 1 ..",  "use 99999999999999999999"};
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
         assert_int_equal(run(lines[i]), EXIT_USAGE);
 }

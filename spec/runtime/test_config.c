@@ -62,7 +62,8 @@ static const char FULL[] =
     "                  proxy = 'socks5h://127.0.0.1:1080', ca = 'ca.pem' },\n"
     "  },\n"
     "  models = {\n"
-    "    ['openai/mini'] = { name = 'gpt-5-mini', price = { input = 1, cache_read = 0.5, output = 2 },\n"
+    "    ['openai/mini'] = { name = 'gpt-5-mini', price = { input = 1, cache_read = 0.5, output = "
+    "2 },\n"
     "                        context = 1000, tools = true, vision = false, structured = true },\n"
     "    ['openai/gpt-5-nano'] = {},\n"
     "    ['anthropic/opus'] = { name = 'claude-opus-4-5' },\n"
@@ -112,7 +113,8 @@ static void test_everything_is_read(void **state)
     assert_string_equal(own->proxy, "socks5h://127.0.0.1:1080");
     assert_string_equal(own->ca_file, "ca.pem");
     assert_int_equal(own->max_connections, 256);
-    assert_string_equal(config_model(c, "anthropic/opus")->provider->key_file, "/run/secrets/anthropic");
+    assert_string_equal(config_model(c, "anthropic/opus")->provider->key_file,
+                        "/run/secrets/anthropic");
     config_free(c);
 }
 
@@ -161,8 +163,9 @@ static void test_only_models_are_needed(void **state)
 static void test_a_provider_called_sim_may_be_something_else(void **state)
 {
     (void)state;
-    struct config *c = good("return { providers = { sim = { kind = 'openai', base_url = 'http://127.0.0.1:1/v1' } },\n"
-                            "models = { ['sim/fast'] = {} }, default = 'sim/fast' }");
+    struct config *c = good(
+        "return { providers = { sim = { kind = 'openai', base_url = 'http://127.0.0.1:1/v1' } },\n"
+        "models = { ['sim/fast'] = {} }, default = 'sim/fast' }");
     assert_int_equal(c->model_count, 1);
     assert_false(c->fallback->is_implied);
     config_free(c);
@@ -177,7 +180,8 @@ static void test_sizes(void **state)
     } sizes[] = {{"2048", 2048}, {"'1KB'", 1024}, {"'1.5MB'", 1536 * 1024}, {"'1gb'", 1 << 30}};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         char source[128];
-        snprintf(source, sizeof source, "return { models = {}, limits = { body = %s } }", sizes[i].written);
+        snprintf(source, sizeof source, "return { models = {}, limits = { body = %s } }",
+                 sizes[i].written);
         struct config *c = good(source);
         assert_int_equal(c->limits.body, sizes[i].bytes);
         config_free(c);
@@ -187,8 +191,9 @@ static void test_sizes(void **state)
 static void test_near_models(void **state)
 {
     (void)state;
-    struct config *c = good("return { providers = { openai = { kind = 'openai' }, b = { kind = 'openai' } },\n"
-                            "models = { ['openai/gpt-5'] = {}, ['openai/gpt-5.1'] = {}, ['b/other'] = {} } }");
+    struct config *c =
+        good("return { providers = { openai = { kind = 'openai' }, b = { kind = 'openai' } },\n"
+             "models = { ['openai/gpt-5'] = {}, ['openai/gpt-5.1'] = {}, ['b/other'] = {} } }");
     const char *near[3];
     assert_int_equal(config_near_models(c, "openai/gtp-5", near, 3), 2);
     assert_string_equal(near[0], "openai/gpt-5");
@@ -203,8 +208,10 @@ static void test_near_models(void **state)
 
 /* PROVIDER(x): a project whose line 2 holds the provider `p`; MODEL(x): whose line 3 holds the model `p/m`. */
 #define PROVIDER(text) "return { models = {}, providers = {\np = {" text "} } }"
-#define MODEL(text) "return { providers = { p = { kind = 'openai' } }, models = {\n\n['p/m'] = {" text "} } }"
-#define REST(text) "return { providers = { p = { kind = 'openai' } }, models = { ['p/m'] = {} },\n" text "\n}"
+#define MODEL(text)                                                                                \
+    "return { providers = { p = { kind = 'openai' } }, models = {\n\n['p/m'] = {" text "} } }"
+#define REST(text)                                                                                 \
+    "return { providers = { p = { kind = 'openai' } }, models = { ['p/m'] = {} },\n" text "\n}"
 
 static const struct {
     const char *source, *message;
@@ -213,46 +220,63 @@ static const struct {
     {"\n\nreturn nil", "3: the file must return a table, not nil"},
     {"\nreturn {}", "2: models is missing: { models = { [\"provider/id\"] = { … } } }"},
     {"return { models = 3 }", "1: models: expected a table, got number"},
-    {"return {\n models = {},\n provders = {} }", "3: unknown key 'provders' (did you mean 'providers'?)"},
-    {"return { models = {},\n zzz = 1 }",
-     "2: unknown key 'zzz' (known: providers, models, aliases, default, direct, limits, capture, admin)"},
+    {"return {\n models = {},\n provders = {} }",
+     "3: unknown key 'provders' (did you mean 'providers'?)"},
+    {"return { models = {},\n zzz = 1 }", "2: unknown key 'zzz' (known: providers, models, "
+                                          "aliases, default, direct, limits, capture, admin)"},
     {"return { models = {}, 'x' }", "1: an item without a name; entries are written name = value"},
     {"return { models = {}, [true] = 1 }", "1: a key is a boolean; names are strings"},
     {PROVIDER("kind = 'openai',\n base_ulr = 'https://x'"),
      "3: providers.p: unknown key 'base_ulr' (did you mean 'base_url'?)"},
-    {PROVIDER(""), "2: providers.p: kind is missing (one of openai, anthropic, gemini, azure, bedrock, sim)"},
-    {PROVIDER("kind = 'opena'"), "2: providers.p.kind: unknown kind 'opena' (did you mean 'openai'?)"},
-    {PROVIDER("kind = 'cohere'"),
-     "2: providers.p.kind: unknown kind 'cohere' (known: openai, anthropic, gemini, azure, bedrock, sim)"},
+    {PROVIDER(""),
+     "2: providers.p: kind is missing (one of openai, anthropic, gemini, azure, bedrock, sim)"},
+    {PROVIDER("kind = 'opena'"),
+     "2: providers.p.kind: unknown kind 'opena' (did you mean 'openai'?)"},
+    {PROVIDER("kind = 'cohere'"), "2: providers.p.kind: unknown kind 'cohere' (known: openai, "
+                                  "anthropic, gemini, azure, bedrock, sim)"},
     {PROVIDER("kind = 7"), "2: providers.p.kind: expected a string, got number"},
-    {PROVIDER("kind = 'azure'"), "2: providers.p: base_url is missing; kind 'azure' has no default"},
+    {PROVIDER("kind = 'azure'"),
+     "2: providers.p: base_url is missing; kind 'azure' has no default"},
     {PROVIDER("kind = 'sim', base_url = 'http://h'"),
-     "2: providers.p: a provider of kind 'sim' has no base_url; for a simulator elsewhere write kind = \"openai\" and "
+     "2: providers.p: a provider of kind 'sim' has no base_url; for a simulator elsewhere write "
+     "kind = \"openai\" and "
      "its base_url"},
     {PROVIDER("kind = 'openai', base_url = 'api.x.com'"),
      "2: providers.p.base_url: 'api.x.com' does not begin with https:// or http://"},
-    {PROVIDER("kind = 'openai', base_url = 'https:///v1'"), "2: providers.p.base_url: 'https:///v1' names no host"},
+    {PROVIDER("kind = 'openai', base_url = 'https:///v1'"),
+     "2: providers.p.base_url: 'https:///v1' names no host"},
     {PROVIDER("kind = 'openai', base_url = 'https://u:p@h/v1'"),
-     "2: providers.p.base_url: 'https://u:p@h/v1' has a query, a fragment, a user or a blank; a base URL has none"},
+     "2: providers.p.base_url: 'https://u:p@h/v1' has a query, a fragment, a user or a blank; a "
+     "base URL has none"},
     {PROVIDER("kind = 'openai', base_url = 'https://h/v1?x'"),
-     "2: providers.p.base_url: 'https://h/v1?x' has a query, a fragment, a user or a blank; a base URL has none"},
+     "2: providers.p.base_url: 'https://h/v1?x' has a query, a fragment, a user or a blank; a base "
+     "URL has none"},
     {PROVIDER("kind = 'openai', base_url = ''"), "2: providers.p.base_url: is empty"},
-    {PROVIDER("kind = 'openai', base_url = 'https://h\\n'"), "2: providers.p.base_url: has a control character"},
+    {PROVIDER("kind = 'openai', base_url = 'https://h\\n'"),
+     "2: providers.p.base_url: has a control character"},
     {PROVIDER("kind = 'openai', base_url = 'https://h' .. ('x'):rep(5000)"),
      "2: providers.p.base_url: is longer than 4096 bytes"},
     {PROVIDER("kind = 'openai', key = 'sk-1'"),
-     "2: providers.p.key: a secret does not belong in the source; write { env = \"NAME\" } or { file = \"PATH\" }"},
+     "2: providers.p.key: a secret does not belong in the source; write { env = \"NAME\" } or { "
+     "file = \"PATH\" }"},
     {PROVIDER("kind = 'openai',\n key = {}"), "3: providers.p.key: give one of env and file"},
-    {PROVIDER("kind = 'openai', key = { env = 'A', file = 'b' }"), "2: providers.p.key: give one of env and file"},
+    {PROVIDER("kind = 'openai', key = { env = 'A', file = 'b' }"),
+     "2: providers.p.key: give one of env and file"},
     {PROVIDER("kind = 'openai', key = { env = 'A B' }"),
      "2: providers.p.key.env: 'A B' is no name of an environment variable"},
-    {PROVIDER("kind = 'openai', key = { evn = 'A' }"), "2: providers.p.key: unknown key 'evn' (did you mean 'env'?)"},
-    {PROVIDER("kind = 'openai', max_connections = 0"), "2: providers.p.max_connections: 0 is not from 1 to 65536"},
-    {PROVIDER("kind = 'openai', max_connections = 1.5"), "2: providers.p.max_connections: 1.5 is not a whole number"},
-    {PROVIDER("kind = 'openai', max_connections = '8'"), "2: providers.p.max_connections: expected a number, got string"},
-    {PROVIDER("kind = 'openai', private = 1"), "2: providers.p.private: expected true or false, got number"},
+    {PROVIDER("kind = 'openai', key = { evn = 'A' }"),
+     "2: providers.p.key: unknown key 'evn' (did you mean 'env'?)"},
+    {PROVIDER("kind = 'openai', max_connections = 0"),
+     "2: providers.p.max_connections: 0 is not from 1 to 65536"},
+    {PROVIDER("kind = 'openai', max_connections = 1.5"),
+     "2: providers.p.max_connections: 1.5 is not a whole number"},
+    {PROVIDER("kind = 'openai', max_connections = '8'"),
+     "2: providers.p.max_connections: expected a number, got string"},
+    {PROVIDER("kind = 'openai', private = 1"),
+     "2: providers.p.private: expected true or false, got number"},
     {PROVIDER("kind = 'openai', proxy = '127.0.0.1:8080'"),
-     "2: providers.p.proxy: '127.0.0.1:8080' is no proxy; write \"http://HOST:PORT\" or \"socks5h://HOST:PORT\""},
+     "2: providers.p.proxy: '127.0.0.1:8080' is no proxy; write \"http://HOST:PORT\" or "
+     "\"socks5h://HOST:PORT\""},
     {"return { models = {}, providers = {\n wye = { kind = 'openai' } } }",
      "2: providers.wye: the name 'wye' is taken: clients name routes by it"},
     {"return { models = {}, providers = {\n ['a b'] = { kind = 'openai' } } }",
@@ -265,7 +289,8 @@ static const struct {
     {MODEL("price = {\n input = 0/0, output = 2 }"),
      "4: models[\"p/m\"].price.input: is not a number"},
     {MODEL("price = { input = 1, output = 1e300 }"),
-     "3: models[\"p/m\"].price.output: 1e+300 is not from 0 to 10000 (US dollars per million tokens)"},
+     "3: models[\"p/m\"].price.output: 1e+300 is not from 0 to 10000 (US dollars per million "
+     "tokens)"},
     {MODEL("price = { input = 1, output = math.huge }"),
      "3: models[\"p/m\"].price.output: inf is not from 0 to 10000 (US dollars per million tokens)"},
     {MODEL("price = { input = 1 }"), "3: models[\"p/m\"].price: needs input and output"},
@@ -276,15 +301,19 @@ static const struct {
     {MODEL("tools = 'yes'"), "3: models[\"p/m\"].tools: expected true or false, got string"},
     {"return { models = {\n['opnai/x'] = {} }, providers = { openai = { kind = 'openai' } } }",
      "2: models[\"opnai/x\"]: unknown provider 'opnai' (did you mean 'openai'?)"},
-    {"return { models = {\n['acme/x'] = {} } }", "2: models[\"acme/x\"]: unknown provider 'acme' (known: sim)"},
+    {"return { models = {\n['acme/x'] = {} } }",
+     "2: models[\"acme/x\"]: unknown provider 'acme' (known: sim)"},
     {"return { models = {\nmini = {} } }", "2: models.mini: a model is named \"provider/id\""},
-    {"return { models = {\n['sim/'] = {} } }", "2: models[\"sim/\"]: a model is named \"provider/id\""},
+    {"return { models = {\n['sim/'] = {} } }",
+     "2: models[\"sim/\"]: a model is named \"provider/id\""},
     {"return { models = {\n['sim/a b'] = {} } }",
      "2: models[\"sim/a b\"]: a model's name has no blanks, quotes or backslashes"},
     {"return { models = {\n['sim/x'] = {},\n['sim/x'] = { context = 5 } } }",
      "3: key 'sim/x' is given twice, first on line 2"},
-    {REST("aliases = { a = 'route' }"), "2: aliases.a: 'route' is neither \"wye/ROUTE\" nor \"provider/id\""},
-    {REST("aliases = { a = 'p/n' }"), "2: aliases.a: no model 'p/n' under models (did you mean 'p/m'?)"},
+    {REST("aliases = { a = 'route' }"),
+     "2: aliases.a: 'route' is neither \"wye/ROUTE\" nor \"provider/id\""},
+    {REST("aliases = { a = 'p/n' }"),
+     "2: aliases.a: no model 'p/n' under models (did you mean 'p/m'?)"},
     {REST("aliases = { a = 'wye/' }"), "2: aliases.a: 'wye/' names no route"},
     {REST("aliases = { a = 5 }"), "2: aliases.a: expected a string, got number"},
     {REST("aliases = { auto = 'p/m' }"), "2: aliases.auto: 'auto' already names a route"},
@@ -297,22 +326,28 @@ static const struct {
     {REST("limits = { body = 'MB' }"),
      "2: limits.body: 'MB' is no size; write a number of bytes, or \"512KB\", \"32MB\", \"1GB\""},
     {REST("limits = { body = 10 }"), "2: limits.body: 10 is not from 1024 to 1073741824 bytes"},
-    {REST("limits = { body = '2GB' }"), "2: limits.body: 2147483648 is not from 1024 to 1073741824 bytes"},
+    {REST("limits = { body = '2GB' }"),
+     "2: limits.body: 2147483648 is not from 1024 to 1073741824 bytes"},
     {REST("limits = { body = true }"),
      "2: limits.body: expected a size (\"32MB\" or a number of bytes), got boolean"},
     {REST("limits = { concurrent = 0 }"), "2: limits.concurrent: 0 is not from 1 to 1000000"},
     {REST("limits = { script_ms = 20000 }"), "2: limits.script_ms: 20000 is not from 1 to 10000"},
     {REST("limits = { script_mb = 0.5 }"), "2: limits.script_mb: 0.5 is not from 1 to 1024"},
-    {REST("limits = { scirpt_ms = 5 }"), "2: limits: unknown key 'scirpt_ms' (did you mean 'script_ms'?)"},
+    {REST("limits = { scirpt_ms = 5 }"),
+     "2: limits: unknown key 'scirpt_ms' (did you mean 'script_ms'?)"},
     {REST("capture = { share = 2 }"), "2: capture.share: 2 is not from 0 to 1"},
     {REST("capture = { mask = '/x' }"), "2: capture.mask: expected a list, got string"},
     {REST("capture = { mask = {\n'/ok', 'messages' } }"),
      "3: capture.mask[2]: 'messages' is no JSON pointer; it begins with '/'"},
-    {REST("capture = { mask = { '/a~2' } }"), "2: capture.mask[1]: '/a~2' is no JSON pointer; '~' is written ~0"},
-    {REST("capture = { mask = { a = '/x' } }"), "2: capture.mask: expected a list, got a table with names or gaps"},
+    {REST("capture = { mask = { '/a~2' } }"),
+     "2: capture.mask[1]: '/a~2' is no JSON pointer; '~' is written ~0"},
+    {REST("capture = { mask = { a = '/x' } }"),
+     "2: capture.mask: expected a list, got a table with names or gaps"},
     {REST("admin = { token = 'secret' }"),
-     "2: admin.token: a secret does not belong in the source; write { env = \"NAME\" } or { file = \"PATH\" }"},
-    {REST("admin = { tokn = { env = 'X' } }"), "2: admin: unknown key 'tokn' (did you mean 'token'?)"},
+     "2: admin.token: a secret does not belong in the source; write { env = \"NAME\" } or { file = "
+     "\"PATH\" }"},
+    {REST("admin = { tokn = { env = 'X' } }"),
+     "2: admin: unknown key 'tokn' (did you mean 'token'?)"},
 };
 
 static void test_refusals_say_where_and_what(void **state)

@@ -8,9 +8,10 @@
 
 #include <cmocka.h>
 
+#include "base/json.h"
+#include "base/manual.h"
 #include "base/near.h"
 #include "base/opt.h"
-#include "base/manual.h"
 #include "cmd/command.h"
 
 static const struct verb SERVE = {"serve", "[DIR]", 0, 1, "Run a project"};
@@ -49,8 +50,8 @@ static int parse(const struct verb *verb, const char *first, ...)
 static int clear_environment(void **state)
 {
     (void)state;
-    const char *names[] = {"WYE_ADMIN", "WYE_LISTEN", "WYE_SIM_LISTEN", "WYE_WORKERS", "WYE_TOKEN",
-                           "WYE_TRACE", "WYE_STATE"};
+    const char *names[] = {"WYE_ADMIN", "WYE_LISTEN", "WYE_SIM_LISTEN", "WYE_WORKERS",
+                           "WYE_TOKEN", "WYE_TRACE",  "WYE_STATE"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         unsetenv(names[i]);
     return 0;
@@ -155,14 +156,14 @@ static void test_bad_usage_says_what_was_meant(void **state)
 static void test_numbers_have_ranges(void **state)
 {
     (void)state;
-    REFUSED("--workers takes a whole number from 1 to 256, not '0'", &SERVE, "--workers", "0");
-    REFUSED("--workers takes a whole number from 1 to 256, not '257'", &SERVE, "--workers", "257");
-    REFUSED("--workers takes a whole number from 1 to 256, not '2x'", &SERVE, "--workers", "2x");
-    REFUSED("--workers takes a whole number from 1 to 256, not ''", &SERVE, "--workers", "");
+    REFUSED("--workers takes a whole number from 1 to 64, not '0'", &SERVE, "--workers", "0");
+    REFUSED("--workers takes a whole number from 1 to 64, not '65'", &SERVE, "--workers", "65");
+    REFUSED("--workers takes a whole number from 1 to 64, not '2x'", &SERVE, "--workers", "2x");
+    REFUSED("--workers takes a whole number from 1 to 64, not ''", &SERVE, "--workers", "");
     REFUSED("-n takes a whole number from 1 to 1000000000, not '99999999999999999999'", &TRACE,
             "-n", "99999999999999999999");
     setenv("WYE_WORKERS", "many", 1);
-    REFUSED("WYE_WORKERS takes a whole number from 1 to 256, not 'many'", &SERVE);
+    REFUSED("WYE_WORKERS takes a whole number from 1 to 64, not 'many'", &SERVE);
 }
 
 static char *text_of(void (*print)(FILE *out))
@@ -210,6 +211,67 @@ static void test_tables_name_every_option(void **state)
     free(text);
 }
 
+/* A row that names a verb nobody has would never be shown. */
+static void test_options_name_verbs_that_exist(void **state)
+{
+    (void)state;
+    struct opt row;
+    for (int i = 0; i < opt_count(); i++) {
+        opt_row(i, NULL, &row);
+        char verbs[256];
+        snprintf(verbs, sizeof verbs, "%s", row.verbs);
+        for (char *verb = strtok(verbs, " "); verb; verb = strtok(NULL, " "))
+            if (strcmp(verb, "*") != 0 && command_find(verb, NULL) == NULL)
+                fail_msg("%s names the unknown verb %s", row.name, verb);
+    }
+}
+
+static void test_readme_has_the_tables_of_help(void **state)
+{
+    (void)state;
+    static char readme[64 * 1024];
+    FILE *f = fopen("runtime/cmd/README.md", "r");
+    assert_non_null(f);
+    readme[fread(readme, 1, sizeof readme - 1, f)] = '\0';
+    fclose(f);
+    char *tables = text_of(print_tables);
+    if (strstr(readme, tables) == NULL)
+        fail_msg("the tables of runtime/cmd/README.md are not what `wye help --markdown` prints");
+    free(tables);
+}
+
+static void print_json(FILE *out)
+{
+    manual_json(out, command_verbs(), command_count());
+}
+
+static void test_json_is_valid_and_whole(void **state)
+{
+    (void)state;
+    char *text = text_of(print_json);
+    assert_int_equal(json_validate(str_of(text), NULL), 0);
+    int verbs = 0;
+    for (struct json_walk w = json_walk(json_get(str_of(text), "verbs")); json_next(&w); verbs++)
+        assert_true(str_eq(json_plain(json_get(w.value, "name")), command_verbs()[verbs]->name));
+    assert_int_equal(verbs, command_count());
+    free(text);
+}
+
+static void test_unknown_verbs_and_no_verb(void **state)
+{
+    (void)state;
+    char *none[] = {"wye", NULL}, *wrong[] = {"wye", "serv", NULL},
+         *bad[] = {"wye", "help", "--zz", NULL};
+    assert_int_equal(command_run(1, none), EXIT_USAGE);
+    assert_int_equal(command_run(2, wrong), EXIT_USAGE);
+    assert_int_equal(command_run(3, bad), EXIT_USAGE);
+    const char *near;
+    assert_null(command_find("serv", &near));
+    assert_string_equal(near, "serve");
+    assert_null(command_find("deploy", &near));
+    assert_null(near);
+}
+
 static void test_near_names(void **state)
 {
     (void)state;
@@ -243,6 +305,10 @@ int main(void)
         TEST(test_numbers_have_ranges),
         TEST(test_help_shows_the_verbs_own_rows),
         TEST(test_tables_name_every_option),
+        TEST(test_options_name_verbs_that_exist),
+        TEST(test_readme_has_the_tables_of_help),
+        TEST(test_json_is_valid_and_whole),
+        TEST(test_unknown_verbs_and_no_verb),
         TEST(test_near_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
