@@ -59,9 +59,10 @@ static bool check_escape(struct check *c)
     return true;
 }
 
+/* Bytes above ASCII and the blanks and dots among them, since scanning starts anew after each stop. */
 static bool check_utf8(struct check *c)
 {
-    while (c->p < c->end && (*c->p & 0x80)) {
+    while (c->p < c->end && (*c->p & 0x80 || *c->p == ' ' || *c->p == ',' || *c->p == '.')) {
         int len = json_scan_utf8(c->p, c->end);
         if (len == 0)
             return false;

@@ -134,29 +134,3 @@ int json_scan_escape(const char **p, const char *end, char out[4])
     *p += end - *p > 1 ? 2 : 1;
     return 1;
 }
-
-static bool is_tail(unsigned char c)
-{
-    return (c & 0xc0) == 0x80;
-}
-
-int json_scan_utf8(const char *at, const char *end)
-{
-    const unsigned char *p = (const unsigned char *)at;
-    ptrdiff_t left = end - at;
-    if (left >= 1 && p[0] < 0x80)
-        return 1;
-    if (left >= 2 && p[0] >= 0xc2 && p[0] <= 0xdf)
-        return is_tail(p[1]) ? 2 : 0;
-    if (left >= 3 && (p[0] & 0xf0) == 0xe0) {
-        bool is_short = p[0] == 0xe0 && p[1] < 0xa0;
-        bool is_surrogate = p[0] == 0xed && p[1] > 0x9f;
-        return is_tail(p[1]) && is_tail(p[2]) && !is_short && !is_surrogate ? 3 : 0;
-    }
-    if (left >= 4 && p[0] >= 0xf0 && p[0] <= 0xf4) {
-        bool is_short = p[0] == 0xf0 && p[1] < 0x90;
-        bool is_high = p[0] == 0xf4 && p[1] > 0x8f;
-        return is_tail(p[1]) && is_tail(p[2]) && is_tail(p[3]) && !is_short && !is_high ? 4 : 0;
-    }
-    return 0;
-}

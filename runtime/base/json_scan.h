@@ -84,5 +84,30 @@ const char *json_scan_value(const char *p, const char *end);
 /* Takes one escape, *p being at its backslash, and writes its 1 to 4 bytes of UTF-8 (U+FFFD for half a surrogate pair). */
 int json_scan_escape(const char **p, const char *end, char out[4]);
 
-/* How many bytes the UTF-8 sequence at p has; 0 when it is invalid or cut (RFC 3629). */
-int json_scan_utf8(const char *p, const char *end);
+static inline bool json_scan_is_tail(unsigned char c)
+{
+    return (c & 0xc0) == 0x80;
+}
+
+/* How many bytes the UTF-8 sequence at p < end has; 0 when it is invalid or cut (RFC 3629). */
+static inline int json_scan_utf8(const char *at, const char *end)
+{
+    const unsigned char *p = (const unsigned char *)at;
+    ptrdiff_t left = end - at;
+    if (p[0] < 0x80)
+        return 1;
+    if (left < 2 || p[0] < 0xc2 || !json_scan_is_tail(p[1]))
+        return 0;
+    if (p[0] < 0xe0)
+        return 2;
+    if (left < 3 || !json_scan_is_tail(p[2]))
+        return 0;
+    if (p[0] < 0xf0) {
+        bool is_short = p[0] == 0xe0 && p[1] < 0xa0;
+        bool is_surrogate = p[0] == 0xed && p[1] > 0x9f;
+        return is_short || is_surrogate ? 0 : 3;
+    }
+    bool is_short = p[0] == 0xf0 && p[1] < 0x90;
+    bool is_high = p[0] > 0xf4 || (p[0] == 0xf4 && p[1] > 0x8f);
+    return left < 4 || is_short || is_high || !json_scan_is_tail(p[3]) ? 0 : 4;
+}
