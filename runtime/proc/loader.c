@@ -16,9 +16,7 @@
 #include "serve/check.h"
 #include "vm/guard.h"
 
-enum { LOADER_WALL_MS = 10 * 1000, LOADER_CPU_S = 10, PACKED_MAX = 80 << 20 };
-
-static const rlim_t LOADER_MEMORY = 1 << 30;
+enum { LOADER_WALL_MS = 10 * 1000, LOADER_CPU_S = 10, PACKED_MAX = 80 << 20, LOADER_MEMORY = 1 << 30 };
 
 /* ---- in the child ---- */
 
