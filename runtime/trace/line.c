@@ -16,7 +16,10 @@ static void put_time(struct text *t, uint64_t wall_us)
 static void put_at(struct text *t, int column, struct str s, enum text_colour colour)
 {
     text_tab(t, column);
-    text_colour(t, colour);
+    if (t->style->width > 0 && t->column >= t->style->width)
+        return;
+    if (colour != TEXT_PLAIN)
+        text_colour(t, colour);
     text_put(t, s);
     if (colour != TEXT_PLAIN)
         text_colour(t, TEXT_PLAIN);

@@ -57,6 +57,7 @@ struct segment {
     uint64_t bytes;
     _Atomic uint64_t tail;  /* writer: where the next event goes */
     uint64_t synced;        /* keeper: up to where it was synced */
+    uint64_t touched;       /* keeper: up to where its pages are ready */
     struct segment *older;  /* keeper: list of those to let go */
     char path[];
 };

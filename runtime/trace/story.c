@@ -60,8 +60,10 @@ static void because(struct text *t, const struct record *own)
         text_put(t, reason);
     }
     text_end(t);
-    if (error.p == NULL)
-        return;
+    struct str file;
+    int line;
+    if (error.p == NULL || listing_place(error, &file, &line, NULL))
+        return; /* it is told at its line */
     text_colour(t, TEXT_RED);
     text_put(t, error);
     text_colour(t, TEXT_PLAIN);
@@ -326,8 +328,12 @@ static void tell_totals(struct text *t, const struct decision *d)
         out += record_number(r, F_OUTPUT, &n) ? n : 0;
     }
     text_end(t);
-    text_printf(t, "Total: %d attempt%s, %.0f tokens in, %.0f out, $%s", count, count == 1 ? "" : "s", in, out,
-                text_dollars(own, text, sizeof text));
+    if (count > 0)
+        text_printf(t, "Total: %d attempt%s, %.0f tokens in, %.0f out", count, count == 1 ? "" : "s", in, out);
+    else
+        text_z(t, "Total: no provider asked");
+    if (record_get(own, F_USD))
+        text_printf(t, ", $%s", text_dollars(own, text, sizeof text));
     text_printf(t, ", %s ms", text_number(own, F_US, text, sizeof text));
     if (record_get(own, F_SCRIPT_US))
         text_printf(t, " (script %s us)", text_number(own, F_SCRIPT_US, text, sizeof text));

@@ -89,15 +89,22 @@ char *text_number(const struct record *r, enum field f, char *out, size_t size)
     return out;
 }
 
+/* "0.0120" → "0.012", "0.0000" → "0" */
+static void trim_zeros(char *number, int len)
+{
+    while (len > 1 && number[len - 1] == '0')
+        number[--len] = '\0';
+    if (number[len - 1] == '.')
+        number[len - 1] = '\0';
+}
+
 char *text_dollars(const struct record *r, char *out, size_t size)
 {
     double n;
     if (!record_number(r, F_USD, &n))
         snprintf(out, size, "-");
-    else if (n == 0)
-        snprintf(out, size, "0");
     else
-        snprintf(out, size, "%.*f", fabs(n) < 0.01 ? 6 : 4, n);
+        trim_zeros(out, snprintf(out, size, "%.*f", fabs(n) < 0.01 ? 7 : 4, n));
     return out;
 }
 
