@@ -29,15 +29,17 @@ static struct manifest *generation_files(const char *state, const struct decisio
     return m;
 }
 
-/* The trace names files as "LABEL/path". */
+/* The trace names files as the generation does: "route.lua", or with the project's label, "routes/route.lua". */
 static bool read_source(struct manifest *m, struct str name, char *path, size_t size, struct story_source *out)
 {
     const char *label = manifest_label(m);
     size_t skip = strlen(label) + 1;
-    if (!str_starts(name, label) || name.len <= skip || name.p[skip - 1] != '/' || name.len >= size)
+    if (name.len >= size)
         return false;
     snprintf(path, size, STR_FMT, STR_ARG(name));
-    *out = (struct story_source){path, manifest_read(m, path + skip, NULL)};
+    *out = (struct story_source){path, manifest_read(m, path, NULL)};
+    if (out->text.p == NULL && str_starts(name, label) && name.len > skip && name.p[skip - 1] == '/')
+        out->text = manifest_read(m, path + skip, NULL);
     return out->text.p != NULL;
 }
 
