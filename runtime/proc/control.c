@@ -107,12 +107,12 @@ static const char *state_name(const struct reload *r, const struct warm *w)
 static void write_generations(struct buf *out, struct reload *r)
 {
     const char *comma = "";
-    for (unsigned id = 1; id <= r->newest; id++) {
-        const struct warm *w = reload_find(r, id);
+    for (unsigned id = 1; id <= r->warm.newest; id++) {
+        const struct warm *w = warm_find(&r->warm, id);
         if (!w)
             continue;
         char at[32];
-        struct tally t = reload_tally(r->board, id);
+        struct tally t = warm_tally(r->board, id);
         buf_printf(out, "%s{\"id\":%u,\"hash\":\"%s\",\"state\":\"%s\",\"loaded_at\":\"%s\"", comma, id, w->hash,
                    state_name(r, w), clock_format(w->loaded_us, at, sizeof at));
         buf_printf(out, ",\"requests\":%llu,\"script_errors\":%llu,\"files\":%d}", (unsigned long long)t.requests,

@@ -141,7 +141,7 @@ static void spawn(struct crew_slot *s)
     memset(s->ready, 0, sizeof s->ready);
     s->started_ms = s->beat_ms = clock_ms();
     s->cpu_ns_at_beat = 0;
-    s->is_condemned = s->is_stopped_told = false;
+    s->is_condemned = false;
     watch_init(&s->watch, s->crew->loop, s->orders, on_orders, s);
     watch_set(&s->watch, WATCH_READ);
     set_state(s, WORKER_STARTING);

@@ -31,7 +31,7 @@ struct crew_slot {
     uint64_t started_ms;
     /* watchdog's */
     uint64_t beat_ms, cpu_ns_at_beat;
-    bool is_condemned, is_stopped_told;
+    bool is_condemned;
 };
 
 struct crew_events {

@@ -247,7 +247,7 @@ static void on_told(void *ctx, struct crew_slot *s, const struct order_message *
 static void on_blame(void *ctx, unsigned generation)
 {
     struct master *m = ctx;
-    reload_blame(&m->reload, generation);
+    probation_blame(&m->reload.probation, generation);
 }
 
 static const struct crew_events CREW_EVENTS = {.spawned = on_spawned, .told = on_told, .empty = on_empty};
@@ -462,7 +462,10 @@ int master_run(const struct master_options *options)
     struct master *m = &the_master;
     struct err err;
     log_init(NULL, LOG_INFO);
-    places_descriptors();
+    if (places_descriptors(options->workers, &err) < 0) {
+        log_error("%s", err.message);
+        return EXIT_FAILURE;
+    }
     *m = (struct master){.options = options, .status = EXIT_SUCCESS, .admin_end = -1};
     m->crew.count = options->workers;
     m->loop = loop_new();

@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "net/server.h"
 
-enum { FEW_DESCRIPTORS = 4096 };
+enum { FEW_DESCRIPTORS = 4096, LEAST_DESCRIPTORS = 64, DESCRIPTORS_PER_WORKER = 4 };
 
 static const unsigned long long SEGMENT = 16ull << 20;
 
@@ -92,16 +92,20 @@ int places_trace(const char *dir, unsigned workers, struct err *err)
     return 0;
 }
 
-void places_descriptors(void)
+int places_descriptors(unsigned workers, struct err *err)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-        return;
+        return 0;
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
     getrlimit(RLIMIT_NOFILE, &limit);
+    static const char ADVICE[] = "raise it with `ulimit -n 65536`, or LimitNOFILE= in the systemd unit";
+    if (limit.rlim_cur < LEAST_DESCRIPTORS + DESCRIPTORS_PER_WORKER * workers)
+        return err_set(err, ERR_SYSTEM, "a process may open only %llu files here, too few to begin: %s",
+                       (unsigned long long)limit.rlim_cur, ADVICE);
     if (limit.rlim_cur < FEW_DESCRIPTORS)
-        log_warn("each process may open only %llu files, and every request in flight takes two: raise it with `ulimit -n "
-                 "65536`, or LimitNOFILE= in the systemd unit",
-                 (unsigned long long)limit.rlim_cur);
+        log_warn("a process may open only %llu files here, and every request in flight takes two: %s",
+                 (unsigned long long)limit.rlim_cur, ADVICE);
+    return 0;
 }

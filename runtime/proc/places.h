@@ -17,5 +17,5 @@ int places_project(const char *dir, struct err *err);
 /* The trace folder exists, can be written, and its disk has room for each worker's first segment. */
 int places_trace(const char *dir, unsigned workers, struct err *err);
 
-/* Raises the soft limit of open files to the hard one; warns when that is little. */
-void places_descriptors(void);
+/* Raises the soft limit of open files to the hard one; warns when that is little, fails when nothing could run. */
+int places_descriptors(unsigned workers, struct err *err);

@@ -11,25 +11,9 @@
 #include "base/log.h"
 #include "proc/store.h"
 
-enum { READY_MS = 5000, USE_MS = 5000, FIRST_MS = 30 * 1000, PROBATION_MS = 30 * 1000, PROBATION_TICK_MS = 200 };
-enum { PROBATION_REQUESTS = 50 };
-
-static const double PROBATION_POINTS = 0.02;
+enum { READY_MS = 5000, USE_MS = 5000, FIRST_MS = 30 * 1000 };
 
 /* ---- the table of warm generations ---- */
-
-struct warm *reload_find(struct reload *r, unsigned id)
-{
-    for (int i = 0; i < RELOAD_WARM; i++)
-        if (r->warm[i].id == id)
-            return &r->warm[i];
-    return NULL;
-}
-
-static void touch(struct reload *r, struct warm *w)
-{
-    w->touched = ++r->touches;
-}
 
 static void forget(struct reload *r, struct warm *w)
 {
@@ -38,46 +22,25 @@ static void forget(struct reload *r, struct warm *w)
         if (s->pid && crew_order(s, ORDER_DROP, w->id, -1) == 0)
             crew_forget(s, w->id);
     }
-    close(w->memory);
     if (r->previous == w->id)
         r->previous = 0;
-    *w = (struct warm){.memory = -1};
-}
-
-static struct warm *oldest(struct reload *r)
-{
-    struct warm *found = NULL;
-    int older = 0;
-    for (int i = 0; i < RELOAD_WARM; i++) {
-        struct warm *w = &r->warm[i];
-        if (!w->id || w->id == r->live || w->id == r->changing)
-            continue;
-        older++;
-        if (!found || w->touched < found->touched)
-            found = w;
-    }
-    return older > RELOAD_OLDER ? found : NULL;
+    warm_forget(w);
 }
 
 static void prune(struct reload *r)
 {
-    for (struct warm *w; (w = oldest(r)) != NULL;)
+    for (struct warm *w; (w = warm_surplus(&r->warm, r->live, r->changing)) != NULL;)
         forget(r, w);
 }
 
 static struct warm *add(struct reload *r, const struct loader_result *result, int memory)
 {
-    struct warm *w = reload_find(r, 0);
-    *w = (struct warm){.id = ++r->newest, .files = result->files, .memory = memory, .loaded_us = clock_wall_us()};
-    memcpy(w->hash, result->hash, sizeof w->hash);
-    touch(r, w);
+    struct warm *w = warm_add(&r->warm, result, memory);
     unsigned i = w->id % HOST_HISTORY;
     memcpy(r->host->history[i].hash, w->hash, sizeof w->hash);
     atomic_store(&r->host->history[i].id, w->id);
     return w;
 }
-
-static void leave(struct reload *r, struct warm *quarantined);
 
 /* ---- the end of a change ---- */
 
@@ -103,9 +66,7 @@ static void finish(struct reload *r, const struct reload_outcome *o)
     r->done = NULL;
     timer_cancel(&r->deadline);
     tell(done, r->done_arg, o);
-    struct warm *live = r->live && r->phase == RELOAD_IDLE ? reload_find(r, r->live) : NULL;
-    if (live && live->is_quarantined)
-        leave(r, live);
+    probation_leave(&r->probation);
 }
 
 /* What the project did wrong is its author's; everything else is the server's. */
@@ -113,7 +74,7 @@ static void refuse(struct reload *r, const char *error)
 {
     struct reload_outcome o = {.status = 422};
     snprintf(o.error, sizeof o.error, "%s", error);
-    snprintf(o.message, sizeof o.message, r->live ? "refused; generation %u goes on" : "refused", r->live);
+    snprintf(o.message, sizeof o.message, "%s (refused; generation %u goes on)", error, r->live);
     atomic_fetch_add(&r->host->reloads_refused, 1);
     if (r->live)
         log_error("reload refused, generation %u goes on: %s", r->live, error);
@@ -122,7 +83,7 @@ static void refuse(struct reload *r, const char *error)
 
 static void give_up(struct reload *r, const char *why)
 {
-    struct warm *w = r->changing ? reload_find(r, r->changing) : NULL;
+    struct warm *w = warm_find(&r->warm, r->changing);
     if (w)
         forget(r, w);
     refuse(r, why);
@@ -163,21 +124,11 @@ static bool all_use(const struct reload *r, unsigned id)
     return true;
 }
 
-static void begin_probation(struct reload *r)
-{
-    r->probation.id = r->is_reload && r->previous ? r->live : 0;
-    r->probation.until_ms = clock_ms() + PROBATION_MS;
-    if (r->probation.id)
-        timer_set(&r->probation.tick, PROBATION_TICK_MS);
-    else
-        timer_cancel(&r->probation.tick);
-}
-
 static void check_used(struct reload *r)
 {
     if (!all_use(r, r->live))
         return;
-    struct warm *w = reload_find(r, r->live);
+    struct warm *w = warm_find(&r->warm, r->live);
     struct reload_outcome o = outcome_of(w, 200);
     struct err err;
     snprintf(o.message, sizeof o.message, "generation %u is live", w->id);
@@ -187,7 +138,10 @@ static void check_used(struct reload *r)
         atomic_fetch_add(&r->host->reloads_done, 1);
         log_info("generation %u is live (%.12s); before it %u", w->id, w->hash, r->replaced);
     }
-    begin_probation(r);
+    if (r->is_reload && r->previous)
+        probation_begin(&r->probation);
+    else
+        probation_end(&r->probation);
     r->changing = 0;
     prune(r);
     finish(r, &o);
@@ -204,7 +158,7 @@ static void set_live(struct reload *r, struct warm *w)
 {
     r->live = w->id;
     atomic_store(&r->host->live, w->id);
-    touch(r, w);
+    warm_touch(&r->warm, w);
     order_all(r, ORDER_USE, w);
 }
 
@@ -222,7 +176,7 @@ static void begin_using(struct reload *r, struct warm *w)
 /* A pointer swap that a worker does not make in time is made by its successor. */
 static void late_using(struct reload *r)
 {
-    struct warm *back = reload_find(r, r->replaced);
+    struct warm *back = warm_find(&r->warm, r->replaced);
     if (r->was_late && r->replaced && back) {
         set_live(r, back);
         r->previous = 0;
@@ -250,7 +204,7 @@ static bool all_hold(const struct reload *r, unsigned id)
 
 static void check_ready(struct reload *r)
 {
-    struct warm *w = reload_find(r, r->changing);
+    struct warm *w = warm_find(&r->warm, r->changing);
     if (!all_hold(r, w->id))
         return;
     if (r->then_use) {
@@ -276,14 +230,6 @@ static void on_deadline(void *arg)
 }
 
 /* ---- checking ---- */
-
-static bool is_refused(const struct reload *r, const char *hash)
-{
-    for (unsigned i = 0; i < RELOAD_REFUSED; i++)
-        if (strcmp(r->refused[i], hash) == 0)
-            return true;
-    return false;
-}
 
 static void say_warnings(struct reload *r, struct loader_result *result)
 {
@@ -311,7 +257,7 @@ static void tell_unchanged(struct reload *r, const struct warm *w)
 static void on_loaded(void *arg, struct loader_result *result, int memory)
 {
     struct reload *r = arg;
-    struct warm *live = r->live ? reload_find(r, r->live) : NULL;
+    struct warm *live = warm_find(&r->warm, r->live);
     if (!result->ok) {
         refuse(r, result->error);
         return;
@@ -322,7 +268,7 @@ static void on_loaded(void *arg, struct loader_result *result, int memory)
         tell_unchanged(r, live);
         return;
     }
-    if (is_refused(r, result->hash)) {
+    if (probation_refuses(&r->probation, result->hash)) {
         close(memory);
         refuse(r, "these very files hung workers three times and are quarantined: change them first");
         return;
@@ -342,7 +288,7 @@ static void check_project(struct reload *r, int packed_fd, bool is_gated,
         .project = r->project,
         .packed_fd = packed_fd,
         .state_dir = r->state_dir,
-        .id = r->newest + 1,
+        .id = r->warm.newest + 1,
         .is_gated = is_gated,
         .building = &r->building,
     };
@@ -388,7 +334,7 @@ void reload_begin(struct reload *r, reload_done *done, void *arg)
 {
     claim(r, done, arg);
     r->phase = RELOAD_USING;
-    r->live = r->newest;
+    r->live = r->warm.newest;
     atomic_store(&r->host->live, r->live);
     timer_set(&r->deadline, FIRST_MS);
     crew_start(r->crew);
@@ -411,7 +357,7 @@ void reload_use(struct reload *r, unsigned id, reload_done *done, void *arg)
 {
     if (is_busy(r, done, arg))
         return;
-    struct warm *w = id ? reload_find(r, id) : NULL;
+    struct warm *w = warm_find(&r->warm, id);
     if (!w) {
         refuse_at_once(done, arg, 404, "generation %u is not loaded: `wye status` lists those that are", id);
         return;
@@ -440,7 +386,7 @@ void reload_drop(struct reload *r, unsigned id, reload_done *done, void *arg)
 {
     if (is_busy(r, done, arg))
         return;
-    struct warm *w = id ? reload_find(r, id) : NULL;
+    struct warm *w = warm_find(&r->warm, id);
     if (!w) {
         refuse_at_once(done, arg, 404, "generation %u is not loaded", id);
         return;
@@ -460,11 +406,11 @@ void reload_drop(struct reload *r, unsigned id, reload_done *done, void *arg)
 /* The live one first: a successor serves before it warms the others up. */
 void reload_spawned(struct reload *r, struct crew_slot *s)
 {
-    struct warm *live = reload_find(r, r->live);
+    struct warm *live = warm_find(&r->warm, r->live);
     crew_order(s, ORDER_LOAD, live->id, live->memory);
     crew_order(s, ORDER_USE, live->id, -1);
-    for (int i = 0; i < RELOAD_WARM; i++) {
-        struct warm *w = &r->warm[i];
+    for (int i = 0; i < WARM_MOST; i++) {
+        struct warm *w = &r->warm.all[i];
         if (w->id && w != live)
             crew_order(s, ORDER_LOAD, w->id, w->memory);
     }
@@ -496,32 +442,13 @@ void reload_told(struct reload *r, struct crew_slot *s, const struct order_messa
         check_used(r);
 }
 
-/* ---- probation and quarantine ---- */
+/* ---- for probation ---- */
 
-struct tally reload_tally(const struct stats_board *board, unsigned id)
-{
-    struct tally t = {0};
-    unsigned at = id % STATS_GENERATIONS;
-    for (unsigned i = 0; i < atomic_load(&board->workers); i++) {
-        const struct stats_slot *s = &board->slots[i];
-        if (atomic_load(&s->generations[at].id) != id)
-            continue;
-        t.requests += atomic_load(&s->generations[at].requests);
-        t.script_errors += atomic_load(&s->generations[at].script_errors);
-    }
-    return t;
-}
-
-static double rate_of(struct tally t)
-{
-    return t.requests ? (double)t.script_errors / (double)t.requests : 0;
-}
-
-static bool go_back(struct reload *r, unsigned from)
+bool reload_go_back(struct reload *r, unsigned from)
 {
     struct warm *to = NULL;
-    for (int i = 0; i < RELOAD_WARM; i++) {
-        struct warm *w = &r->warm[i];
+    for (int i = 0; i < WARM_MOST; i++) {
+        struct warm *w = &r->warm.all[i];
         if (!w->id || w->id == from || w->is_quarantined || !is_on_its_way(r, w->id))
             continue;
         if (!to || w->id == r->previous || (to->id != r->previous && w->touched > to->touched))
@@ -536,71 +463,26 @@ static bool go_back(struct reload *r, unsigned from)
     return true;
 }
 
-static void on_probation(void *arg)
+void reload_take_back(struct reload *r)
 {
-    struct reload *r = arg;
-    struct tally now = reload_tally(r->board, r->probation.id);
-    double before = rate_of(reload_tally(r->board, r->previous));
-    bool is_worse = now.requests >= PROBATION_REQUESTS && rate_of(now) > before + PROBATION_POINTS;
-    if (r->probation.id != r->live || clock_ms() > r->probation.until_ms) {
-        r->probation.id = 0;
-        return;
-    }
-    timer_set(&r->probation.tick, PROBATION_TICK_MS);
-    if (!is_worse || r->phase != RELOAD_IDLE)
-        return;
-    unsigned left = r->probation.id;
-    r->probation.id = 0;
-    log_error("generation %u: %.1f %% script errors over %llu requests, %.1f %% before it: going back", left,
-              100 * rate_of(now), (unsigned long long)now.requests, 100 * before);
-    if (!go_back(r, left))
-        log_error("no earlier generation is ready: generation %u goes on", left);
-}
-
-static void leave(struct reload *r, struct warm *quarantined)
-{
-    if (!go_back(r, quarantined->id))
-        log_error("no earlier generation is ready: generation %u goes on", quarantined->id);
-}
-
-static void quarantine(struct reload *r, struct warm *w)
-{
-    w->is_quarantined = true;
-    memcpy(r->refused[r->refused_count++ % RELOAD_REFUSED], w->hash, sizeof w->hash);
-    log_error("generation %u hung workers %u times: quarantined until its files change", w->id, w->kills);
-    if (w->id != r->live)
-        return;
-    if (r->phase == RELOAD_USING && r->replaced) {
-        r->was_late = true;
+    r->was_late = true;
+    if (r->replaced)
         late_using(r);
-    } else if (r->phase == RELOAD_IDLE) {
-        leave(r, w);
-    }
-}
-
-void reload_blame(struct reload *r, unsigned id)
-{
-    struct warm *w = reload_find(r, id);
-    if (w && ++w->kills >= RELOAD_KILLS && !w->is_quarantined)
-        quarantine(r, w);
 }
 
 /* ---- life ---- */
 
 void reload_open(struct reload *r)
 {
-    for (int i = 0; i < RELOAD_WARM; i++)
-        r->warm[i].memory = -1;
+    warm_open(&r->warm);
     timer_init(&r->deadline, r->loop, on_deadline, r);
-    timer_init(&r->probation.tick, r->loop, on_probation, r);
+    probation_open(&r->probation, r);
 }
 
 void reload_close(struct reload *r)
 {
     loader_cancel(&r->loader);
     timer_clear(&r->deadline);
-    timer_clear(&r->probation.tick);
-    for (int i = 0; i < RELOAD_WARM; i++)
-        if (r->warm[i].memory >= 0)
-            close(r->warm[i].memory);
+    probation_close(&r->probation);
+    warm_close(&r->warm);
 }

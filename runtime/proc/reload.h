@@ -5,29 +5,15 @@
  *
  * All workers or none: one that fails or takes over 5 s while readying has the new generation dropped everywhere, and the live one never noticed. A worker that
  * starts meanwhile is told everything in order. Of the older generations the newest three stay warm.
- *
- * After a reload the new generation is on probation for 30 s: when its script errors exceed its predecessor's rate by 2 points over at least 50 requests, the
- * predecessor comes back. A generation in whose script the watchdog killed workers three times is quarantined: its predecessor comes back and its files are
- * refused until they change.
  */
 #pragma once
 
 #include "proc/crew.h"
 #include "proc/loader.h"
-
-enum { RELOAD_OLDER = 3, RELOAD_WARM = RELOAD_OLDER + 3, RELOAD_REFUSED = 16, RELOAD_KILLS = 3 };
+#include "proc/probation.h"
+#include "proc/warm.h"
 
 enum reload_phase { RELOAD_IDLE, RELOAD_CHECKING, RELOAD_READYING, RELOAD_USING };
-
-struct warm {
-    unsigned id; /* 0: free */
-    char hash[65];
-    int files, memory;
-    uint64_t loaded_us; /* wall */
-    uint64_t touched;   /* order of last use */
-    unsigned kills;
-    bool is_quarantined;
-};
 
 /* What became of a change, for the one who asked for it. */
 struct reload_outcome {
@@ -35,7 +21,7 @@ struct reload_outcome {
     bool is_unchanged;
     unsigned generation; /* concerned; 0: none */
     char hash[65];
-    char message[300];
+    char message[1100];
     char error[1000]; /* of the project: "routes/route.lua:3: message" */
 };
 
@@ -58,20 +44,12 @@ struct reload {
     struct loader loader;
     struct timer deadline;
 
-    unsigned live, previous, newest;
-    uint64_t touches;
-    struct warm warm[RELOAD_WARM];
-    char refused[RELOAD_REFUSED][65];
-    unsigned refused_count;
+    unsigned live, previous;
+    struct warm_table warm;
+    struct probation probation;
     char warnings[2000]; /* said last */
     char token[256];     /* of the admin API, as the newest configuration has it */
     bool has_token;
-
-    struct {
-        unsigned id; /* 0: nobody is on probation */
-        uint64_t until_ms;
-        struct timer tick;
-    } probation;
 };
 
 void reload_open(struct reload *r); /* loop to building are set */
@@ -93,13 +71,8 @@ void reload_drop(struct reload *r, unsigned id, reload_done *done, void *arg);
 void reload_spawned(struct reload *r, struct crew_slot *s);
 void reload_told(struct reload *r, struct crew_slot *s, const struct order_message *m);
 
-/* From the watchdog. */
-void reload_blame(struct reload *r, unsigned id);
+/* From probation. Back to the predecessor of `from`, or the newest other that is good; false when there is none. */
+bool reload_go_back(struct reload *r, unsigned from);
 
-struct warm *reload_find(struct reload *r, unsigned id);
-
-/* Requests and script errors of a generation over all workers. */
-struct tally {
-    uint64_t requests, script_errors;
-};
-struct tally reload_tally(const struct stats_board *board, unsigned id);
+/* While using: what comes turned out to be bad. */
+void reload_take_back(struct reload *r);

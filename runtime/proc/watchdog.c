@@ -42,15 +42,12 @@ static bool is_stuck(struct crew_slot *s, uint64_t now)
         return false;
     if (cpu_ns(s->pid) - s->cpu_ns_at_beat >= STUCK_CPU_NS)
         return true;
-    if (age < ASLEEP_MS)
-        return false;
-    char state = state_of(s->pid);
-    if (state != 'T' && state != 't')
-        return state == 'S' || state == 'D';
-    if (!s->is_stopped_told)
-        log_warn("worker %u is stopped by a signal or a debugger: its connections wait", s->index + 1);
-    s->is_stopped_told = true;
-    return false;
+    switch (state_of(s->pid)) {
+    case 'T': return true;
+    case 'S':
+    case 'D': return age >= ASLEEP_MS;
+    default: return false;
+    }
 }
 
 static void condemn(struct watchdog *w, struct crew_slot *s, uint64_t now)
@@ -70,7 +67,6 @@ static void look(struct watchdog *w, struct crew_slot *s, uint64_t now)
     if (beat > s->beat_ms) {
         s->beat_ms = beat;
         s->cpu_ns_at_beat = cpu_ns(s->pid);
-        s->is_stopped_told = false;
     } else if (is_stuck(s, now)) {
         condemn(w, s, now);
     }

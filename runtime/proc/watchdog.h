@@ -1,8 +1,8 @@
 /*
  * watchdog: ends a worker whose loop no longer turns, and says which generation's script held it.
  *
- * A worker is stuck when its heartbeat is over a second old while it burnt half a second of CPU since: on a machine
- * that is merely slow, or woke from sleep, the second passes without the CPU. One that sleeps in the kernel has ten seconds; one that a person stopped (SIGSTOP, a debugger) is let be.
+ * A worker is stuck when its heartbeat is over a second old while it burnt half a second of CPU since, or was stopped by a signal: on a machine that is merely
+ * slow, or woke from sleep, the second passes without the CPU. One that sleeps in the kernel has ten seconds; one in a debugger is let be.
  */
 #pragma once
 
