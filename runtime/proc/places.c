@@ -47,7 +47,7 @@ int places_project(const char *dir, struct err *err)
     char path[PATH_MAX];
     struct stat st;
     if (stat(dir, &st) < 0)
-        return err_set(err, ERR_SYSTEM, "cannot read the project %s: %s (`wye init %s` makes one)", dir,
+        return err_set(err, ERR_SYSTEM, "cannot read the project %s: %s (a project is a folder with a wye.lua; `wye init %s` makes one)", dir,
                        strerror(errno), dir);
     if (!S_ISDIR(st.st_mode))
         return err_set(err, ERR_SYSTEM, "%s is no folder: give the project's folder, which holds wye.lua", dir);
