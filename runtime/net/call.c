@@ -193,7 +193,7 @@ void call_arm(struct call *c)
     uint64_t now = loop_now(c->up->loop), at = UINT64_MAX;
     sooner(&at, c->started, c->deadlines.total);
     if (c->phase == CALL_QUEUED || c->phase == CALL_OPENING)
-        sooner(&at, c->started, c->deadlines.connect);
+        sooner(&at, c->sought, c->deadlines.connect);
     if (c->phase != CALL_BODY)
         sooner(&at, c->started, c->deadlines.head);
     else if (!c->is_paused)
@@ -209,8 +209,9 @@ static void on_deadline(void *arg)
     struct call *c = arg;
     struct err err;
     const char *name = c->to->name;
-    unsigned waited = (unsigned)(loop_now(c->up->loop) - c->started);
-    if (c->deadlines.total > 0 && waited >= c->deadlines.total)
+    uint64_t now = loop_now(c->up->loop);
+    unsigned waited = (unsigned)(now - c->sought);
+    if (c->deadlines.total > 0 && now - c->started >= c->deadlines.total)
         err_set(&err, ERR_TIMEOUT, "%s: not done within %u ms (total deadline)", name,
                 c->deadlines.total);
     else if (c->phase == CALL_QUEUED)
@@ -290,6 +291,7 @@ static void lost(struct call *c, bool is_clean)
     }
     if (!c->has_bytes && c->conn->is_reused && !c->is_retried) {
         c->is_retried = true;
+        c->sought = loop_now(c->up->loop);
         pool_reopen(c->conn);
         return;
     }

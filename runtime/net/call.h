@@ -23,6 +23,7 @@ struct call {
     enum call_phase phase;
     struct call_deadlines deadlines;
     uint64_t started;
+    uint64_t sought; /* since when a connection is sought: the start, or a dead one's end */
     struct timer timer;
     struct post post; /* refuses a request that never left */
     struct buf out;   /* head text, kept for the second try */

@@ -28,7 +28,7 @@ static struct call *start(struct transport *t, struct endpoint *to,
     c->events = events;
     c->ctx = ctx;
     c->deadlines = request->deadlines;
-    c->started = loop_now(up->loop);
+    c->started = c->sought = loop_now(up->loop);
     c->phase = CALL_OPENING;
     if (c->pool->bad.kind == ERR_NONE && call_prepare(c, request) == 0)
         pool_admit(c->pool, c);

@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 /* ---- dead connections ---- */
 
 static void test_no_reply_at_all(void **state)
@@ -77,6 +79,30 @@ static void test_end_seen_while_sending(void **state)
     expect_reply(200, "hi");
     assert_int_equal(upstream_counts(up).reused, 1);
     assert_int_equal(peer.accepted, 2);
+}
+
+static bool is_past(void *arg)
+{
+    return clock_ms() >= *(uint64_t *)arg;
+}
+
+/* The second try has the whole connect deadline, however long the first one had waited. */
+static void test_second_try_has_its_own_connect_deadline(void **state)
+{
+    (void)state;
+    SCRIPT({.say = OK_HI}, {.say = NULL}, {.say = OK_HI});
+    acme_ask();
+    struct call_request r = GET;
+    r.deadlines = (struct call_deadlines){.connect = 500, .head = 30000};
+    uint64_t late = clock_ms() + 600;
+    unsigned two = 2;
+    probe_start(&probe, &to, &r);
+    assert_true(stage_await(is_asked, &two));
+    assert_true(stage_await(is_past, &late));
+    peer_hang_up(&peer);
+    assert_true(stage_await(probe_is_done, &probe));
+    expect_reply(200, "hi");
+    assert_int_equal(peer.requests, 3);
 }
 
 static void test_no_second_try_after_a_byte(void **state)
@@ -348,6 +374,7 @@ int main(void)
         TEST(test_too_few_descriptors),
         TEST(test_dead_reused_connection_is_tried_once_more),
         TEST(test_end_seen_while_sending),
+        TEST(test_second_try_has_its_own_connect_deadline),
         TEST(test_no_second_try_after_a_byte),
         TEST(test_deadlines),
         TEST(test_connect_deadline),

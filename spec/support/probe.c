@@ -41,7 +41,7 @@ bool stage_await(bool (*is_done)(void *arg), void *arg)
     stage.is_done = is_done;
     stage.arg = arg;
     stage.is_late = false;
-    timer_set(&stage.watchdog, 10000);
+    timer_set(&stage.watchdog, 60000);
     timer_set(&stage.pulse, 5);
     if (!is_done(arg))
         loop_run(stage.loop);

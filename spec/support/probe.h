@@ -1,7 +1,7 @@
 /*
  * probe: an owner of calls that writes down what it was told, and a way to wait for conditions on the loop.
  *
- * AWAIT runs the loop until the condition holds and fails the test after ten seconds. The condition is looked at after every
+ * AWAIT runs the loop until the condition holds and fails the test after a minute. The condition is looked at after every
  * event of a probe or a peer, and every 5 ms for what neither of them sees.
  */
 #pragma once
@@ -38,7 +38,7 @@ void stage_open(void);
 void stage_close(void);
 void stage_look(void *unused);
 
-/* Runs the loop until `is_done`; false when that took ten seconds. */
+/* Runs the loop until `is_done`; false when that took a minute. */
 bool stage_await(bool (*is_done)(void *arg), void *arg);
 
 void probe_open(struct probe *p, struct transport *t);
