@@ -196,7 +196,6 @@ static void replace(struct crew_slot *s, int status)
         retry_later(s, wait);
     else
         spawn(s);
-    s->crew->events->lost(s->crew->ctx, s);
 }
 
 static void close_slot(struct crew_slot *s)

@@ -37,8 +37,7 @@ struct crew_slot {
 struct crew_events {
     void (*spawned)(void *ctx, struct crew_slot *s);
     void (*told)(void *ctx, struct crew_slot *s, const struct order_message *m);
-    void (*lost)(void *ctx, struct crew_slot *s); /* it ended and was not asked to */
-    void (*empty)(void *ctx);                     /* draining, and the last one ended */
+    void (*empty)(void *ctx); /* draining, and the last one ended */
 };
 
 struct crew {
