@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "net/timer.h"
 
 struct loop_signal {
     struct list link;
@@ -18,6 +19,7 @@ struct loop {
     struct event_base *base;
     struct list posts;
     struct list signals;
+    struct timer_heap timers;
     uint64_t now; /* 0: not read in this round */
     bool stopped;
 };
@@ -39,6 +41,7 @@ struct loop *loop_new(void)
     }
     list_init(&loop->posts);
     list_init(&loop->signals);
+    timer_heap_open(&loop->timers, loop);
     return loop;
 }
 
@@ -53,6 +56,7 @@ void loop_free(struct loop *loop)
     }
     LIST_EACH(it, &loop->posts)
         list_remove(it);
+    timer_heap_close(&loop->timers);
     event_base_free(loop->base);
     free(loop);
 }
@@ -72,17 +76,22 @@ static void run_posts(struct loop *loop)
     }
 }
 
+/* Nothing is posted, timed, or watched but the timers' own descriptor: nothing could ever happen. */
+static bool is_idle(const struct loop *loop)
+{
+    return list_is_empty(&loop->posts) && loop->timers.count == 0 &&
+           event_base_get_num_events(loop->base, EVENT_BASE_COUNT_ADDED) <= 1;
+}
+
 void loop_run(struct loop *loop)
 {
     loop->stopped = false;
-    while (!loop->stopped) {
+    while (!loop->stopped && !is_idle(loop)) {
         loop->now = 0;
         int flags = EVLOOP_ONCE;
         if (!list_is_empty(&loop->posts))
             flags |= EVLOOP_NONBLOCK;
-        /* 1 says that nothing is registered: nothing could ever happen again. */
-        if (event_base_loop(loop->base, flags) == 1 && list_is_empty(&loop->posts))
-            break;
+        event_base_loop(loop->base, flags);
         run_posts(loop);
     }
 }
@@ -91,6 +100,11 @@ void loop_stop(struct loop *loop)
 {
     loop->stopped = true;
     event_base_loopbreak(loop->base);
+}
+
+struct timer_heap *loop_timers(struct loop *loop)
+{
+    return &loop->timers;
 }
 
 uint64_t loop_now(const struct loop *loop)
@@ -119,60 +133,6 @@ void post_cancel(struct post *post)
 {
     if (post->link.next)
         list_remove(&post->link);
-}
-
-/* ---- timers ---- */
-
-static void timer_arm(struct timer *t, uint64_t ms)
-{
-    struct timeval tv = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
-    event_add(t->event, &tv);
-    t->armed = t->deadline;
-}
-
-/* The event fires at the earliest deadline that was ever set; a later one is armed only then. */
-static void on_timer(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd, (void)what;
-    struct timer *t = arg;
-    t->armed = 0;
-    if (!t->deadline)
-        return;
-    uint64_t now = loop_now(t->loop);
-    if (now < t->deadline) {
-        timer_arm(t, t->deadline - now);
-        return;
-    }
-    t->deadline = 0;
-    t->fire(t->arg);
-}
-
-void timer_init(struct timer *t, struct loop *loop, void (*fire)(void *arg), void *arg)
-{
-    *t = (struct timer){.loop = loop, .fire = fire, .arg = arg};
-}
-
-void timer_set(struct timer *t, uint64_t ms_from_now)
-{
-    t->deadline = loop_now(t->loop) + ms_from_now;
-    if (t->armed && t->armed <= t->deadline)
-        return;
-    if (!t->event && !(t->event = evtimer_new(t->loop->base, on_timer, t)))
-        abort();
-    timer_arm(t, ms_from_now);
-}
-
-void timer_cancel(struct timer *t)
-{
-    t->deadline = 0;
-}
-
-void timer_clear(struct timer *t)
-{
-    if (t->event)
-        event_free(t->event);
-    t->event = NULL;
-    t->deadline = t->armed = 0;
 }
 
 /* ---- descriptors ---- */

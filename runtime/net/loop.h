@@ -42,9 +42,9 @@ void post_cancel(struct post *post); /* harmless when idle */
 /* One deadline, embedded in its owner. timer_init once, timer_clear before the memory goes. */
 struct timer {
     struct loop *loop;
-    void *event;       /* struct event *, made at first use */
-    uint64_t deadline; /* loop_now units; 0 = not set */
-    uint64_t armed;    /* when the event will really fire; 0 = not armed */
+    unsigned place;    /* in the loop's heap; 0: in none */
+    uint64_t deadline; /* loop_now units; 0: not set */
+    uint64_t armed;    /* when the loop looks at it next; 0: never */
     void (*fire)(void *arg);
     void *arg;
 };
