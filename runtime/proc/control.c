@@ -25,6 +25,14 @@ static void quote(struct buf *out, const char *before, const char *text)
     json_quote(out, str_of(text ? text : ""));
 }
 
+/* Whole, because who asks may stand in another folder. */
+static void quote_folder(struct buf *out, const char *before, const char *path)
+{
+    char *whole = path ? realpath(path, NULL) : NULL;
+    quote(out, before, whole ? whole : path);
+    free(whole);
+}
+
 /* ---- answers ---- */
 
 static void answer(struct control *c, uint64_t ticket, int status, const struct buf *json)
@@ -148,8 +156,8 @@ static void write_status(struct buf *out, const struct control *c)
     quote(out, ",\"listen\":", c->listen);
     quote(out, ",\"admin\":", c->admin);
     quote(out, ",\"project\":", c->options->project);
-    quote(out, ",\"trace_dir\":", c->options->trace_dir);
-    quote(out, ",\"state_dir\":", c->options->state_dir);
+    quote_folder(out, ",\"trace_dir\":", c->options->trace_dir);
+    quote_folder(out, ",\"state_dir\":", c->options->state_dir);
     buf_printf(out, ",\"generation\":%u,\"ready\":%s,\"workers\":[", r->live, is_ready(r->crew) ? "true" : "false");
     write_workers(out, c);
     buf_puts(out, "],\"generations\":[");

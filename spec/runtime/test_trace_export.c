@@ -218,6 +218,24 @@ static void test_names_are_unique(void **state)
                 fail_msg("%s is there twice", field_shows[i].name);
 }
 
+static void test_the_reference_is_up_to_date(void **state)
+{
+    (void)state;
+    struct buf page = BUF(1 << 20), table = BUF(1 << 20);
+    FILE *f = fopen("runtime/trace/README.md", "r");
+    if (f == NULL)
+        skip(); /* not run from the project's folder */
+    size_t got;
+    while ((got = fread(buf_room(&page, 4096), 1, 4096, f)) > 0)
+        buf_grow(&page, got);
+    fclose(f);
+    fields_print(&table);
+    if (!strstr(page.p, table.p))
+        fail_msg("runtime/trace/README.md does not hold what `wye trace --fields` prints");
+    buf_clear(&page);
+    buf_clear(&table);
+}
+
 static void test_cut_values(void **state)
 {
     size_t len = (size_t)EVENT_MAX_JSON + 3;
@@ -251,6 +269,7 @@ int main(void)
         IN_FOLDER(test_notes),
         IN_FOLDER(test_cut_values),
         cmocka_unit_test(test_names_are_unique),
+        cmocka_unit_test(test_the_reference_is_up_to_date),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
