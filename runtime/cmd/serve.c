@@ -9,6 +9,7 @@
 #include "base/stats.h"
 #include "cmd/command.h"
 #include "proc/master.h"
+#include "sim/sim.h"
 
 static char *under(const char *project, const char *name)
 {
@@ -22,6 +23,16 @@ static unsigned cores(void)
 {
     long n = sysconf(_SC_NPROCESSORS_ONLN);
     return n < 1 ? 1 : n > STATS_MAX_WORKERS ? STATS_MAX_WORKERS : (unsigned)n;
+}
+
+/* --demo's simulator, in a process of its own. */
+static int run_sim(int listen_fd)
+{
+    struct err err;
+    if (sim_serve(listen_fd, &(struct sim_options){0}, &err) == 0)
+        return EXIT_OK;
+    log_error("%s", err.message);
+    return EXIT_REFUSED;
 }
 
 int cmd_serve(struct options *o)
@@ -44,6 +55,7 @@ int cmd_serve(struct options *o)
         .is_watching = o->watch,
         .is_demo = o->demo,
         .prints_json = o->json,
+        .run_sim = run_sim,
     };
     int status = EXIT_USAGE;
     if (options.workers > STATS_MAX_WORKERS)

@@ -219,15 +219,18 @@ static void on_stop(void *arg)
     loop_stop(arg);
 }
 
-static void serve(struct sim *sim, int fd)
+/* As a child of `wye serve` it outlives the signals: the workers drain what they have asked it. */
+static void serve(struct sim *sim, int fd, bool is_child)
 {
     static const struct server_app app = {NULL, on_request, on_gone, on_drained};
     struct server_limits limits = SERVER_LIMITS;
     limits.connections = 100000;
     sim->loop = loop_new();
     sim->server = server_new(sim->loop, fd, &limits, &app, sim);
-    loop_on_signal(sim->loop, SIGTERM, on_stop, sim->loop);
-    loop_on_signal(sim->loop, SIGINT, on_stop, sim->loop);
+    if (!is_child) {
+        loop_on_signal(sim->loop, SIGTERM, on_stop, sim->loop);
+        loop_on_signal(sim->loop, SIGINT, on_stop, sim->loop);
+    }
     loop_run(sim->loop);
     server_free(sim->server);
     loop_free(sim->loop);
@@ -251,7 +254,7 @@ int sim_serve(int fd, const struct sim_options *options, struct err *err)
     struct sim sim = {0};
     int result = load(&sim, options, err);
     if (result == 0)
-        serve(&sim, fd);
+        serve(&sim, fd, true);
     else
         close(fd);
     clear(&sim);
@@ -270,7 +273,7 @@ int sim_run(const struct sim_options *options, struct err *err)
         listen_name(fd, name, sizeof name);
         printf("wye sim: ready %s%s\n", strncmp(name, "unix:", 5) ? "http://" : "", name);
         fflush(stdout);
-        serve(&sim, fd);
+        serve(&sim, fd, false);
         result = 0;
     }
     clear(&sim);

@@ -2,7 +2,7 @@
  * sim: a simulated provider over real HTTP. The demo, the test double and the benchmark's upstream.
  *
  * It plays every model that it is asked for, deterministically by its seed, and fails on request (README.md lists the
- * kinds). One thread; returns on SIGTERM or SIGINT.
+ * kinds). One thread.
  */
 #pragma once
 
@@ -13,8 +13,11 @@ struct sim_options {
     const char *script; /* NULL: the built-in models, no faults */
 };
 
-/* Listens, prints the ready line on standard output, serves until told to stop. -1 (err) when it cannot begin. */
+/* Listens, prints the ready line on standard output, serves until SIGTERM or SIGINT. -1 (err) when it cannot begin. */
 int sim_run(const struct sim_options *options, struct err *err);
 
-/* The same on a listening descriptor that is open already, without a ready line: for a child that `serve --demo` forks. */
+/*
+ * The same on a listening descriptor that is open already, without a ready line and until it is killed: for the child that
+ * `serve --demo` forks, which must outlive the signals while workers drain.
+ */
 int sim_serve(int fd, const struct sim_options *options, struct err *err);
