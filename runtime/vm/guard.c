@@ -27,7 +27,8 @@ static _Thread_local struct {
     struct vm *volatile active;
     volatile bool is_over;
     volatile bool is_busy; /* the thread itself is inside lua_sethook: the handler keeps out */
-    volatile uint64_t first_us, last_us; /* CPU clock at the slice's first and newest tick; 0: none yet */
+    volatile uint64_t first_us,
+        last_us; /* CPU clock at the slice's first and newest tick; 0: none yet */
     uint64_t budget_us;
     uint64_t began_ns;
     char place[96];

@@ -284,7 +284,8 @@ static bool see(struct writer *w, enum token t)
 int lines_instrument(struct str source, int file_index, struct buf *out)
 {
     size_t before = out->len;
-    struct writer w = {.out = out, .copied = source.p, .last_end = source.p, .file_index = file_index};
+    struct writer w = {
+        .out = out, .copied = source.p, .last_end = source.p, .file_index = file_index};
     w.lex = (struct lexer){.at = source.p, .end = source.p + source.len, .next_line = 1};
     if (source.len > 0 && *source.p == '#') /* the compiler skips such a first line too */
         while (w.lex.at < w.lex.end && !is_line_end(*w.lex.at))

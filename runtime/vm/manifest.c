@@ -363,8 +363,7 @@ static int pack_str(struct buf *out, const char *p, size_t len)
 
 int manifest_pack(const struct manifest *m, struct buf *out)
 {
-    if (buf_append(out, MAGIC, sizeof MAGIC) < 0 ||
-        pack_str(out, m->label, strlen(m->label)) < 0 ||
+    if (buf_append(out, MAGIC, sizeof MAGIC) < 0 || pack_str(out, m->label, strlen(m->label)) < 0 ||
         pack_number(out, (uint64_t)m->found.count) < 0 ||
         pack_number(out, (uint64_t)m->missing.count) < 0)
         return -1;

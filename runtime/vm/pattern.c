@@ -20,18 +20,30 @@ static void add(struct pattern_set *set, unsigned char c)
 static bool is_in_class(int letter, int c)
 {
     switch (letter) {
-    case 'a': return isalpha(c);
-    case 'c': return iscntrl(c);
-    case 'd': return isdigit(c);
-    case 'g': return isgraph(c);
-    case 'l': return islower(c);
-    case 'p': return ispunct(c);
-    case 's': return isspace(c);
-    case 'u': return isupper(c);
-    case 'w': return isalnum(c);
-    case 'x': return isxdigit(c);
-    case 'z': return c == 0;
-    default: return false;
+    case 'a':
+        return isalpha(c);
+    case 'c':
+        return iscntrl(c);
+    case 'd':
+        return isdigit(c);
+    case 'g':
+        return isgraph(c);
+    case 'l':
+        return islower(c);
+    case 'p':
+        return ispunct(c);
+    case 's':
+        return isspace(c);
+    case 'u':
+        return isupper(c);
+    case 'w':
+        return isalnum(c);
+    case 'x':
+        return isxdigit(c);
+    case 'z':
+        return c == 0;
+    default:
+        return false;
     }
 }
 
@@ -452,8 +464,11 @@ static enum pattern_result try(struct matcher *x, const char *s)
 
 static struct matcher matcher(const struct pattern *p, struct pattern_match *m)
 {
-    return (struct matcher){.p = p, .m = m, .begin = m->subject.p,
-                            .end = m->subject.p + m->subject.len, .next_look = m->budget};
+    return (struct matcher){.p = p,
+                            .m = m,
+                            .begin = m->subject.p,
+                            .end = m->subject.p + m->subject.len,
+                            .next_look = m->budget};
 }
 
 enum pattern_result pattern_at(const struct pattern *p, struct pattern_match *m, size_t from)

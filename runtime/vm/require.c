@@ -61,7 +61,10 @@ int require_call(lua_State *L)
     const char *name = luaL_checkstring(L, 1);
     char path[LONGEST_NAME + 8];
     if (vm->running || vm->loading == NULL)
-        return luaL_error(L, "require works only while a file is loaded: move require \"%s\" to the top of the file", name);
+        return luaL_error(
+            L,
+            "require works only while a file is loaded: move require \"%s\" to the top of the file",
+            name);
     path_of(L, name, path);
     lua_rawgeti(L, LUA_REGISTRYINDEX, vm->modules);
     lua_getfield(L, -1, path);

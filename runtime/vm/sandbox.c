@@ -17,9 +17,9 @@
 enum { LONGEST_LINE = 1024, MOST_NAMES = 256 };
 
 static const char *const BASE[] = {
-    "_VERSION", "assert",   "error",        "getmetatable", "ipairs", "next",     "pairs", "pcall",
-    "rawequal", "rawget",   "select",       "setmetatable", "tonumber", "tostring", "type",
-    "unpack",   NULL};
+    "_VERSION", "assert",   "error",    "getmetatable", "ipairs", "next",
+    "pairs",    "pcall",    "rawequal", "rawget",       "select", "setmetatable",
+    "tonumber", "tostring", "type",     "unpack",       NULL};
 
 static const char *const ABSENT[][2] = {
     {"os", "for the time use wye.now"},
@@ -88,7 +88,8 @@ static int math_field(lua_State *L)
 {
     const char *key = lua_tostring(L, 2);
     if (key && (strcmp(key, "random") == 0 || strcmp(key, "randomseed") == 0))
-        return luaL_error(L, "math.%s does not exist here: use wye.random, which replay repeats", key);
+        return luaL_error(L, "math.%s does not exist here: use wye.random, which replay repeats",
+                          key);
     return 0;
 }
 

@@ -64,9 +64,8 @@ static void *allocate(void *ud, void *p, size_t old, size_t size)
 size_t vm_soft_line(const struct vm *vm)
 {
     size_t usual = vm->limits.memory / 4 * 3;
-    size_t half = vm->used < vm->limits.memory
-                      ? vm->used + (vm->limits.memory - vm->used) / 2
-                      : SIZE_MAX;
+    size_t half =
+        vm->used < vm->limits.memory ? vm->used + (vm->limits.memory - vm->used) / 2 : SIZE_MAX;
     return half > usual ? half : usual;
 }
 
@@ -214,7 +213,8 @@ void vm_load(lua_State *L, const char *path)
     if (status == 0)
         lua_replace(L, -2);
     else if (status > 0)
-        lua_pop(L, 1); /* too many registers with the call around: as it was, the place is unknown */
+        lua_pop(L,
+                1); /* too many registers with the call around: as it was, the place is unknown */
     lua_rawgeti(L, LUA_REGISTRYINDEX, vm->env);
     lua_setfenv(L, -2);
     lua_remove(L, -2);
@@ -250,7 +250,8 @@ struct vm *vm_new(const struct vm_limits *limits, struct manifest *files, struct
     vm->limits = *limits;
     vm->files = files;
     vm->soft = SIZE_MAX;
-    lua_State *L = lua_newstate(allocate, vm); /* never refused: LuaJIT does not clean up after a half made state */
+    lua_State *L = lua_newstate(
+        allocate, vm); /* never refused: LuaJIT does not clean up after a half made state */
     if (L == NULL) {
         log_error("out of memory while making a script's state");
         abort();
@@ -300,7 +301,7 @@ void vm_collect(struct vm *vm)
 int vm_call(struct vm *vm, int nargs, int nresults, struct err *err)
 {
     lua_State *L = vm->L;
-    struct err ignored;
+    struct err ignored = {0};
     vm->err = err ? err : &ignored;
     vm->err->message[0] = '\0';
     int at = lua_gettop(L) - nargs;

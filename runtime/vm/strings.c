@@ -22,20 +22,20 @@ static void compile(lua_State *L, struct pattern *p, struct str source, bool anc
         luaL_error(L, "%s", why);
 }
 
-static struct pattern_match match_of(struct str subject)
+/* The captures stay unset until a match writes them. */
+static void begin(struct pattern_match *m, struct str subject)
 {
-    struct pattern_match m;
-    m.subject = subject;
-    m.budget = PATTERN_STEPS;
-    m.is_over = guard_is_over;
-    return m;
+    m->subject = subject;
+    m->budget = PATTERN_STEPS;
+    m->is_over = guard_is_over;
 }
 
 /* Whether it was found; raises when the steps are spent. */
 static bool check_result(lua_State *L, enum pattern_result result)
 {
     if (result == PATTERN_OVER)
-        luaL_error(L, "the pattern takes too many steps on this text: make it simpler or anchor it");
+        luaL_error(L,
+                   "the pattern takes too many steps on this text: make it simpler or anchor it");
     return result == PATTERN_FOUND;
 }
 
@@ -84,9 +84,8 @@ static bool is_plain(struct str pattern)
 
 static int find_plain(lua_State *L, struct str s, struct str wanted, size_t from)
 {
-    const char *at = wanted.len == 0
-                         ? s.p + from
-                         : memmem(s.p + from, s.len - from, wanted.p, wanted.len);
+    const char *at =
+        wanted.len == 0 ? s.p + from : memmem(s.p + from, s.len - from, wanted.p, wanted.len);
     if (at == NULL) {
         lua_pushnil(L);
         return 1;
@@ -104,7 +103,8 @@ static int find(lua_State *L)
         return find_plain(L, s, source, from);
     struct pattern p;
     compile(L, &p, source, true);
-    struct pattern_match m = match_of(s);
+    struct pattern_match m;
+    begin(&m, s);
     if (!check_result(L, pattern_find(&p, &m, from))) {
         lua_pushnil(L);
         return 1;
@@ -120,7 +120,8 @@ static int match(lua_State *L)
     size_t from = check_from(L, 3, s.len);
     struct pattern p;
     compile(L, &p, source, true);
-    struct pattern_match m = match_of(s);
+    struct pattern_match m;
+    begin(&m, s);
     if (check_result(L, pattern_find(&p, &m, from)))
         return push_captures(L, &p, &m);
     lua_pushnil(L);
@@ -134,7 +135,8 @@ static int gmatch_next(lua_State *L)
     size_t from = (size_t)lua_tointeger(L, lua_upvalueindex(3));
     struct pattern p;
     compile(L, &p, source, false);
-    struct pattern_match m = match_of(s);
+    struct pattern_match m;
+    begin(&m, s);
     if (from > s.len || !check_result(L, pattern_find(&p, &m, from)))
         return 0;
     lua_pushinteger(L, (lua_Integer)(m.end > m.start ? m.end : m.end + 1));
@@ -236,12 +238,14 @@ static int gsub(lua_State *L)
     struct gsub g;
     struct str s = check_str(L, 1), source = check_str(L, 2);
     int type = lua_type(L, 3);
-    luaL_argcheck(L, type == LUA_TSTRING || type == LUA_TNUMBER || type == LUA_TFUNCTION ||
-                      type == LUA_TTABLE, 3, "string/function/table expected");
+    luaL_argcheck(L,
+                  type == LUA_TSTRING || type == LUA_TNUMBER || type == LUA_TFUNCTION ||
+                      type == LUA_TTABLE,
+                  3, "string/function/table expected");
     lua_Integer most = luaL_optinteger(L, 4, (lua_Integer)s.len + 1);
     lua_settop(L, 3);
     compile(L, &g.p, source, true);
-    g.m = match_of(s);
+    begin(&g.m, s);
     luaL_buffinit(L, &g.out);
     lua_Integer count = replace(L, &g, most);
     luaL_pushresult(&g.out);

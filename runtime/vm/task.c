@@ -128,9 +128,13 @@ void task_start(struct task *t, struct vm *vm, const struct task_host *host, int
                 int (*push)(lua_State *L, void *arg), void *arg,
                 void (*done)(void *ctx, struct task_result *result), void *ctx)
 {
-    *t = (struct task){.vm = vm, .host = host, 
-                       .owner = t->owner, .post_state = t->post_state, .ref = LUA_NOREF,
-                       .done = done, .ctx = ctx};
+    *t = (struct task){.vm = vm,
+                       .host = host,
+                       .owner = t->owner,
+                       .post_state = t->post_state,
+                       .ref = LUA_NOREF,
+                       .done = done,
+                       .ctx = ctx};
     struct beginning b = {t, ref, push, arg, 0};
     struct task_result result = {.outcome = TASK_RAISED};
     if (vm_protect(vm, begin, &b, &result.err) < 0)
@@ -163,7 +167,8 @@ static int done_count(struct op **ops, int count)
 
 static void post_if_ready(struct task *t)
 {
-    if (t->wake == 0 || t->is_posted || t->vm->resuming == t || done_count(t->ops, t->op_count) < t->wake)
+    if (t->wake == 0 || t->is_posted || t->vm->resuming == t ||
+        done_count(t->ops, t->op_count) < t->wake)
         return;
     t->is_posted = true;
     t->host->post(t->host->arg, t);

@@ -27,7 +27,7 @@ fuzz-build:
 	@$(MAKE) --no-print-directory $(FUZZ_NAMES:%=build-fuzz/fuzz_%)
 
 build-fuzz/fuzz_%: spec/fuzz/fuzz_%.c build-fuzz/libwye.a
-	$(FUZZ_CC) $(CPPFLAGS) -Wall -Wextra -Werror $(FUZZ_FLAGS) -fsanitize=fuzzer,$(FUZZ_SAN) -o $@ $< \
+	$(FUZZ_CC) $(CPPFLAGS) $(shell pkg-config --cflags $(PKGS)) -Wall -Wextra -Werror $(FUZZ_FLAGS) -fsanitize=fuzzer,$(FUZZ_SAN) -o $@ $< \
 		build-fuzz/libwye.a $(LIBS)
 
 fuzz-seeds:

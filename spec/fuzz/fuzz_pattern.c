@@ -13,7 +13,7 @@
 
 #include "vm/pattern.h"
 
-enum { STEPS = 200000, LONGEST = 96 };
+enum { STEPS = 20000, LONGEST = 96 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
