@@ -119,7 +119,9 @@ void client_refuse(struct client *c, int status, const char *why)
     struct exchange *x = c->x;
     char body[256];
     int len = snprintf(body, sizeof body,
-                       "{\"error\":{\"message\":\"%s\",\"type\":\"invalid_request_error\",\"param\":null,\"code\":null}}", why);
+                       "{\"error\":{\"message\":\"%s\",\"type\":\"invalid_request_error\","
+                       "\"param\":null,\"code\":null}}",
+                       why);
     x->keep_alive = false;
     x->linger = true;
     x->state = EXCHANGE_OPEN;
@@ -186,7 +188,8 @@ static void deliver(struct client *c)
 }
 
 /* Copies the head just parsed (views and bytes) into the exchange, with `body` bytes behind it. False at the arena's ceiling. */
-static bool keep_head(struct exchange *x, const struct http_head *head, const char *p, size_t head_len, size_t body)
+static bool keep_head(struct exchange *x, const struct http_head *head, const char *p,
+                      size_t head_len, size_t body)
 {
     size_t size = offsetof(struct http_head, fields) + (size_t)head->count * sizeof head->fields[0];
     struct http_head *kept = arena_alloc(&x->arena, size);
@@ -278,7 +281,8 @@ static size_t take_head(struct client *c, struct str bytes, size_t head_len)
         return bytes.len;
     }
     struct str rest = str_n(bytes.p + head_len, bytes.len - head_len);
-    bool has_body = head->framing == HTTP_CHUNKED || (head->framing == HTTP_LENGTH && head->length > 0);
+    bool has_body =
+        head->framing == HTTP_CHUNKED || (head->framing == HTTP_LENGTH && head->length > 0);
     bool is_whole = !has_body || (head->framing == HTTP_LENGTH && rest.len >= head->length);
     size_t body = has_body && is_whole ? head->length : 0;
     if (!keep_head(x, head, bytes.p, head_len, body)) {

@@ -21,7 +21,7 @@
 
 enum {
     CLIENT_SCRATCH = 64 * 1024,
-    CLIENT_AHEAD = HTTP_MAX_HEAD, /* pipelined bytes kept while a request is served; above it reading stops */
+    CLIENT_AHEAD = HTTP_MAX_HEAD, /* pipelined bytes kept while a request is served */
     CLIENT_LINGER_MS = 1000,
     CLIENT_LINGER_BYTES = 256 * 1024,
 };

@@ -10,10 +10,12 @@
 enum {
     ARENA_CEILING = 64 * 1024 * 1024,
     OUT_CEILING = 256 * 1024 * 1024,
-    OUT_KEPT = 4096,           /* an emptied output buffer up to this size is kept for the stream's next event */
-    WARM_BLOCK = 8 * 1024,     /* a first arena block up to this size is kept for the next request */
+    OUT_KEPT =
+        4096, /* an emptied output buffer up to this size is kept for the stream's next event */
+    WARM_BLOCK = 8 * 1024, /* a first arena block up to this size is kept for the next request */
     WARM_EXCHANGES = 64,
-    UNKNOWN = -1, EXCEEDED = -2, /* of a promised Content-Length */
+    UNKNOWN = -1,
+    EXCEEDED = -2, /* of a promised Content-Length */
 };
 
 static const struct str NOTHING = {"", 0};
@@ -113,7 +115,8 @@ struct str exchange_peer(const struct exchange *x)
     char *text = NULL;
     if (in6->sin6_family == AF_INET && inet_ntop(AF_INET, &in->sin_addr, host, sizeof host))
         text = arena_printf(arena, "%s:%u", host, ntohs(in->sin_port));
-    else if (in6->sin6_family == AF_INET6 && inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof host))
+    else if (in6->sin6_family == AF_INET6 &&
+             inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof host))
         text = arena_printf(arena, "[%s]:%u", host, ntohs(in6->sin6_port));
     return str_of(text ? text : "unix");
 }
@@ -203,7 +206,8 @@ void exchange_flush(struct exchange *x)
     client_enter(c);
     if (!push(x, NOTHING, NOTHING)) {
         broke(x);
-    } else if (x->throttled && x->state == EXCHANGE_OPEN && x->out.len < s->limits.output_high / 4) {
+    } else if (x->throttled && x->state == EXCHANGE_OPEN &&
+               x->out.len < s->limits.output_high / 4) {
         x->throttled = false;
         sent(x);
         if (s->app.drained)
@@ -248,7 +252,8 @@ static bool may_have_body(int status)
 }
 
 /* The whole head, in the server's buffer. `length` -1: no Content-Length. */
-static struct str build_head(struct exchange *x, int status, const char *content_type, struct str fields, int64_t length)
+static struct str build_head(struct exchange *x, int status, const char *content_type,
+                             struct str fields, int64_t length)
 {
     struct server *s = x->client->server;
     struct buf *out = &s->head_out;
@@ -305,7 +310,8 @@ static void finish(struct exchange *x, struct str a, struct str b)
         sent(x);
 }
 
-void exchange_reply(struct exchange *x, int status, const char *content_type, struct str fields, struct str body)
+void exchange_reply(struct exchange *x, int status, const char *content_type, struct str fields,
+                    struct str body)
 {
     if (!is_answerable(x) || x->begun)
         return;
@@ -315,7 +321,8 @@ void exchange_reply(struct exchange *x, int status, const char *content_type, st
     finish(x, head, is_bare ? NOTHING : body);
 }
 
-void exchange_begin(struct exchange *x, int status, const char *content_type, struct str fields, int64_t length)
+void exchange_begin(struct exchange *x, int status, const char *content_type, struct str fields,
+                    int64_t length)
 {
     if (!is_answerable(x) || x->begun)
         return;

@@ -14,22 +14,27 @@ static int refuse(struct err *err, const char *address, int number)
 {
     switch (number) {
     case EADDRINUSE:
-        return err_set(err, ERR_SYSTEM, "%s is in use (another program listens there); choose another with --listen or stop it",
-                       address);
+        return err_set(
+            err, ERR_SYSTEM,
+            "%s is in use (another program listens there); choose another with --listen or stop it",
+            address);
     case EACCES:
     case EPERM:
-        return err_set(err, ERR_SYSTEM, "no permission to listen on %s%s", address,
-                       strncmp(address, "unix:", 5) == 0
-                           ? "; choose a path in a folder that you may write"
-                           : "; ports below 1024 belong to root: choose a higher one with --listen");
+        return err_set(
+            err, ERR_SYSTEM, "no permission to listen on %s%s", address,
+            strncmp(address, "unix:", 5) == 0
+                ? "; choose a path in a folder that you may write"
+                : "; ports below 1024 belong to root: choose a higher one with --listen");
     case EADDRNOTAVAIL:
-        return err_set(err, ERR_SYSTEM, "%s is no address of this machine; 127.0.0.1 and [::1] always are", address);
+        return err_set(err, ERR_SYSTEM,
+                       "%s is no address of this machine; 127.0.0.1 and [::1] always are", address);
     default:
         return err_set(err, ERR_SYSTEM, "cannot listen on %s: %s", address, strerror(number));
     }
 }
 
-static int bind_and_listen(int fd, const struct sockaddr *to, socklen_t len, const char *address, struct err *err)
+static int bind_and_listen(int fd, const struct sockaddr *to, socklen_t len, const char *address,
+                           struct err *err)
 {
     if (bind(fd, to, len) == 0 && listen(fd, SOMAXCONN) == 0)
         return fd;
@@ -41,7 +46,8 @@ static int bind_and_listen(int fd, const struct sockaddr *to, socklen_t len, con
 static bool somebody_answers(const struct sockaddr_un *to)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    bool is_refused = fd >= 0 && connect(fd, (const struct sockaddr *)to, sizeof *to) < 0 && errno == ECONNREFUSED;
+    bool is_refused = fd >= 0 && connect(fd, (const struct sockaddr *)to, sizeof *to) < 0 &&
+                      errno == ECONNREFUSED;
     if (fd >= 0)
         close(fd);
     return !is_refused;
@@ -52,8 +58,8 @@ static int open_unix(const char *address, struct err *err)
     const char *path = address + strlen("unix:");
     struct sockaddr_un to = {.sun_family = AF_UNIX};
     if (!*path || strlen(path) >= sizeof to.sun_path)
-        return err_set(err, ERR_SYSTEM, "%s: the path of a Unix socket has 1 to %zu characters", address,
-                       sizeof to.sun_path - 1);
+        return err_set(err, ERR_SYSTEM, "%s: the path of a Unix socket has 1 to %zu characters",
+                       address, sizeof to.sun_path - 1);
     strcpy(to.sun_path, path);
     struct stat st;
     if (stat(path, &st) == 0 && S_ISSOCK(st.st_mode) && !somebody_answers(&to))
@@ -66,8 +72,11 @@ static int open_unix(const char *address, struct err *err)
 
 static int bad_address(const char *address, struct err *err)
 {
-    return err_set(err, ERR_SYSTEM, "\"%s\" is no address to listen on; write HOST:PORT (127.0.0.1:8080, [::1]:8080, :8080) or "
-                                    "unix:/path", address);
+    return err_set(
+        err, ERR_SYSTEM,
+        "\"%s\" is no address to listen on; write HOST:PORT (127.0.0.1:8080, [::1]:8080, :8080) or "
+        "unix:/path",
+        address);
 }
 
 /* "host:port", "[v6]:port" or ":port" into its parts. */
@@ -103,7 +112,8 @@ static int open_at(const struct addrinfo *to, const char *address, bool reuse_po
     if (reuse_port)
         setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &(int){1}, sizeof(int));
     if (to->ai_family == AF_INET6)
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){0}, sizeof(int)); /* ":8080" serves IPv4 too */
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){0},
+                   sizeof(int)); /* ":8080" serves IPv4 too */
     return bind_and_listen(fd, to->ai_addr, to->ai_addrlen, address, err);
 }
 

@@ -36,7 +36,8 @@ struct loop *loop_new(void)
         event_config_free(config);
     }
     if (!loop->base) {
-        log_error("the system gave no event loop (epoll_create failed): too few open files? see `ulimit -n`");
+        log_error("the system gave no event loop (epoll_create failed): too few open files? see "
+                  "`ulimit -n`");
         abort();
     }
     list_init(&loop->posts);
@@ -49,13 +50,14 @@ void loop_free(struct loop *loop)
 {
     if (!loop)
         return;
-    LIST_EACH(it, &loop->signals) {
+    LIST_EACH(it, &loop->signals)
+    {
         struct loop_signal *s = LIST_ENTRY(it, struct loop_signal, link);
         event_free(s->event);
         free(s);
     }
     LIST_EACH(it, &loop->posts)
-        list_remove(it);
+    list_remove(it);
     timer_heap_close(&loop->timers);
     event_base_free(loop->base);
     free(loop);
@@ -145,7 +147,8 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
     w->ready(w->arg, events);
 }
 
-void watch_init(struct watch *w, struct loop *loop, int fd, void (*ready)(void *arg, int events), void *arg)
+void watch_init(struct watch *w, struct loop *loop, int fd, void (*ready)(void *arg, int events),
+                void *arg)
 {
     *w = (struct watch){.loop = loop, .fd = fd, .ready = ready, .arg = arg};
 }

@@ -66,7 +66,8 @@ struct watch {
     void (*ready)(void *arg, int events);
     void *arg;
 };
-void watch_init(struct watch *w, struct loop *loop, int fd, void (*ready)(void *arg, int events), void *arg);
+void watch_init(struct watch *w, struct loop *loop, int fd, void (*ready)(void *arg, int events),
+                void *arg);
 void watch_set(struct watch *w, int events); /* no call into the kernel when unchanged */
 void watch_clear(struct watch *w);           /* before close(fd) */
 

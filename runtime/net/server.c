@@ -46,7 +46,8 @@ static void on_idle(void *arg)
 {
     struct server *s = arg;
     uint64_t now = loop_now(s->loop);
-    LIST_EACH(it, &s->idle) {
+    LIST_EACH(it, &s->idle)
+    {
         struct client *c = LIST_ENTRY(it, struct client, link);
         uint64_t end = c->since + s->limits.idle_ms;
         if (end > now) {
@@ -87,7 +88,8 @@ static void no_descriptors(struct server *s)
     struct rlimit limit = {0};
     getrlimit(RLIMIT_NOFILE, &limit);
     if (!s->complained || now - s->complained >= COMPLAIN_MS) {
-        log_error("no file descriptor left for a new connection: this process may hold %llu (%u are clients); raise it with "
+        log_error("no file descriptor left for a new connection: this process may hold %llu (%u "
+                  "are clients); raise it with "
                   "`ulimit -n` or LimitNOFILE=",
                   (unsigned long long)limit.rlim_cur, s->count);
         s->complained = now;
@@ -116,7 +118,8 @@ static void on_listener(void *arg, int events)
         }
         struct sockaddr_in6 peer = {0};
         socklen_t len = sizeof peer;
-        int fd = accept4(s->listener.fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd =
+            accept4(s->listener.fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0)
             client_open(s, fd, &peer);
         else if (errno == EMFILE || errno == ENFILE) {
@@ -152,8 +155,8 @@ void server_forget(struct client *c)
     resume_accepting(s);
 }
 
-struct server *server_new(struct loop *loop, int fd, const struct server_limits *limits, const struct server_app *app,
-                          void *ctx)
+struct server *server_new(struct loop *loop, int fd, const struct server_limits *limits,
+                          const struct server_app *app, void *ctx)
 {
     struct server *s = xcalloc(1, sizeof *s);
     s->loop = loop;

@@ -23,16 +23,17 @@ struct server;
 struct exchange;
 
 struct server_limits {
-    size_t body;              /* bytes; 413 above */
-    unsigned connections;     /* accepted at once; above it the oldest idle one is closed, else accept waits */
-    unsigned header_ms;       /* a whole head within this, from its first byte (10 s) */
-    unsigned body_idle_ms;    /* between two reads of a body (30 s) */
-    unsigned body_min_rate;   /* bytes per second over the whole body after the first 10 s (1024) */
-    unsigned idle_ms;         /* keep-alive between requests (75 s) */
-    unsigned write_stall_ms;  /* no progress while bytes wait to be written (60 s) */
-    size_t output_high;       /* exchange_write reports back-pressure above this many unsent bytes (256 KiB) */
+    size_t body;             /* bytes; 413 above (32 MiB) */
+    unsigned connections;    /* above, the longest idle closes, else new ones wait (20,000) */
+    unsigned header_ms;      /* a whole head within this, from its first byte (10 s) */
+    unsigned body_idle_ms;   /* between two reads of a body (30 s) */
+    unsigned body_min_rate;  /* bytes per second over the whole body after the first 10 s (1024) */
+    unsigned idle_ms;        /* keep-alive between requests (75 s) */
+    unsigned write_stall_ms; /* no progress while bytes wait to be written (60 s) */
+    size_t output_high;      /* back-pressure above this many unsent bytes (256 KiB) */
 };
-extern const struct server_limits SERVER_LIMITS; /* the defaults in brackets; body 32 MiB; connections 20,000 */
+/* The defaults in brackets. */
+extern const struct server_limits SERVER_LIMITS;
 
 struct server_app {
     /*
@@ -50,8 +51,8 @@ struct server_app {
 };
 
 /* Takes over the listening descriptor `fd` (non-blocking). */
-struct server *server_new(struct loop *loop, int fd, const struct server_limits *limits, const struct server_app *app,
-                          void *ctx);
+struct server *server_new(struct loop *loop, int fd, const struct server_limits *limits,
+                          const struct server_app *app, void *ctx);
 
 /* No new connections; idle ones close; open exchanges finish with Connection: close; `done` runs once when none is left. */
 void server_drain(struct server *s, void (*done)(void *arg), void *arg);
@@ -63,10 +64,14 @@ unsigned server_connections(const struct server *s);
 
 /* ---- the request, valid until the exchange ends ---- */
 const struct http_head *exchange_head(const struct exchange *x);
-struct str exchange_body(const struct exchange *x);     /* contiguous, as sent, unchunked */
-struct arena *exchange_arena(struct exchange *x);       /* lives as long as the exchange; 64 MiB ceiling */
-uint64_t exchange_started(const struct exchange *x);    /* clock_ns when the first byte of the head came */
-struct str exchange_peer(const struct exchange *x);     /* "127.0.0.1:5000" or "unix" */
+/* Contiguous, as sent, unchunked. */
+struct str exchange_body(const struct exchange *x);
+/* Lives as long as the exchange; 64 MiB ceiling. */
+struct arena *exchange_arena(struct exchange *x);
+/* clock_ns when the first byte of the head came. */
+uint64_t exchange_started(const struct exchange *x);
+/* "127.0.0.1:5000" or "unix". */
+struct str exchange_peer(const struct exchange *x);
 void exchange_set_owner(struct exchange *x, void *owner);
 void *exchange_owner(const struct exchange *x);
 
@@ -76,10 +81,12 @@ void *exchange_owner(const struct exchange *x);
  * A whole reply in one write. `fields` are complete lines each ending in CRLF ("x-a: b\r\n"), or empty.
  * Adds Content-Length, Date, Connection. Ends the exchange. HEAD requests get no body.
  */
-void exchange_reply(struct exchange *x, int status, const char *content_type, struct str fields, struct str body);
+void exchange_reply(struct exchange *x, int status, const char *content_type, struct str fields,
+                    struct str body);
 
 /* Begins a streamed reply: chunked for 1.1, until close for 1.0. `length` ≥ 0 sends Content-Length instead. Nothing is sent before the first flush, write or end. */
-void exchange_begin(struct exchange *x, int status, const char *content_type, struct str fields, int64_t length);
+void exchange_begin(struct exchange *x, int status, const char *content_type, struct str fields,
+                    int64_t length);
 
 /* A reply without a head: what is written goes out as it is, and the end closes the connection. For simulated faults. */
 void exchange_begin_raw(struct exchange *x);

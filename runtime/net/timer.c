@@ -91,7 +91,8 @@ static void on_time(evutil_socket_t fd, short what, void *arg)
     uint64_t now = loop_now(arg);
     heap->armed = 0;
     /* A timer that is set to 0 ms by one of these waits for the next round. */
-    for (unsigned left = heap->count; left > 0 && heap->count > 0 && heap->at[0]->armed <= now; left--) {
+    for (unsigned left = heap->count; left > 0 && heap->count > 0 && heap->at[0]->armed <= now;
+         left--) {
         struct timer *t = heap->at[0];
         heap_remove(heap, t);
         if (t->deadline > now) {
@@ -109,9 +110,11 @@ void timer_heap_open(struct timer_heap *heap, struct loop *loop)
     *heap = (struct timer_heap){.fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)};
     /* Edge-triggered: an expiry need not be read away. */
     if (heap->fd >= 0)
-        heap->event = event_new(loop_base(loop), heap->fd, EV_READ | EV_ET | EV_PERSIST, on_time, loop);
+        heap->event =
+            event_new(loop_base(loop), heap->fd, EV_READ | EV_ET | EV_PERSIST, on_time, loop);
     if (!heap->event || event_add(heap->event, NULL) < 0) {
-        log_error("the system gave no timer (timerfd_create failed): too few open files? see `ulimit -n`");
+        log_error("the system gave no timer (timerfd_create failed): too few open files? see "
+                  "`ulimit -n`");
         abort();
     }
 }

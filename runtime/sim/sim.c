@@ -31,8 +31,9 @@ static void refuse(struct exchange *x, const struct sim_wire *wire, int status, 
 }
 
 /* The rule that applies, or what the model's rates throw. */
-static struct sim_fault choose_fault(struct sim *sim, struct str provider, const struct sim_ask *ask,
-                                     const struct sim_model *m, uint64_t *dice)
+static struct sim_fault choose_fault(struct sim *sim, struct str provider,
+                                     const struct sim_ask *ask, const struct sim_model *m,
+                                     uint64_t *dice)
 {
     const struct sim_fault *rule = sim_fault_for(&sim->faults, provider, ask->model);
     if (rule)
@@ -48,8 +49,8 @@ static struct sim_fault choose_fault(struct sim *sim, struct str provider, const
     return by_chance;
 }
 
-static void render(struct sim_reply *r, const struct sim_wire *wire, const struct sim_ask *ask, uint64_t seed,
-                   enum sim_fault_kind kind)
+static void render(struct sim_reply *r, const struct sim_wire *wire, const struct sim_ask *ask,
+                   uint64_t seed, enum sim_fault_kind kind)
 {
     struct sim_answer *answers = xcalloc((size_t)ask->choices, sizeof *answers);
     for (int i = 0; i < ask->choices; i++) {
@@ -68,8 +69,8 @@ static void render(struct sim_reply *r, const struct sim_wire *wire, const struc
     free(answers);
 }
 
-static void answer(struct sim *sim, struct exchange *x, const struct sim_wire *wire, struct str provider,
-                   const struct sim_ask *ask)
+static void answer(struct sim *sim, struct exchange *x, const struct sim_wire *wire,
+                   struct str provider, const struct sim_ask *ask)
 {
     struct sim_model *m = sim_model_find(&sim->models, ask->model);
     uint64_t dice = sim_model_hash(sim->models.seed + m->requests++, str_of(m->name));
@@ -98,7 +99,8 @@ static void answer(struct sim *sim, struct exchange *x, const struct sim_wire *w
     sim_reply_start(r, sim->loop, latency);
 }
 
-static void ask(struct sim *sim, struct exchange *x, const struct sim_wire *wire, struct str provider)
+static void ask(struct sim *sim, struct exchange *x, const struct sim_wire *wire,
+                struct str provider)
 {
     struct err err;
     struct sim_ask ask;
@@ -116,7 +118,8 @@ static void list_models(struct sim *sim, struct exchange *x)
     struct buf body = BUF(4 * 1024 * 1024);
     buf_puts(&body, "{\"object\":\"list\",\"data\":[");
     const char *before = "";
-    LIST_EACH(it, &sim->models.all) {
+    LIST_EACH(it, &sim->models.all)
+    {
         const struct sim_model *m = LIST_ENTRY(it, struct sim_model, link);
         buf_printf(&body, "%s{\"id\":", before);
         json_quote(&body, str_of(m->name));
@@ -139,7 +142,8 @@ static void set_faults(struct sim *sim, struct exchange *x)
     if (json_validate(body, &err) == 0)
         list = json_get(body, "faults");
     if (!list.p)
-        err_set(&err, ERR_BAD_REQUEST, "send {\"faults\":[{\"model\":\"*\",\"kind\":\"429\",\"times\":1}]}");
+        err_set(&err, ERR_BAD_REQUEST,
+                "send {\"faults\":[{\"model\":\"*\",\"kind\":\"429\",\"times\":1}]}");
     if (!list.p || sim_faults_add(&sim->faults, list, &err) < 0)
         refuse(x, &SIM_OPENAI, 400, err.message);
     else
@@ -183,7 +187,8 @@ static void on_request(void *ctx, struct exchange *x)
     struct sim *sim = ctx;
     const struct http_head *head = exchange_head(x);
     const char *query = memchr(head->target.p, '?', head->target.len);
-    struct str path = query ? str_n(head->target.p, (size_t)(query - head->target.p)) : head->target;
+    struct str path =
+        query ? str_n(head->target.p, (size_t)(query - head->target.p)) : head->target;
     bool is_post = str_eq(head->method, "POST"), is_get = str_eq(head->method, "GET");
     if (ends_with(path, chat) && is_post)
         ask(sim, x, &SIM_OPENAI, provider_of(path, chat));
@@ -196,8 +201,10 @@ static void on_request(void *ctx, struct exchange *x)
     else if (str_eq(path, "/sim/stats") && is_get)
         show_stats(sim, x);
     else
-        refuse(x, &SIM_OPENAI, 404, "the simulator has POST /v1/chat/completions, GET /v1/models, POST and DELETE /sim/faults, "
-                                    "GET /sim/stats");
+        refuse(x, &SIM_OPENAI, 404,
+               "the simulator has POST /v1/chat/completions, GET /v1/models, POST and DELETE "
+               "/sim/faults, "
+               "GET /sim/stats");
 }
 
 static void on_gone(void *ctx, struct exchange *x)

@@ -9,7 +9,8 @@
 
 enum { LONGEST = 64 * 1024, QUOTED = 160, JSON_PIECE = 5 };
 
-static const char *const OPENINGS[] = {"You ask: ", "The question is: ", "To put it again: ", "As I understand it, you want to know: "};
+static const char *const OPENINGS[] = {"You ask: ", "The question is: ", "To put it again: ",
+                                       "As I understand it, you want to know: "};
 static const char *const MIDDLES[] = {
     "There are two sides to it, and the simpler one usually decides. ",
     "It helps to begin with what is known and to leave the rest for later. ",
@@ -17,8 +18,9 @@ static const char *const MIDDLES[] = {
     "Most of it follows from the words of the question themselves. ",
     "I looked at it step by step and the steps agree. ",
 };
-static const char *const ANSWERS[] = {"amber", "birch", "cobalt", "delta", "ember", "fjord", "garnet", "harbor",
-                                      "indigo", "juniper", "krypton", "lagoon", "meadow", "nickel", "opal", "pine"};
+static const char *const ANSWERS[] = {"amber",  "birch",  "cobalt", "delta",   "ember",   "fjord",
+                                      "garnet", "harbor", "indigo", "juniper", "krypton", "lagoon",
+                                      "meadow", "nickel", "opal",   "pine"};
 
 #define PICK(list, n) (list)[(n) % (sizeof(list) / sizeof *(list))]
 
@@ -37,7 +39,8 @@ static struct str beginning(struct str prompt)
 static struct str last_word(struct str prompt)
 {
     size_t end = prompt.len;
-    while (end > 0 && (isspace((unsigned char)prompt.p[end - 1]) || ispunct((unsigned char)prompt.p[end - 1])))
+    while (end > 0 &&
+           (isspace((unsigned char)prompt.p[end - 1]) || ispunct((unsigned char)prompt.p[end - 1])))
         end--;
     size_t start = end;
     while (start > 0 && !isspace((unsigned char)prompt.p[start - 1]) && end - start < 60)
@@ -52,12 +55,14 @@ static void write_text(struct sim_answer *a, const struct sim_ask *ask, uint64_t
     if (ask->is_after_tool)
         buf_puts(&a->text, "The tool has answered. ");
     buf_puts(&a->text, PICK(OPENINGS, turn >> 8));
-    buf_printf(&a->text, "\"" STR_FMT "%s\" ", STR_ARG(quoted), quoted.len < ask->prompt.len ? "..." : "");
+    buf_printf(&a->text, "\"" STR_FMT "%s\" ", STR_ARG(quoted),
+               quoted.len < ask->prompt.len ? "..." : "");
     buf_puts(&a->text, PICK(MIDDLES, turn >> 16));
     buf_puts(&a->text, PICK(MIDDLES, (turn >> 16) + 1 + (turn >> 32) % 4));
     if (!a->knows)
         buf_puts(&a->text, "I am not sure, but ");
-    buf_printf(&a->text, "%s answer is %s.", a->knows ? "The" : "the", PICK(ANSWERS, a->knows ? question : question + 1 + turn % 15));
+    buf_printf(&a->text, "%s answer is %s.", a->knows ? "The" : "the",
+               PICK(ANSWERS, a->knows ? question : question + 1 + turn % 15));
 }
 
 static bool ends_a_word(const struct buf *text, size_t at)
@@ -80,7 +85,8 @@ static void cut_to_pieces(struct sim_answer *a, bool is_text)
     }
 }
 
-struct sim_answer sim_answer_make(const struct sim_ask *ask, const struct sim_model *model, uint64_t seed, int choice)
+struct sim_answer sim_answer_make(const struct sim_ask *ask, const struct sim_model *model,
+                                  uint64_t seed, int choice)
 {
     uint64_t question = sim_model_hash(seed, ask->prompt);
     uint64_t dice = question;
@@ -89,13 +95,15 @@ struct sim_answer sim_answer_make(const struct sim_ask *ask, const struct sim_mo
     a.seed = sim_model_hash(question + (uint64_t)choice, str_of(model->name));
     bool is_text = false;
     if (ask->tool.len > 0) {
-        sim_value_make(&a.text, ask->tool_schema.len ? ask->tool_schema : str_of("{\"type\":\"object\"}"),
+        sim_value_make(&a.text,
+                       ask->tool_schema.len ? ask->tool_schema : str_of("{\"type\":\"object\"}"),
                        last_word(ask->prompt), a.seed);
         a.finish = SIM_TOOL;
     } else if (ask->wants_json && ask->schema.len > 0) {
         sim_value_make(&a.text, ask->schema, last_word(ask->prompt), a.knows ? question : a.seed);
     } else if (ask->wants_json) {
-        buf_printf(&a.text, "{\"answer\":\"%s\"}", PICK(ANSWERS, a.knows ? question : question + 1 + a.seed % 15));
+        buf_printf(&a.text, "{\"answer\":\"%s\"}",
+                   PICK(ANSWERS, a.knows ? question : question + 1 + a.seed % 15));
     } else {
         write_text(&a, ask, question);
         is_text = true;

@@ -18,13 +18,13 @@ struct sim_model;
 /* A request, understood. Views live as long as the exchange. */
 struct sim_ask {
     struct str model;
-    struct str prompt;      /* the text of the last user message */
-    size_t prompt_bytes;    /* of all messages */
-    bool is_after_tool;     /* the last message brings a tool's result */
+    struct str prompt;   /* the text of the last user message */
+    size_t prompt_bytes; /* of all messages */
+    bool is_after_tool;  /* the last message brings a tool's result */
     bool is_stream, wants_usage, wants_logprobs;
     int top_logprobs;
-    int choices;            /* n */
-    long max_tokens;        /* 0: none */
+    int choices;     /* n */
+    long max_tokens; /* 0: none */
     bool wants_json;
     struct str schema;      /* of the JSON wanted; empty: any object */
     struct str tool;        /* to be called: its name (raw JSON text without quotes); empty: none */
@@ -43,7 +43,8 @@ struct sim_answer {
 };
 
 /* `choice`: which of n. The caller clears the answer. */
-struct sim_answer sim_answer_make(const struct sim_ask *ask, const struct sim_model *model, uint64_t seed, int choice);
+struct sim_answer sim_answer_make(const struct sim_ask *ask, const struct sim_model *model,
+                                  uint64_t seed, int choice);
 void sim_answer_clear(struct sim_answer *a);
 
 /* Keeps the first `count` pieces. */

@@ -5,7 +5,13 @@
 #include "base/alloc.h"
 #include "sim/sim_reply.h"
 
-enum { CHUNKED = -1, RAW_CEILING = 64 * 1024 * 1024, HUGE = 128 * 1024, BYTE_GAP_MS = 20, COMMENT_GAP_MS = 50 };
+enum {
+    CHUNKED = -1,
+    RAW_CEILING = 64 * 1024 * 1024,
+    HUGE = 128 * 1024,
+    BYTE_GAP_MS = 20,
+    COMMENT_GAP_MS = 50
+};
 
 /* The good body, and how much of it is half: streams are halved between two content frames. */
 static struct str good_body(const struct sim_reply *r)
@@ -46,7 +52,8 @@ static void put_chunk(struct buf *out, struct str bytes)
 }
 
 /* The reply becomes these bytes; those in [from, to) leave one by one. */
-static void become_raw(struct sim_reply *r, struct buf bytes, size_t from, size_t to, enum sim_ending ending)
+static void become_raw(struct sim_reply *r, struct buf bytes, size_t from, size_t to,
+                       enum sim_ending ending)
 {
     struct sim_frames frames = {.text = BUF(RAW_CEILING)};
     buf_append(&frames.text, bytes.p, from);
@@ -160,7 +167,9 @@ static void error_event(struct sim_reply *r, const struct sim_wire *wire, int fr
 static void malformed_json(struct sim_reply *r)
 {
     if (r->is_stream)
-        become_frames(r, r->frames.first, str_of("data: {\"id\":\"chatcmpl-sim\",\"choices\":[{oops\n\ndata: [DONE]\n\n"));
+        become_frames(
+            r, r->frames.first,
+            str_of("data: {\"id\":\"chatcmpl-sim\",\"choices\":[{oops\n\ndata: [DONE]\n\n"));
     else
         become_plain(r, 200, r->type, half_body(r));
 }
@@ -176,7 +185,8 @@ static void keepalives_only(struct sim_reply *r)
     r->is_endless = true;
 }
 
-static void status_error(struct sim_reply *r, const struct sim_wire *wire, const struct sim_fault *fault)
+static void status_error(struct sim_reply *r, const struct sim_wire *wire,
+                         const struct sim_fault *fault)
 {
     struct buf error = BUF(4096);
     char message[64];
@@ -202,7 +212,8 @@ static void nothing(struct sim_reply *r, enum sim_ending ending)
 }
 
 /* Faults whose reply is whole as HTTP and wrong as a completion. False: not one of these. */
-static bool break_content(struct sim_reply *r, const struct sim_wire *wire, const struct sim_fault *fault)
+static bool break_content(struct sim_reply *r, const struct sim_wire *wire,
+                          const struct sim_fault *fault)
 {
     static const char junk[] = "<<< this is no event stream >>>\n{\"half\":\n\n";
     static const char page[] = "<!doctype html><title>Welcome</title><h1>It works</h1>\n";
@@ -288,7 +299,8 @@ static void break_framing(struct sim_reply *r, enum sim_fault_kind kind)
         become_bytes(r, text_bytes("220 mail.example.com ESMTP\r\n"), SIM_ENDS);
 }
 
-void sim_broken_apply(struct sim_reply *r, const struct sim_wire *wire, const struct sim_fault *fault)
+void sim_broken_apply(struct sim_reply *r, const struct sim_wire *wire,
+                      const struct sim_fault *fault)
 {
     if (!break_content(r, wire, fault) && !break_progress(r, fault->kind))
         break_framing(r, fault->kind);

@@ -34,7 +34,7 @@ void sim_faults_init(struct sim_faults *faults)
 void sim_faults_clear(struct sim_faults *faults)
 {
     LIST_EACH(it, &faults->all)
-        fault_free(LIST_ENTRY(it, struct sim_fault, link));
+    fault_free(LIST_ENTRY(it, struct sim_fault, link));
 }
 
 static int unknown_kind(struct str name, struct err *err)
@@ -42,7 +42,8 @@ static int unknown_kind(struct str name, struct err *err)
     struct buf list = BUF(1024);
     for (int i = 0; i < KIND_COUNT; i++)
         buf_printf(&list, ", %s", KINDS[i].name);
-    err_set(err, ERR_BAD_REQUEST, "unknown fault \"" STR_FMT "\"; there are: 400 to 599%s", STR_ARG(name), list.p);
+    err_set(err, ERR_BAD_REQUEST, "unknown fault \"" STR_FMT "\"; there are: 400 to 599%s",
+            STR_ARG(name), list.p);
     buf_clear(&list);
     return -1;
 }
@@ -79,8 +80,8 @@ static int read_member(struct sim_fault *f, struct str key, struct str value, st
         f->retry_after = number;
     else
         return err_set(err, ERR_BAD_REQUEST,
-                       "a fault has model (text), kind (text), times, after and retry_after (numbers); not " STR_FMT
-                       " = " STR_FMT,
+                       "a fault has model (text), kind (text), times, after and retry_after "
+                       "(numbers); not " STR_FMT " = " STR_FMT,
                        STR_ARG(key), STR_ARG(value));
     return 0;
 }
@@ -109,7 +110,8 @@ int sim_faults_add(struct sim_faults *faults, struct str json, struct err *err)
     if (json_type(json) == JSON_OBJECT && json.len == 2)
         return 0; /* an empty Lua table */
     if (json_type(json) != JSON_ARRAY)
-        return err_set(err, ERR_BAD_REQUEST, "faults is a list: [{\"model\":\"*\",\"kind\":\"429\"}]");
+        return err_set(err, ERR_BAD_REQUEST,
+                       "faults is a list: [{\"model\":\"*\",\"kind\":\"429\"}]");
     struct sim_faults added;
     sim_faults_init(&added);
     struct json_walk w = json_walk(json);
@@ -121,7 +123,8 @@ int sim_faults_add(struct sim_faults *faults, struct str json, struct err *err)
         }
         list_push(&added.all, &f->link);
     }
-    LIST_EACH(it, &added.all) {
+    LIST_EACH(it, &added.all)
+    {
         list_remove(it);
         list_push(&faults->all, it);
     }
@@ -148,9 +151,11 @@ bool sim_fault_matches(const char *pattern, struct str provider, struct str mode
     return str_same(their_name, our_name) && (is_open || str_same(their_provider, our_provider));
 }
 
-const struct sim_fault *sim_fault_for(struct sim_faults *faults, struct str provider, struct str model)
+const struct sim_fault *sim_fault_for(struct sim_faults *faults, struct str provider,
+                                      struct str model)
 {
-    LIST_EACH(it, &faults->all) {
+    LIST_EACH(it, &faults->all)
+    {
         struct sim_fault *f = LIST_ENTRY(it, struct sim_fault, link);
         if (f->times == 0 || !sim_fault_matches(f->model, provider, model))
             continue;

@@ -24,8 +24,8 @@ struct sim_fault {
     char *model; /* "*", "gpt", "openai/gpt" */
     enum sim_fault_kind kind;
     int status;
-    int64_t times; /* left; below 0: for ever */
-    int64_t after; /* requests to let pass first */
+    int64_t times;      /* left; below 0: for ever */
+    int64_t after;      /* requests to let pass first */
     double retry_after; /* seconds; below 0: no such field */
 };
 
@@ -42,7 +42,8 @@ int sim_faults_add(struct sim_faults *faults, struct str json, struct err *err);
 /*
  * The fault for this request, or NULL. `provider` is the first folder of the path, empty when there is none. Counts it.
  */
-const struct sim_fault *sim_fault_for(struct sim_faults *faults, struct str provider, struct str model);
+const struct sim_fault *sim_fault_for(struct sim_faults *faults, struct str provider,
+                                      struct str model);
 
 /* Does the pattern mean this model? "*", its name, "provider/name"; a provider on one side only is no obstacle. */
 bool sim_fault_matches(const char *pattern, struct str provider, struct str model);

@@ -69,7 +69,8 @@ void sim_models_init(struct sim_models *models)
 
 void sim_models_clear(struct sim_models *models)
 {
-    LIST_EACH(it, &models->all) {
+    LIST_EACH(it, &models->all)
+    {
         struct sim_model *m = LIST_ENTRY(it, struct sim_model, link);
         free(m->name);
         free(m->price);
@@ -84,7 +85,8 @@ struct sim_model *sim_model_find(struct sim_models *models, struct str name)
         name = str_of("sim/fast");
     else if (str_eq(name, "smart"))
         name = str_of("sim/smart");
-    LIST_EACH(it, &models->all) {
+    LIST_EACH(it, &models->all)
+    {
         struct sim_model *m = LIST_ENTRY(it, struct sim_model, link);
         if (str_eq(name, m->name))
             return m;
@@ -102,19 +104,21 @@ double sim_model_latency(const struct sim_model *m, bool is_stream, uint64_t *st
         return m->p50_ms;
     double u = sim_model_dice(state), v = sim_model_dice(state);
     double normal = sqrt(-2 * log(1 - u)) * cos(2 * M_PI * v); /* Box and Muller */
-    double sigma = log(m->p99_ms / m->p50_ms) / 2.3263;        /* the 99th percentile of the normal */
+    double sigma = log(m->p99_ms / m->p50_ms) / 2.3263; /* the 99th percentile of the normal */
     return fmin(m->p50_ms * exp(sigma * normal), m->p99_ms);
 }
 
 int sim_models_stats(const struct sim_models *models, struct buf *out)
 {
     const char *before = "{";
-    LIST_EACH(it, &models->all) {
+    LIST_EACH(it, &models->all)
+    {
         const struct sim_model *m = LIST_ENTRY(it, struct sim_model, link);
         buf_puts(out, before);
         json_quote(out, str_of(m->name));
         buf_printf(out,
-                   ":{\"requests\":%llu,\"open\":%u,\"cancelled_by_client\":%llu,\"completed\":%llu,\"faults\":%llu}",
+                   ":{\"requests\":%llu,\"open\":%u,\"cancelled_by_client\":%llu,\"completed\":%"
+                   "llu,\"faults\":%llu}",
                    (unsigned long long)m->requests, m->open, (unsigned long long)m->cancelled,
                    (unsigned long long)m->completed, (unsigned long long)m->faults);
         before = ",";

@@ -15,7 +15,8 @@
 struct sim_model {
     struct list link;
     char *name;
-    double p50_ms, p99_ms;    /* of the time to the reply (plain) or the first token (streamed): log-normal, cut at p99 */
+    /* Of the time to the reply (plain) or the first token (streamed): log-normal, cut at p99. */
+    double p50_ms, p99_ms;
     double first_token_ms;    /* instead, for streams; below 0: not set */
     double tokens_per_second; /* of streams; 0: all at once */
     double error_rate, rate_limit_rate;

@@ -25,17 +25,20 @@ static struct str content_text(struct str content, struct arena *arena)
     while (json_next(&w)) {
         struct str text = json_text(json_get(w.value, "text"), arena);
         if (text.len > 0) {
-            char *joined = arena_printf(arena, STR_FMT "%s" STR_FMT, STR_ARG(all), all.len ? " " : "", STR_ARG(text));
+            char *joined = arena_printf(arena, STR_FMT "%s" STR_FMT, STR_ARG(all),
+                                        all.len ? " " : "", STR_ARG(text));
             all = str_of(joined ? joined : "");
         }
     }
     return all;
 }
 
-static int read_messages(struct str messages, struct arena *arena, struct sim_ask *ask, struct err *err)
+static int read_messages(struct str messages, struct arena *arena, struct sim_ask *ask,
+                         struct err *err)
 {
     if (json_type(messages) != JSON_ARRAY || messages.len == 2)
-        return err_set(err, ERR_BAD_REQUEST, "messages: a list of at least one message is required");
+        return err_set(err, ERR_BAD_REQUEST,
+                       "messages: a list of at least one message is required");
     struct str content = str_n(NULL, 0);
     ask->prompt_bytes = messages.len;
     struct json_walk w = json_walk(messages);
@@ -85,7 +88,8 @@ static void read_tools(struct str tools, struct str choice, struct sim_ask *ask)
     while (json_next(&w)) {
         struct str function = json_get(w.value, "function");
         struct str name = json_plain(json_get(function, "name"));
-        if (!name.p || !(wanted.p ? str_same(name, wanted) : is_forced || mentions(ask->prompt, name)))
+        if (!name.p ||
+            !(wanted.p ? str_same(name, wanted) : is_forced || mentions(ask->prompt, name)))
             continue;
         ask->tool = name;
         ask->tool_schema = json_get(function, "parameters");
@@ -110,10 +114,33 @@ static long integer_or(struct str value, long fallback, long most)
 
 static int read_ask(struct str body, struct arena *arena, struct sim_ask *ask, struct err *err)
 {
-    enum { MODEL, MESSAGES, STREAM, OPTIONS, N, MAX, MAX_NEW, TOOLS, CHOICE, FORMAT, LOGPROBS, TOP, COUNT };
-    static const char *const names[COUNT] = {"model", "messages", "stream", "stream_options", "n", "max_tokens",
-                                             "max_completion_tokens", "tools", "tool_choice", "response_format",
-                                             "logprobs", "top_logprobs"};
+    enum {
+        MODEL,
+        MESSAGES,
+        STREAM,
+        OPTIONS,
+        N,
+        MAX,
+        MAX_NEW,
+        TOOLS,
+        CHOICE,
+        FORMAT,
+        LOGPROBS,
+        TOP,
+        COUNT
+    };
+    static const char *const names[COUNT] = {"model",
+                                             "messages",
+                                             "stream",
+                                             "stream_options",
+                                             "n",
+                                             "max_tokens",
+                                             "max_completion_tokens",
+                                             "tools",
+                                             "tool_choice",
+                                             "response_format",
+                                             "logprobs",
+                                             "top_logprobs"};
     struct str v[COUNT];
     json_get_many(body, names, v, COUNT);
     *ask = (struct sim_ask){.model = json_text(v[MODEL], arena)};
@@ -135,7 +162,8 @@ static int read_ask(struct str body, struct arena *arena, struct sim_ask *ask, s
 
 /* ---- writing ---- */
 
-static void put_head(struct buf *out, const struct sim_ask *ask, const struct sim_answer *a, const char *object)
+static void put_head(struct buf *out, const struct sim_ask *ask, const struct sim_answer *a,
+                     const char *object)
 {
     buf_printf(out, "{\"id\":\"chatcmpl-sim%016llx\",\"object\":\"%s\",\"created\":%lld,\"model\":",
                (unsigned long long)a->seed, object, (long long)time(NULL));
@@ -150,7 +178,8 @@ static void put_usage(struct buf *out, const struct sim_ask *ask, const struct s
         made += (size_t)answers[i].count;
     buf_printf(out,
                "\"usage\":{\"prompt_tokens\":%zu,\"completion_tokens\":%zu,\"total_tokens\":%zu,"
-               "\"prompt_tokens_details\":{\"cached_tokens\":0},\"completion_tokens_details\":{\"reasoning_tokens\":0}}",
+               "\"prompt_tokens_details\":{\"cached_tokens\":0},\"completion_tokens_details\":{"
+               "\"reasoning_tokens\":0}}",
                in, made, in + made);
 }
 
@@ -164,7 +193,8 @@ static void put_logprob(struct buf *out, struct str token, double logprob)
     buf_puts(out, "]");
 }
 
-static void put_logprobs(struct buf *out, const struct sim_ask *ask, const struct sim_answer *a, int from, int to)
+static void put_logprobs(struct buf *out, const struct sim_ask *ask, const struct sim_answer *a,
+                         int from, int to)
 {
     if (!ask->wants_logprobs) {
         buf_puts(out, ",\"logprobs\":null");
@@ -180,7 +210,8 @@ static void put_logprobs(struct buf *out, const struct sim_ask *ask, const struc
             char other[16];
             snprintf(other, sizeof other, " alt%d", k);
             buf_puts(out, k ? "," : "");
-            put_logprob(out, k ? str_of(other) : sim_answer_piece(a, i), k ? logprob - 1.5 - 0.5 * k : logprob);
+            put_logprob(out, k ? str_of(other) : sim_answer_piece(a, i),
+                        k ? logprob - 1.5 - 0.5 * k : logprob);
             buf_putc(out, '}');
         }
         buf_puts(out, "]}");
@@ -192,8 +223,9 @@ static void put_message(struct buf *out, const struct sim_ask *ask, const struct
 {
     buf_puts(out, "\"message\":{\"role\":\"assistant\",\"content\":");
     if (ask->tool.len > 0) {
-        buf_printf(out, "null,\"tool_calls\":[{\"id\":\"call_sim%012llx\",\"type\":\"function\",\"function\":{\"name\":\"" STR_FMT
-                        "\",\"arguments\":",
+        buf_printf(out,
+                   "null,\"tool_calls\":[{\"id\":\"call_sim%012llx\",\"type\":\"function\","
+                   "\"function\":{\"name\":\"" STR_FMT "\",\"arguments\":",
                    (unsigned long long)(a->seed >> 16), STR_ARG(ask->tool));
         json_quote(out, buf_str(&a->text));
         buf_puts(out, "}}]");
@@ -203,7 +235,8 @@ static void put_message(struct buf *out, const struct sim_ask *ask, const struct
     buf_puts(out, ",\"refusal\":null}");
 }
 
-static void write_whole(struct buf *out, const struct sim_ask *ask, const struct sim_answer *answers)
+static void write_whole(struct buf *out, const struct sim_ask *ask,
+                        const struct sim_answer *answers)
 {
     put_head(out, ask, answers, "chat.completion");
     buf_puts(out, ",\"choices\":[");
@@ -230,20 +263,25 @@ static void end_chunk(struct sim_frames *f, const struct sim_ask *ask)
     sim_frames_end(f);
 }
 
-static void put_role(struct sim_frames *f, const struct sim_ask *ask, const struct sim_answer *a, int choice)
+static void put_role(struct sim_frames *f, const struct sim_ask *ask, const struct sim_answer *a,
+                     int choice)
 {
     begin_chunk(f, ask, a);
-    buf_printf(&f->text, ",\"choices\":[{\"index\":%d,\"delta\":{\"role\":\"assistant\",\"content\":%s,\"refusal\":null},"
-                         "\"logprobs\":null,\"finish_reason\":null}]",
+    buf_printf(&f->text,
+               ",\"choices\":[{\"index\":%d,\"delta\":{\"role\":\"assistant\",\"content\":%s,"
+               "\"refusal\":null},"
+               "\"logprobs\":null,\"finish_reason\":null}]",
                choice, ask->tool.len ? "null" : "\"\"");
     end_chunk(f, ask);
 }
 
-static void put_tool_delta(struct buf *out, const struct sim_ask *ask, const struct sim_answer *a, int i)
+static void put_tool_delta(struct buf *out, const struct sim_ask *ask, const struct sim_answer *a,
+                           int i)
 {
     buf_puts(out, "\"tool_calls\":[{\"index\":0,");
     if (i == 0)
-        buf_printf(out, "\"id\":\"call_sim%012llx\",\"type\":\"function\",", (unsigned long long)(a->seed >> 16));
+        buf_printf(out, "\"id\":\"call_sim%012llx\",\"type\":\"function\",",
+                   (unsigned long long)(a->seed >> 16));
     buf_puts(out, "\"function\":{");
     if (i == 0)
         buf_printf(out, "\"name\":\"" STR_FMT "\",", STR_ARG(ask->tool));
@@ -252,7 +290,8 @@ static void put_tool_delta(struct buf *out, const struct sim_ask *ask, const str
     buf_puts(out, "}}]");
 }
 
-static void put_piece(struct sim_frames *f, const struct sim_ask *ask, const struct sim_answer *a, int choice, int i)
+static void put_piece(struct sim_frames *f, const struct sim_ask *ask, const struct sim_answer *a,
+                      int choice, int i)
 {
     begin_chunk(f, ask, a);
     buf_printf(&f->text, ",\"choices\":[{\"index\":%d,\"delta\":{", choice);
@@ -268,15 +307,19 @@ static void put_piece(struct sim_frames *f, const struct sim_ask *ask, const str
     end_chunk(f, ask);
 }
 
-static void put_finish(struct sim_frames *f, const struct sim_ask *ask, const struct sim_answer *a, int choice)
+static void put_finish(struct sim_frames *f, const struct sim_ask *ask, const struct sim_answer *a,
+                       int choice)
 {
     begin_chunk(f, ask, a);
-    buf_printf(&f->text, ",\"choices\":[{\"index\":%d,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"%s\"}]", choice,
-               FINISHES[a->finish]);
+    buf_printf(
+        &f->text,
+        ",\"choices\":[{\"index\":%d,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"%s\"}]",
+        choice, FINISHES[a->finish]);
     end_chunk(f, ask);
 }
 
-static void write_frames(struct sim_frames *f, const struct sim_ask *ask, const struct sim_answer *answers)
+static void write_frames(struct sim_frames *f, const struct sim_ask *ask,
+                         const struct sim_answer *answers)
 {
     for (int c = 0; c < ask->choices; c++)
         put_role(f, ask, &answers[c], c);
@@ -306,9 +349,12 @@ struct error_words {
 static void write_error(struct buf *out, int status, const char *message)
 {
     static const struct error_words words[] = {
-        {401, "invalid_request_error", "\"invalid_api_key\""}, {403, "invalid_request_error", "\"unsupported_country\""},
-        {404, "invalid_request_error", "\"model_not_found\""}, {429, "requests", "\"rate_limit_exceeded\""},
-        {503, "server_error", "\"overloaded\""},               {529, "server_error", "\"overloaded\""},
+        {401, "invalid_request_error", "\"invalid_api_key\""},
+        {403, "invalid_request_error", "\"unsupported_country\""},
+        {404, "invalid_request_error", "\"model_not_found\""},
+        {429, "requests", "\"rate_limit_exceeded\""},
+        {503, "server_error", "\"overloaded\""},
+        {529, "server_error", "\"overloaded\""},
         {0, NULL, "null"},
     };
     const struct error_words *w = words;
@@ -327,4 +373,5 @@ static void write_error_frame(struct buf *out, const char *message)
     buf_puts(out, "\n\n");
 }
 
-const struct sim_wire SIM_OPENAI = {read_ask, write_whole, write_frames, write_error, write_error_frame};
+const struct sim_wire SIM_OPENAI = {read_ask, write_whole, write_frames, write_error,
+                                    write_error_frame};

@@ -17,7 +17,7 @@ struct sim_reply {
     struct timer timer;
     enum sim_play play;
     enum sim_ending ending;
-    bool is_stream;           /* what was asked for */
+    bool is_stream; /* what was asked for */
     int status;
     const char *type;
     double retry_after;       /* seconds; below 0: none */
@@ -38,4 +38,5 @@ void sim_reply_gone(struct sim_reply *r);
 void sim_reply_drained(struct sim_reply *r);
 
 /* Turns a good reply into what the fault makes of it. In sim_broken.c. */
-void sim_broken_apply(struct sim_reply *r, const struct sim_wire *wire, const struct sim_fault *fault);
+void sim_broken_apply(struct sim_reply *r, const struct sim_wire *wire,
+                      const struct sim_fault *fault);

@@ -9,21 +9,23 @@
 
 enum { LARGEST = 4 * 1024 * 1024 };
 
-static const char *const MODEL_FIELDS[] = {"latency_ms", "first_token_ms", "tokens_per_second", "error_rate",
-                                           "rate_limit_rate", "quality", "price"};
+static const char *const MODEL_FIELDS[] = {"latency_ms", "first_token_ms",  "tokens_per_second",
+                                           "error_rate", "rate_limit_rate", "quality",
+                                           "price"};
 static const char *const SCRIPT_FIELDS[] = {"seed", "models", "faults"};
 
 #define COUNT(list) (int)(sizeof(list) / sizeof *(list))
 
-static int unknown(const char *where, struct str key, const char *const *names, int count, struct err *err)
+static int unknown(const char *where, struct str key, const char *const *names, int count,
+                   struct err *err)
 {
     char name[64];
     size_t len = key.len < sizeof name ? key.len : sizeof name - 1;
     memcpy(name, key.p, len);
     name[len] = '\0';
     const char *near = near_name(name, names, count);
-    return err_set(err, ERR_BAD_REQUEST, "%s: unknown field \"%s\"%s%s%s", where, name, near ? "; do you mean \"" : "",
-                   near ? near : "", near ? "\"?" : "");
+    return err_set(err, ERR_BAD_REQUEST, "%s: unknown field \"%s\"%s%s%s", where, name,
+                   near ? "; do you mean \"" : "", near ? near : "", near ? "\"?" : "");
 }
 
 static int read_latency(struct sim_model *m, struct str value)
@@ -43,8 +45,10 @@ static double *number_field(struct sim_model *m, struct str key)
     struct {
         const char *name;
         double *field;
-    } fields[] = {{"first_token_ms", &m->first_token_ms}, {"tokens_per_second", &m->tokens_per_second},
-                  {"error_rate", &m->error_rate},         {"rate_limit_rate", &m->rate_limit_rate},
+    } fields[] = {{"first_token_ms", &m->first_token_ms},
+                  {"tokens_per_second", &m->tokens_per_second},
+                  {"error_rate", &m->error_rate},
+                  {"rate_limit_rate", &m->rate_limit_rate},
                   {"quality", &m->quality}};
     for (int i = 0; i < COUNT(fields); i++)
         if (str_eq(key, fields[i].name))
@@ -70,8 +74,8 @@ static int read_model(struct sim_model *m, struct str json, struct err *err)
             return unknown(m->name, w.key, MODEL_FIELDS, COUNT(MODEL_FIELDS), err);
         }
         if (!is_read)
-            return err_set(err, ERR_BAD_REQUEST, "%s: " STR_FMT " is no number: " STR_FMT, m->name, STR_ARG(w.key),
-                           STR_ARG(w.value));
+            return err_set(err, ERR_BAD_REQUEST, "%s: " STR_FMT " is no number: " STR_FMT, m->name,
+                           STR_ARG(w.key), STR_ARG(w.value));
     }
     return 0;
 }
@@ -85,7 +89,8 @@ static int read_models(struct sim_models *models, struct str json, struct err *e
     return 0;
 }
 
-static int read_script(struct str json, struct sim_models *models, struct sim_faults *faults, struct err *err)
+static int read_script(struct str json, struct sim_models *models, struct sim_faults *faults,
+                       struct err *err)
 {
     int64_t seed;
     struct json_walk w = json_walk(json);
@@ -105,7 +110,8 @@ static int read_script(struct str json, struct sim_models *models, struct sim_fa
     return 0;
 }
 
-int sim_script_load(const char *path, struct sim_models *models, struct sim_faults *faults, struct err *err)
+int sim_script_load(const char *path, struct sim_models *models, struct sim_faults *faults,
+                    struct err *err)
 {
     struct buf json = BUF(LARGEST);
     struct err why;

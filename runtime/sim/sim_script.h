@@ -5,4 +5,5 @@
 #include "sim/sim_fault.h"
 #include "sim/sim_model.h"
 
-int sim_script_load(const char *path, struct sim_models *models, struct sim_faults *faults, struct err *err);
+int sim_script_load(const char *path, struct sim_models *models, struct sim_faults *faults,
+                    struct err *err);

@@ -38,7 +38,8 @@ static void make_object(struct maker *m, struct str schema, int depth)
     const char *before = "";
     buf_putc(m->out, '{');
     struct str properties = json_get(schema, "properties");
-    struct json_walk w = json_walk(json_type(properties) == JSON_OBJECT ? properties : str_of("{}"));
+    struct json_walk w =
+        json_walk(json_type(properties) == JSON_OBJECT ? properties : str_of("{}"));
     while (json_next(&w)) {
         if (!is_required(schema, w.key))
             continue;
@@ -67,7 +68,8 @@ static void make_number(struct maker *m, struct str schema, bool is_integer)
     double most = number_or(schema, "maximum", number_or(schema, "exclusiveMaximum", least + 10));
     double n = least + (most - least) * sim_model_dice(&m->dice);
     if (is_integer)
-        buf_printf(m->out, "%.0f", fmin(floor(n) + (json_get(schema, "exclusiveMinimum").p != NULL), most));
+        buf_printf(m->out, "%.0f",
+                   fmin(floor(n) + (json_get(schema, "exclusiveMinimum").p != NULL), most));
     else
         buf_printf(m->out, "%.4g", n);
 }
@@ -139,7 +141,8 @@ static void make_typed(struct maker *m, struct str schema, int depth)
     struct str type = json_get(schema, "type");
     if (json_type(type) == JSON_ARRAY)
         type = nth(type, 0);
-    struct str name = type.p ? json_plain(type) : str_of(json_get(schema, "properties").p ? "object" : "string");
+    struct str name =
+        type.p ? json_plain(type) : str_of(json_get(schema, "properties").p ? "object" : "string");
     if (str_eq(name, "object"))
         make_object(m, schema, depth);
     else if (str_eq(name, "array"))

@@ -13,8 +13,8 @@ struct sim_frames {
     struct buf text;
     size_t *ends; /* of each frame in text */
     int count, room;
-    int first;    /* the first frame with content */
-    int last;     /* one past the last frame with content */
+    int first; /* the first frame with content */
+    int last;  /* one past the last frame with content */
 };
 
 void sim_frames_clear(struct sim_frames *f);
@@ -26,7 +26,8 @@ struct sim_wire {
     /* Understands a valid JSON body. -1 with the words of a 400. */
     int (*read)(struct str body, struct arena *arena, struct sim_ask *ask, struct err *err);
     void (*whole)(struct buf *out, const struct sim_ask *ask, const struct sim_answer *answers);
-    void (*frames)(struct sim_frames *out, const struct sim_ask *ask, const struct sim_answer *answers);
+    void (*frames)(struct sim_frames *out, const struct sim_ask *ask,
+                   const struct sim_answer *answers);
     void (*error)(struct buf *out, int status, const char *message);
     void (*error_frame)(struct buf *out, const char *message);
 };

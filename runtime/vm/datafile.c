@@ -89,7 +89,8 @@ static void write_value(lua_State *L, struct buf *out, int depth)
             write_object(L, out, depth);
         break;
     default:
-        luaL_error(L, "a value is a %s; write text, numbers, true, false and tables", luaL_typename(L, -1));
+        luaL_error(L, "a value is a %s; write text, numbers, true, false and tables",
+                   luaL_typename(L, -1));
     }
 }
 
@@ -119,7 +120,8 @@ static int run(lua_State *L)
         return lua_error(L);
     lua_call(L, 0, 1);
     if (!lua_istable(L, -1))
-        return luaL_error(L, "%s: the file returns a %s; it must return a table", job->path, luaL_typename(L, -1));
+        return luaL_error(L, "%s: the file returns a %s; it must return a table", job->path,
+                          luaL_typename(L, -1));
     write_value(L, job->out, 0);
     return 0;
 }
@@ -133,7 +135,8 @@ int datafile_json(const char *path, struct buf *out, struct err *err)
     int result = 0;
     if (lua_cpcall(L, run, &job) != 0) {
         const char *message = lua_tostring(L, -1);
-        result = err_set(err, ERR_SCRIPT, "%s", message ? message : "the file raised something that is no text");
+        result = err_set(err, ERR_SCRIPT, "%s",
+                         message ? message : "the file raised something that is no text");
     }
     lua_close(L);
     return result;

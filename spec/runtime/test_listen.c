@@ -20,7 +20,8 @@ static void listening_says_what_is_wrong(void **state)
     assert_int_equal(listen_open(address, false, &err), -1);
     assert_non_null(strstr(err.message, "is in use"));
     assert_non_null(strstr(err.message, "--listen"));
-    static const char *const bad[] = {"", "nonsense", "127.0.0.1", "127.0.0.1:", "127.0.0.1:99999", "127.0.0.1:8x", "::1:80"};
+    static const char *const bad[] = {
+        "", "nonsense", "127.0.0.1", "127.0.0.1:", "127.0.0.1:99999", "127.0.0.1:8x", "::1:80"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_int_equal(listen_open(bad[i], false, &err), -1);
         assert_non_null(strstr(err.message, "HOST:PORT"));

@@ -48,7 +48,8 @@ static void pipelined_in_one_segment(void **state)
     struct wire w = wire_open(host.port);
     wire_send(&w, "GET /1 HTTP/1.1\r\n" HOST "\r\n"
                   "POST /2 HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc"
-                  "POST /3 HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n2\r\nde\r\n1\r\nf\r\n0\r\n\r\n"
+                  "POST /3 HTTP/1.1\r\n" HOST
+                  "Transfer-Encoding: chunked\r\n\r\n2\r\nde\r\n1\r\nf\r\n0\r\n\r\n"
                   "GET /stream HTTP/1.1\r\n" HOST "\r\n"
                   "GET /4 HTTP/1.1\r\n" HOST "\r\n");
     wire_expect(&w, "GET", 200, "GET /1 ");
@@ -62,8 +63,9 @@ static void pipelined_in_one_segment(void **state)
 static void byte_by_byte(void **state)
 {
     (void)state;
-    static const char text[] = "POST /1 HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc"
-                               "POST /2 HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n3;x=y\r\ndef\r\n0\r\n\r\n";
+    static const char text[] =
+        "POST /1 HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc"
+        "POST /2 HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n3;x=y\r\ndef\r\n0\r\n\r\n";
     struct wire w = wire_open(host.port);
     for (const char *p = text; *p; p++)
         wire_send_bytes(&w, str_n(p, 1));
@@ -96,12 +98,14 @@ static void long_bodies(void **state)
     memset(body, 7, LONG);
     char head[128];
     for (int i = 0; i < 2; i++) {
-        snprintf(head, sizeof head, "POST /length HTTP/1.1\r\n" HOST "Content-Length: %d\r\n\r\n", LONG);
+        snprintf(head, sizeof head, "POST /length HTTP/1.1\r\n" HOST "Content-Length: %d\r\n\r\n",
+                 LONG);
         wire_send(&w, head);
         wire_send_bytes(&w, str_n(body, LONG));
         wire_expect(&w, "POST", 200, "5242880 7");
     }
-    snprintf(head, sizeof head, "POST /length HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n%x\r\n", LONG);
+    snprintf(head, sizeof head,
+             "POST /length HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n%x\r\n", LONG);
     wire_send(&w, head);
     wire_send_bytes(&w, str_n(body, LONG));
     wire_send(&w, "\r\n0\r\n\r\n");
@@ -146,7 +150,8 @@ static void expect_continue(void **state)
     wire_reply_clear(&r);
     wire_send(&w, "ok");
     wire_expect(&w, "POST", 200, "POST /a ok");
-    wire_send(&w, "POST /forbidden HTTP/1.1\r\n" HOST "Content-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+    wire_send(&w, "POST /forbidden HTTP/1.1\r\n" HOST
+                  "Content-Length: 2\r\nExpect: 100-continue\r\n\r\n");
     wire_expect(&w, "POST", 403, "no"); /* and no 100 before it */
     wire_expect_end(&w);
     wire_close(&w);
@@ -170,7 +175,8 @@ static void too_large(void **state)
     limits.body = 1000;
     host_restart(limits);
     struct wire w = wire_open(host.port);
-    wire_send(&w, "POST /a HTTP/1.1\r\n" HOST "Content-Length: 1001\r\n\r\n"); /* no body byte is needed */
+    wire_send(&w, "POST /a HTTP/1.1\r\n" HOST
+                  "Content-Length: 1001\r\n\r\n"); /* no body byte is needed */
     expect_refusal(&w, 413);
     wire_close(&w);
     w = wire_open(host.port);

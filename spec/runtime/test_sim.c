@@ -45,7 +45,8 @@ static int setup(void **state)
     char line[128] = "";
     int out[2];
     arena = ARENA(16 * 1024 * 1024);
-    write_script("return { models = { m = { latency_ms = 0, tokens_per_second = 0, price = { input = 1.5 } } } }");
+    write_script("return { models = { m = { latency_ms = 0, tokens_per_second = 0, price = { input "
+                 "= 1.5 } } } }");
     assert_int_equal(pipe(out), 0);
     fflush(NULL);
     child = fork();
@@ -92,9 +93,11 @@ static struct str text_at(struct str json, const char *pointer)
 }
 
 #define QUESTION "\"messages\":[{\"role\":\"user\",\"content\":\"What is the weather in Paris?\"}]"
-#define WEATHER                                                                                                        \
-    "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"get_weather\",\"parameters\":{\"type\":\"object\","    \
-    "\"properties\":{\"city\":{\"type\":\"string\"},\"days\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":3},"     \
+#define WEATHER                                                                                    \
+    "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"get_weather\",\"parameters\":{"    \
+    "\"type\":\"object\","                                                                         \
+    "\"properties\":{\"city\":{\"type\":\"string\"},\"days\":{\"type\":\"integer\",\"minimum\":1," \
+    "\"maximum\":3},"                                                                              \
     "\"note\":{\"type\":\"string\"}},\"required\":[\"city\",\"days\"]}}}]"
 
 static void answers_are_repeatable_and_about_the_question(void **state)
@@ -136,12 +139,16 @@ static void streams_say_the_same_as_plain_replies(void **state)
 {
     (void)state;
     int usages;
-    struct str plain = text_at(ask_for("{\"model\":\"m\"," QUESTION "}", 200), "/choices/0/message/content");
+    struct str plain =
+        text_at(ask_for("{\"model\":\"m\"," QUESTION "}", 200), "/choices/0/message/content");
     struct str stream = ask_for("{\"model\":\"m\",\"stream\":true," QUESTION "}", 200);
     assert_true(str_same(joined(stream, &usages), plain));
     assert_int_equal(usages, 0);
     assert_string_equal(stream.p + stream.len - 14, "data: [DONE]\n\n");
-    stream = ask_for("{\"model\":\"m\",\"stream\":true,\"stream_options\":{\"include_usage\":true}," QUESTION "}", 200);
+    stream = ask_for(
+        "{\"model\":\"m\",\"stream\":true,\"stream_options\":{\"include_usage\":true}," QUESTION
+        "}",
+        200);
     assert_true(str_same(joined(stream, &usages), plain));
     assert_int_equal(usages, 1);
 }
@@ -149,7 +156,10 @@ static void streams_say_the_same_as_plain_replies(void **state)
 static void limits_choices_and_logprobs(void **state)
 {
     (void)state;
-    struct str r = ask_for("{\"model\":\"m\",\"max_tokens\":3,\"n\":2,\"logprobs\":true,\"top_logprobs\":2," QUESTION "}", 200);
+    struct str r = ask_for(
+        "{\"model\":\"m\",\"max_tokens\":3,\"n\":2,\"logprobs\":true,\"top_logprobs\":2," QUESTION
+        "}",
+        200);
     int64_t made;
     assert_true(json_integer(json_pointer(r, "/usage/completion_tokens"), &made));
     assert_int_equal(made, 6);
@@ -166,7 +176,8 @@ static void tools_are_called_with_fitting_arguments(void **state)
     (void)state;
     struct str r = ask_for("{\"model\":\"m\"," WEATHER "," QUESTION "}", 200);
     assert_true(str_eq(json_pointer(r, "/choices/0/finish_reason"), "\"tool_calls\""));
-    assert_true(str_eq(json_pointer(r, "/choices/0/message/tool_calls/0/function/name"), "\"get_weather\""));
+    assert_true(str_eq(json_pointer(r, "/choices/0/message/tool_calls/0/function/name"),
+                       "\"get_weather\""));
     struct str arguments = text_at(r, "/choices/0/message/tool_calls/0/function/arguments");
     struct err err;
     assert_int_equal(json_validate(arguments, &err), 0);
@@ -176,20 +187,29 @@ static void tools_are_called_with_fitting_arguments(void **state)
     assert_null(json_get(arguments, "note").p); /* not required */
     r = ask_for("{\"model\":\"m\",\"tool_choice\":\"none\"," WEATHER "," QUESTION "}", 200);
     assert_int_equal(json_type(json_pointer(r, "/choices/0/message/content")), JSON_STRING);
-    r = ask_for("{\"model\":\"m\",\"tool_choice\":\"required\"," WEATHER ",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}", 200);
+    r = ask_for("{\"model\":\"m\",\"tool_choice\":\"required\"," WEATHER
+                ",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}",
+                200);
     assert_true(str_eq(json_pointer(r, "/choices/0/finish_reason"), "\"tool_calls\""));
-    r = ask_for("{\"model\":\"m\"," WEATHER ",\"messages\":[{\"role\":\"user\",\"content\":\"weather?\"},{\"role\":\"tool\","
-                "\"content\":\"rain\"}]}", 200);
+    r = ask_for("{\"model\":\"m\"," WEATHER
+                ",\"messages\":[{\"role\":\"user\",\"content\":\"weather?\"},{\"role\":\"tool\","
+                "\"content\":\"rain\"}]}",
+                200);
     assert_true(str_eq(json_pointer(r, "/choices/0/finish_reason"), "\"stop\""));
 }
 
 static void json_as_the_schema_asks(void **state)
 {
     (void)state;
-    struct str r = ask_for("{\"model\":\"m\",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"x\",\"schema\":"
-                           "{\"type\":\"object\",\"required\":[\"label\",\"p\",\"list\"],\"properties\":{\"label\":{\"enum\":[\"a\",\"b\"]},"
-                           "\"p\":{\"type\":\"number\",\"minimum\":0,\"maximum\":1},\"list\":{\"type\":\"array\",\"minItems\":2,"
-                           "\"items\":{\"$ref\":\"#/$defs/flag\"}}},\"$defs\":{\"flag\":{\"type\":\"boolean\"}}}}}," QUESTION "}", 200);
+    struct str r = ask_for("{\"model\":\"m\",\"response_format\":{\"type\":\"json_schema\",\"json_"
+                           "schema\":{\"name\":\"x\",\"schema\":"
+                           "{\"type\":\"object\",\"required\":[\"label\",\"p\",\"list\"],"
+                           "\"properties\":{\"label\":{\"enum\":[\"a\",\"b\"]},"
+                           "\"p\":{\"type\":\"number\",\"minimum\":0,\"maximum\":1},\"list\":{"
+                           "\"type\":\"array\",\"minItems\":2,"
+                           "\"items\":{\"$ref\":\"#/$defs/"
+                           "flag\"}}},\"$defs\":{\"flag\":{\"type\":\"boolean\"}}}}}," QUESTION "}",
+                           200);
     struct str value = text_at(r, "/choices/0/message/content");
     struct err err;
     double p;
@@ -259,7 +279,7 @@ enum outcome { IS_WHOLE, IS_BROKEN, HANGS };
 static const struct {
     const char *kind;
     enum outcome plain, stream;
-    int status; /* 0: no head */
+    int status;       /* 0: no head */
     const char *says; /* part of the body */
 } FAULTS[] = {
     {"401", IS_WHOLE, IS_WHOLE, 401, "invalid_api_key"},
@@ -306,10 +326,13 @@ static void check_fault(int i, bool is_stream)
     char rule[128], body[512], open[64], cancelled[64];
     snprintf(rule, sizeof rule, "{\"model\":\"*\",\"kind\":\"%s\",\"times\":1}", FAULTS[i].kind);
     set_fault(rule, 200);
-    snprintf(body, sizeof body, "{\"model\":\"m%d%d\",\"stream\":%s," QUESTION "}", i, is_stream, is_stream ? "true" : "false");
+    snprintf(body, sizeof body, "{\"model\":\"m%d%d\",\"stream\":%s," QUESTION "}", i, is_stream,
+             is_stream ? "true" : "false");
     struct wire w = wire_open(port);
     char head[128];
-    snprintf(head, sizeof head, "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n", strlen(body));
+    snprintf(head, sizeof head,
+             "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n",
+             strlen(body));
     wire_send(&w, head);
     wire_send(&w, body);
     enum outcome expected = is_stream ? FAULTS[i].stream : FAULTS[i].plain;
@@ -363,7 +386,9 @@ static int status_of(const char *model)
 static void rules_count_and_can_be_cleared(void **state)
 {
     (void)state;
-    set_fault("{\"model\":\"openai/gpt\",\"kind\":\"503\",\"times\":2,\"after\":1,\"retry_after\":1.5}", 200);
+    set_fault(
+        "{\"model\":\"openai/gpt\",\"kind\":\"503\",\"times\":2,\"after\":1,\"retry_after\":1.5}",
+        200);
     assert_int_equal(status_of("other"), 200);
     assert_int_equal(status_of("gpt"), 200);
     assert_int_equal(status_of("gpt"), 503);
@@ -424,7 +449,8 @@ static void wrong_scripts_say_what_is_wrong(void **state)
     assert_script_refused("return {\n models = }", ":2:");
     assert_script_refused("return { model = {} }", "do you mean \"models\"");
     assert_script_refused("return { models = { x = { latency = 1 } } }", "latency_ms");
-    assert_script_refused("return { models = { x = { quality = 'good' } } }", "quality is no number");
+    assert_script_refused("return { models = { x = { quality = 'good' } } }",
+                          "quality is no number");
     assert_script_refused("return { faults = { { kind = 'nope' } } }", "hang_first_token");
     assert_script_refused("while true do end", "too long");
     assert_script_refused("return { seed = print }", "a value is a function");

@@ -40,8 +40,8 @@ static void echo(struct exchange *x)
 {
     const struct http_head *head = exchange_head(x);
     struct str body = exchange_body(x);
-    char *text = arena_printf(exchange_arena(x), STR_FMT " " STR_FMT " " STR_FMT, STR_ARG(head->method),
-                              STR_ARG(head->target), STR_ARG(body));
+    char *text = arena_printf(exchange_arena(x), STR_FMT " " STR_FMT " " STR_FMT,
+                              STR_ARG(head->method), STR_ARG(head->target), STR_ARG(body));
     exchange_reply(x, 200, "text/plain", str_of("x-test: yes\r\n"), str_of(text));
 }
 
@@ -69,7 +69,8 @@ static void on_request(void *ctx, struct exchange *x)
         exchange_reply(x, 200, "text/plain", str_n("", 0), exchange_peer(x));
     } else if (str_eq(target, "/length")) {
         char length[32];
-        snprintf(length, sizeof length, "%zu %d", exchange_body(x).len, (unsigned char)exchange_body(x).p[0]);
+        snprintf(length, sizeof length, "%zu %d", exchange_body(x).len,
+                 (unsigned char)exchange_body(x).p[0]);
         exchange_reply(x, 200, "text/plain", str_n("", 0), str_of(length));
     } else {
         echo(x);

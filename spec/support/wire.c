@@ -66,7 +66,8 @@ static bool receive(struct wire *w)
     assert_non_null(room);
     ssize_t n = recv(w->fd, room, 65536, 0);
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-        fail_msg("nothing came for %d seconds; so far: " STR_FMT, DEADLINE, STR_ARG(buf_str(&w->in)));
+        fail_msg("nothing came for %d seconds; so far: " STR_FMT, DEADLINE,
+                 STR_ARG(buf_str(&w->in)));
     buf_grow(&w->in, n > 0 ? (size_t)n : 0);
     return n > 0;
 }
@@ -98,7 +99,9 @@ struct wire_reply wire_reply(struct wire *w, const char *method)
     struct http_error error;
     size_t scanned = 0;
     for (;;) {
-        int n = w->in.len ? http_parse_response(&head, str_of(method), w->in.p, w->in.len, &scanned, &error) : 0;
+        int n = w->in.len ? http_parse_response(&head, str_of(method), w->in.p, w->in.len, &scanned,
+                                                &error)
+                          : 0;
         if (n < 0)
             return r;
         if (n > 0) {
@@ -141,8 +144,8 @@ struct wire_reply wire_ask(int port, const char *method, const char *target, con
 {
     struct wire w = wire_open(port);
     struct buf request = BUF(MOST);
-    buf_printf(&request, "%s %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %zu\r\n\r\n%s", method, target,
-               strlen(body), body);
+    buf_printf(&request, "%s %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %zu\r\n\r\n%s",
+               method, target, strlen(body), body);
     wire_send_bytes(&w, buf_str(&request));
     struct wire_reply r = wire_reply(&w, method);
     buf_clear(&request);
