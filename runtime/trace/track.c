@@ -197,21 +197,21 @@ static struct decision *take_lost(struct track *t)
 
 struct decision *track_next(struct track *t, const char *dir, bool want_lost, struct reader_report *report)
 {
-    struct decision *d = NULL;
-    while (d == NULL) {
-        if (t->lost) {
-            d = take_lost(t);
-            break;
-        }
+    while (t->lost == NULL) {
         const struct event_head *e = track_event(t, dir, report);
         if (e == NULL)
             return NULL;
         if (t->segment->head->run != t->run)
             begin_run(t, t->segment->head->run, want_lost);
-        d = collect(t, e, want_lost);
+        struct decision *ended = collect(t, e, want_lost);
+        if (ended) {
+            decision_build(ended);
+            return ended;
+        }
     }
-    decision_build(d);
-    return d;
+    struct decision *lost = take_lost(t);
+    decision_build(lost);
+    return lost;
 }
 
 struct decision *track_unfinished(struct track *t)
