@@ -29,7 +29,7 @@ static int open_tables(lua_State *L)
     decision_register(L);
     lua_settop(L, 0);
     lua_newuserdata(L, 0); /* `wye` itself: nothing can be stored in it */
-    field_metatable(L, "wye", unknown, NULL, NULL);
+    field_metatable(L, "wye", unknown, NULL);
     lua_newtable(L);
     field_function(L, "model", model_new);
     field_function(L, "note", note_add);

@@ -48,7 +48,7 @@ static int no_fields(lua_State *L)
 
 void decision_register(lua_State *L)
 {
-    field_metatable(L, REFUSAL_METATABLE, no_fields, NULL, NULL);
+    field_metatable(L, REFUSAL_METATABLE, no_fields, NULL);
     lua_pop(L, 1);
 }
 

@@ -30,12 +30,10 @@ static int refuse_write(lua_State *L)
     return luaL_error(L, "%s is read-only", lua_tostring(L, lua_upvalueindex(1)));
 }
 
-void field_metatable(lua_State *L, const char *name, lua_CFunction index, lua_CFunction gc, lua_CFunction tostring)
+void field_metatable(lua_State *L, const char *name, lua_CFunction index, lua_CFunction tostring)
 {
     luaL_newmetatable(L, name);
     field_function(L, "__index", index);
-    if (gc)
-        field_function(L, "__gc", gc);
     if (tostring)
         field_function(L, "__tostring", tostring);
     lua_pushstring(L, name);

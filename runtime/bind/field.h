@@ -9,5 +9,5 @@ int field_check(lua_State *L, int index, const char *object, const char *const *
 /* Pushes the C function `f` and stores it as `name` in the table on top. */
 void field_function(lua_State *L, const char *name, lua_CFunction f);
 
-/* Opens a metatable of that name (left on top): __index, __gc, __tostring where given, __newindex that raises, __metatable locked. */
-void field_metatable(lua_State *L, const char *name, lua_CFunction index, lua_CFunction gc, lua_CFunction tostring);
+/* Opens a metatable of that name (left on top): __index, __tostring where given, __newindex that raises, __metatable locked. */
+void field_metatable(lua_State *L, const char *name, lua_CFunction index, lua_CFunction tostring);

@@ -3,6 +3,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
+#include "base/list.h"
 #include "bind/field.h"
 #include "bind/req.h"
 #include "bind/scope.h"
@@ -135,6 +136,6 @@ static int tostring(lua_State *L)
 
 void model_register(lua_State *L)
 {
-    field_metatable(L, MODEL_METATABLE, read_field, NULL, tostring);
+    field_metatable(L, MODEL_METATABLE, read_field, tostring);
     lua_pop(L, 1);
 }

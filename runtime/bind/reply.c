@@ -65,6 +65,6 @@ static int read_field(lua_State *L)
 
 void reply_register(lua_State *L)
 {
-    field_metatable(L, REPLY_METATABLE, read_field, scope_handle_gc, NULL);
+    field_metatable(L, REPLY_METATABLE, read_field, NULL);
     lua_pop(L, 1);
 }

@@ -70,9 +70,9 @@ static int read_field(lua_State *L)
     case CONVERSATION: push_str(L, view_conversation(v)); break;
     case PROMPT: push_str(L, view_prompt(v)); break;
     case MESSAGES: push_tree(L, v, v->messages); break;
-    case TOKENS: lua_pushnumber(L, (lua_Number)view_tokens(v)); break;
+    case TOKENS: lua_pushnumber(L, (lua_Number)v->tokens); break;
     case TOOLS: push_tree(L, v, v->tools); break;
-    case HAS_IMAGE: lua_pushboolean(L, view_has_image(v)); break;
+    case HAS_IMAGE: lua_pushboolean(L, v->has_image); break;
     case HAS_TOOLS: lua_pushboolean(L, has_items(v->tools)); break;
     case STREAM: lua_pushboolean(L, v->stream); break;
     case HEADERS: push_headers(L, v->head); break;
@@ -84,7 +84,7 @@ static int read_field(lua_State *L)
 
 void req_register(lua_State *L)
 {
-    field_metatable(L, REQ_METATABLE, read_field, scope_handle_gc, NULL);
+    field_metatable(L, REQ_METATABLE, read_field, NULL);
     lua_pop(L, 1);
 }
 

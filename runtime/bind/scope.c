@@ -3,7 +3,8 @@
 #include <lauxlib.h>
 
 struct handle {
-    struct list link;
+    struct scope *scope;
+    uint64_t serial;
     void *p;
 };
 
@@ -18,32 +19,20 @@ struct scope *scope_of(lua_State *L, const char *what)
 void scope_push(lua_State *L, struct scope *scope, void *p, const char *metatable)
 {
     struct handle *h = lua_newuserdata(L, sizeof *h);
-    list_init(&h->link);
-    h->p = p;
+    *h = (struct handle){scope, scope->serial, p};
     luaL_getmetatable(L, metatable);
     lua_setmetatable(L, -2);
-    list_push(&scope->handles, &h->link);
 }
 
 void *scope_check(lua_State *L, int index, const char *metatable)
 {
     struct handle *h = luaL_checkudata(L, index, metatable);
-    if (h->p == NULL)
+    if (h->serial != h->scope->serial)
         luaL_error(L, "this %s belongs to a request that has ended", metatable);
     return h->p;
 }
 
-int scope_handle_gc(lua_State *L)
-{
-    struct handle *h = lua_touserdata(L, 1);
-    list_remove(&h->link);
-    return 0;
-}
-
 void scope_close(struct scope *scope)
 {
-    LIST_EACH(it, &scope->handles) {
-        LIST_ENTRY(it, struct handle, link)->p = NULL;
-        list_remove(it);
-    }
+    scope->serial++;
 }

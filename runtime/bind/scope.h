@@ -9,7 +9,6 @@
 
 #include <lua.h>
 
-#include "base/list.h"
 #include "bind/reply.h"
 #include "bind/view.h"
 #include "vm/config.h"
@@ -33,7 +32,7 @@ struct host {
 struct scope {
     const struct host *host;
     struct view view;
-    struct list handles;
+    uint64_t serial; /* of the request: handles carry it; goes up when the request ends */
 };
 
 /* The scope of the running coroutine; raises "works only while a request is served" while loading. */
@@ -45,8 +44,5 @@ void scope_push(lua_State *L, struct scope *scope, void *p, const char *metatabl
 /* What the handle at `index` points to; raises when it is another type or its request has ended. */
 void *scope_check(lua_State *L, int index, const char *metatable);
 
-/* Kills all handles: the request ends. */
+/* Kills all handles: the request ends. The struct itself must stay readable as long as the VM lives. */
 void scope_close(struct scope *scope);
-
-/* The __gc of handle metatables. */
-int scope_handle_gc(lua_State *L);

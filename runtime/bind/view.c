@@ -25,20 +25,50 @@ static bool is_boolean(struct str value)
     return type == JSON_TRUE || type == JSON_FALSE;
 }
 
-static int check_messages(struct view *v, const char **param, struct err *err)
+static bool is_image(struct str type)
 {
+    return str_eq(type, "image_url") || str_eq(type, "input_image") || str_eq(type, "image");
+}
+
+/* Counts a message's content: its images; returns its bytes of text. */
+static int64_t weigh(struct view *v, struct str content)
+{
+    if (json_type(content) != JSON_ARRAY)
+        return json_type(content) == JSON_STRING ? (int64_t)content.len : 0;
+    int64_t bytes = 0;
+    for (struct json_walk w = json_walk(content); json_next(&w);) {
+        bytes += (int64_t)json_get(w.value, "text").len;
+        if (!is_image(json_plain(json_get(w.value, "type"))))
+            continue;
+        v->has_image = true;
+        v->tokens += TOKENS_PER_IMAGE;
+    }
+    return bytes;
+}
+
+/* One walk over the messages: checks them, weighs them, remembers the user's last. */
+static int read_messages(struct view *v, const char **param, struct err *err)
+{
+    static const char *const MEMBERS[] = {"role", "content"};
     if (v->messages.p == NULL)
         return refuse(param, "messages", err, "Missing required parameter: 'messages'.");
     if (json_type(v->messages) != JSON_ARRAY)
         return refuse(param, "messages", err, "Invalid type for 'messages': expected an array of objects.");
     int count = 0;
+    int64_t bytes = 0;
     for (struct json_walk w = json_walk(v->messages); json_next(&w); count++) {
-        if (json_type(w.value) == JSON_OBJECT && json_type(json_get(w.value, "role")) == JSON_STRING)
-            continue;
-        *param = arena_printf(v->arena, "messages[%d]", count);
-        return err_set(err, ERR_BAD_REQUEST,
-                       "Invalid 'messages[%d]': expected an object with a string member 'role'.", count);
+        struct str members[2];
+        json_get_many(w.value, MEMBERS, members, 2);
+        if (json_type(members[0]) != JSON_STRING) {
+            *param = arena_printf(v->arena, "messages[%d]", count);
+            return err_set(err, ERR_BAD_REQUEST,
+                           "Invalid 'messages[%d]': expected an object with a string member 'role'.", count);
+        }
+        if (str_eq(json_plain(members[0]), "user"))
+            v->last_user = members[1];
+        bytes += weigh(v, members[1]);
     }
+    v->tokens += count * TOKENS_PER_MESSAGE + (bytes + BYTES_PER_TOKEN - 1) / BYTES_PER_TOKEN;
     if (count == 0)
         return refuse(param, "messages", err, "Invalid 'messages': expected at least one message.");
     return 0;
@@ -56,7 +86,7 @@ static int check_types(struct view *v, struct str model, struct str stream, cons
         return refuse(param, "tools", err, "Invalid type for 'tools': expected an array.");
     v->model = json_text(model, v->arena);
     v->stream = json_is_true(stream);
-    return check_messages(v, param, err);
+    return read_messages(v, param, err);
 }
 
 int view_init(struct view *v, const char *id, const struct http_head *head, struct str body,
@@ -81,27 +111,6 @@ int view_init(struct view *v, const char *id, const struct http_head *head, stru
     return check_types(v, values[MODEL], values[STREAM], param, err);
 }
 
-static bool is_image(struct str type)
-{
-    return str_eq(type, "image_url") || str_eq(type, "input_image") || str_eq(type, "image");
-}
-
-/* Counts a message's content; its bytes of text, its images. */
-static int64_t weigh(struct view *v, struct str content)
-{
-    if (json_type(content) != JSON_ARRAY)
-        return json_type(content) == JSON_STRING ? (int64_t)content.len : 0;
-    int64_t bytes = 0;
-    for (struct json_walk w = json_walk(content); json_next(&w);) {
-        bytes += (int64_t)json_get(w.value, "text").len;
-        if (!is_image(json_plain(json_get(w.value, "type"))))
-            continue;
-        v->has_image = true;
-        v->tokens += TOKENS_PER_IMAGE;
-    }
-    return bytes;
-}
-
 static struct str text_of(struct view *v, struct str content)
 {
     if (json_type(content) == JSON_STRING)
@@ -119,43 +128,14 @@ static struct str text_of(struct view *v, struct str content)
     }
     struct str all = arena_str(v->arena, str_n(text.p, text.len));
     buf_clear(&text);
-    return all;
-}
-
-static void scan(struct view *v)
-{
-    if (v->is_scanned)
-        return;
-    v->is_scanned = true;
-    struct str last_user = {0};
-    int64_t bytes = 0;
-    for (struct json_walk w = json_walk(v->messages); json_next(&w);) {
-        struct str content = json_get(w.value, "content");
-        if (str_eq(json_plain(json_get(w.value, "role")), "user"))
-            last_user = content;
-        v->tokens += TOKENS_PER_MESSAGE;
-        bytes += weigh(v, content);
-    }
-    v->tokens += (bytes + BYTES_PER_TOKEN - 1) / BYTES_PER_TOKEN;
-    v->prompt = text_of(v, last_user);
+    return all.p ? all : str_of("");
 }
 
 struct str view_prompt(struct view *v)
 {
-    scan(v);
+    if (v->prompt.p == NULL)
+        v->prompt = text_of(v, v->last_user);
     return v->prompt;
-}
-
-int64_t view_tokens(struct view *v)
-{
-    scan(v);
-    return v->tokens;
-}
-
-bool view_has_image(struct view *v)
-{
-    scan(v);
-    return v->has_image;
 }
 
 struct str view_user(struct view *v)

@@ -20,10 +20,10 @@ struct view {
     struct str messages, tools, metadata, user, stream_options, cache_key; /* raw; {NULL, 0} when absent */
     bool stream;
     bool wants_usage; /* stream_options.include_usage */
-    bool is_scanned;  /* the three below are known */
     bool has_image;
-    int64_t tokens;
-    struct str prompt;
+    int64_t tokens;       /* estimate: text bytes / 4, 3 a message, 765 an image */
+    struct str last_user; /* raw content of the user's last message */
+    struct str prompt;    /* its text, once view_prompt was asked */
 };
 
 /*
@@ -34,7 +34,5 @@ int view_init(struct view *v, const char *id, const struct http_head *head, stru
               struct arena *arena, const char **param, struct err *err);
 
 struct str view_prompt(struct view *v); /* text of the last user message */
-int64_t view_tokens(struct view *v);    /* estimate: text bytes / 4, 3 a message, 765 an image */
-bool view_has_image(struct view *v);
 struct str view_user(struct view *v);         /* user, safety_identifier or header x-wye-user */
 struct str view_conversation(struct view *v); /* header x-wye-conversation, metadata.conversation(_id), prompt_cache_key */

@@ -142,7 +142,6 @@ static int try_request(struct trial *t, struct str body, struct arena *arena)
     const char *param;
     http_parse_request(&head, REQUEST_HEAD, sizeof REQUEST_HEAD - 1, &scanned, &refused);
     t->scope.host = &FAKE_HOST;
-    list_init(&t->scope.handles);
     t->task.owner = t;
     if (view_init(&t->scope.view, "check", &head, body, arena, &param, &t->err) < 0)
         return -1;

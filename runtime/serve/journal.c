@@ -25,7 +25,7 @@ void journal_begin(struct request *rq)
     put_z(e, F_TRACE, rq->trace_id);
     put_z(e, F_ROUTE, rq->route ? rq->route->name : NULL);
     event_int(e, F_GENERATION, rq->generation->id);
-    event_str(e, F_HASH, str_n(manifest_hash(rq->generation->files), 12));
+    put_z(e, F_HASH, rq->generation->hash);
     event_str(e, F_REQUESTED, rq->scope.view.model);
     event_int(e, F_STREAM, rq->scope.view.stream);
     event_close(e);

@@ -364,8 +364,7 @@ static void open_request(struct request *rq, struct router *r, struct exchange *
         timer_init(&rq->total, r->options.loop, on_total, rq);
         timer_init(&rq->content, r->options.loop, on_content, rq);
     }
-    rq->scope = (struct scope){.host = &REQUEST_HOST};
-    list_init(&rq->scope.handles);
+    rq->scope.host = &REQUEST_HOST;
     list_init(&rq->asks);
     rq->router = r;
     rq->x = x;

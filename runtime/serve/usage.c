@@ -2,10 +2,10 @@
 
 #include "base/json.h"
 
-static int64_t count_at(struct str json, const char *pointer)
+static int64_t count_of(struct str value)
 {
     int64_t n = 0;
-    return json_integer(json_pointer(json, pointer), &n) && n > 0 ? n : 0;
+    return value.p && json_integer(value, &n) && n > 0 ? n : 0;
 }
 
 static int64_t less(int64_t whole, int64_t part)
@@ -15,15 +15,22 @@ static int64_t less(int64_t whole, int64_t part)
 
 struct usage usage_read(struct str json)
 {
+    enum { PROMPT, COMPLETION, PROMPT_DETAILS, COMPLETION_DETAILS, COUNT };
+    static const char *const NAMES[COUNT] = {"prompt_tokens", "completion_tokens", "prompt_tokens_details",
+                                             "completion_tokens_details"};
+    struct str values[COUNT];
     struct usage u = {0};
     if (json_type(json) != JSON_OBJECT)
         return u;
-    u.is_known = true;
+    json_get_many(json, NAMES, values, COUNT);
     int64_t *t = u.tokens;
-    t[PRICE_CACHE_READ] = count_at(json, "/prompt_tokens_details/cached_tokens");
-    t[PRICE_REASONING] = count_at(json, "/completion_tokens_details/reasoning_tokens");
-    t[PRICE_INPUT] = less(count_at(json, "/prompt_tokens"), t[PRICE_CACHE_READ]);
-    t[PRICE_OUTPUT] = less(count_at(json, "/completion_tokens"), t[PRICE_REASONING]);
+    u.is_known = true;
+    if (values[PROMPT_DETAILS].p)
+        t[PRICE_CACHE_READ] = count_of(json_get(values[PROMPT_DETAILS], "cached_tokens"));
+    if (values[COMPLETION_DETAILS].p)
+        t[PRICE_REASONING] = count_of(json_get(values[COMPLETION_DETAILS], "reasoning_tokens"));
+    t[PRICE_INPUT] = less(count_of(values[PROMPT]), t[PRICE_CACHE_READ]);
+    t[PRICE_OUTPUT] = less(count_of(values[COMPLETION]), t[PRICE_REASONING]);
     return u;
 }
 

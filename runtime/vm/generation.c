@@ -196,8 +196,10 @@ struct generation *generation_load(unsigned id, struct manifest *files, const st
     g->holds = 1;
     g->vm = vm_new(&LOAD_LIMITS, files, err);
     if (g->vm && options->open(g->vm, g, err) == 0 && load_config(g, err) == 0 && load_routes(g, err) == 0 &&
-        check_aliases(g, err) == 0)
+        check_aliases(g, err) == 0) {
+        snprintf(g->hash, sizeof g->hash, "%s", manifest_hash(g->files));
         return g;
+    }
     generation_free(g);
     return NULL;
 }

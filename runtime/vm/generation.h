@@ -33,6 +33,7 @@ struct generation_options {
 
 struct generation {
     unsigned id;
+    char hash[13]; /* first hex digits of its files' */
     struct manifest *files;
     struct vm *vm;
     struct config *config;

@@ -34,10 +34,10 @@ static void test_fields(void **state)
     assert_true(v.wants_usage);
     assert_true(str_eq(v.model, "auto"));
     assert_true(str_eq(view_prompt(&v), "look\nhere\nnow"));
-    assert_true(view_has_image(&v));
+    assert_true(v.has_image);
     assert_true(str_eq(view_user(&v), "ué1"));
     assert_true(str_eq(view_conversation(&v), "k"));
-    assert_true(view_tokens(&v) > 765 && view_tokens(&v) < 800);
+    assert_true(v.tokens > 765 && v.tokens < 800);
 }
 
 static void test_headers_stand_in(void **state)
@@ -48,7 +48,7 @@ static void test_headers_stand_in(void **state)
     struct view v = view_of("{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", &head);
     assert_true(str_eq(view_user(&v), "u7"));
     assert_true(str_eq(view_conversation(&v), "c9"));
-    assert_false(view_has_image(&v));
+    assert_false(v.has_image);
 }
 
 static void refused(const char *body, const char *param, const char *words)
