@@ -12,7 +12,7 @@
 #include "base/err.h"
 #include "base/str.h"
 
-enum { JSON_MAX_DEPTH = 128 };
+enum { JSON_MAX_DEPTH = 128, JSON_MANY = 16 };
 
 /* 0 when the whole of s is one valid JSON value (blanks around it allowed); -1 with byte offset and reason in err. */
 int json_validate(struct str s, struct err *err);
@@ -33,10 +33,19 @@ struct json_walk {
 struct json_walk json_walk(struct str value);
 bool json_next(struct json_walk *w);
 
+/*
+ * The same without a second look at what lies inside: json_next_key stops before the value, which json_skip passes
+ * (and sets w->value) or json_enter walks into; json_leave goes on behind it once the inner walk is done with.
+ */
+bool json_next_key(struct json_walk *w);
+void json_skip(struct json_walk *w);
+struct json_walk json_enter(const struct json_walk *w);
+void json_leave(struct json_walk *w, struct json_walk *inner);
+
 /* The member of that (plain ASCII) name; {NULL, 0} when absent or when `object` is no object. The last one wins when a key repeats. Keys spelt with escapes are matched decoded. */
 struct str json_get(struct str object, const char *name);
 
-/* Several members in one pass over the object: values[i] for names[i]. */
+/* Several members (at most JSON_MANY) in one pass over the object: values[i] for names[i]. */
 void json_get_many(struct str object, const char *const *names, struct str *values, int count);
 
 /* Does the raw `key` of a walk (escapes and all) spell `name`? */

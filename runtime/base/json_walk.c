@@ -44,14 +44,15 @@ struct json_walk json_walk(struct str value)
     return w;
 }
 
-bool json_next(struct json_walk *w)
+bool json_next_key(struct json_walk *w)
 {
     const char *p = json_scan_blanks(w->at, w->end);
     if (p < w->end && *p == ',')
         p = json_scan_blanks(p + 1, w->end);
-    w->at = w->end;
-    if (p == w->end || *p == '}' || *p == ']')
+    if (p == w->end || *p == '}' || *p == ']') {
+        w->at = p;
         return false;
+    }
     w->key = str_n(p, 0);
     if (w->is_object) {
         const char *close = json_scan_string(++p, w->end);
@@ -59,16 +60,42 @@ bool json_next(struct json_walk *w)
         p = json_scan_blanks(close + (close < w->end), w->end);
         p = json_scan_blanks(p + (p < w->end), w->end);
     }
+    w->at = p;
+    return true;
+}
+
+void json_skip(struct json_walk *w)
+{
+    const char *p = w->at;
     w->at = json_scan_value(p, w->end);
     w->value = str_n(p, (size_t)(w->at - p));
+}
+
+bool json_next(struct json_walk *w)
+{
+    if (!json_next_key(w))
+        return false;
+    json_skip(w);
     return true;
+}
+
+struct json_walk json_enter(const struct json_walk *w)
+{
+    return json_walk(str_n(w->at, (size_t)(w->end - w->at)));
+}
+
+void json_leave(struct json_walk *w, struct json_walk *inner)
+{
+    while (json_next(inner))
+        ;
+    w->at = inner->at + (inner->at < w->end);
 }
 
 bool json_key_is(struct str key, struct str name)
 {
     const char *p = key.p, *end = key.p + key.len;
-    if (memchr(key.p, '\\', key.len) == NULL)
-        return str_same(key, name);
+    if (key.len <= name.len || memchr(key.p, '\\', key.len) == NULL)
+        return str_same(key, name); /* an escape is longer than what it stands for */
     while (p < end) {
         char bytes[4] = {*p};
         int len = 1;
@@ -101,12 +128,15 @@ struct str json_get(struct str object, const char *name)
 
 void json_get_many(struct str object, const char *const *names, struct str *values, int count)
 {
-    for (int i = 0; i < count; i++)
+    size_t lengths[JSON_MANY];
+    for (int i = 0; i < count; i++) {
         values[i] = (struct str){NULL, 0};
+        lengths[i] = strlen(names[i]);
+    }
     struct json_walk w = json_walk(object);
     while (w.is_object && json_next(&w))
         for (int i = 0; i < count; i++)
-            if (json_scan_key_is(w.key, names[i]))
+            if (json_key_is(w.key, str_n(names[i], lengths[i])))
                 values[i] = w.value;
 }
 

@@ -7,6 +7,7 @@ enum { BYTES_PER_TOKEN = 4, TOKENS_PER_MESSAGE = 3, TOKENS_PER_IMAGE = 765 };
 enum { MODEL, STREAM, MESSAGES, TOOLS, METADATA, USER, STREAM_OPTIONS, SAFETY_ID, CACHE_KEY, NAME_COUNT };
 static const char *const NAMES[NAME_COUNT] = {"model", "stream",         "messages",          "tools",           "metadata",
                                               "user",  "stream_options", "safety_identifier", "prompt_cache_key"};
+static const size_t LENGTHS[NAME_COUNT] = {5, 6, 8, 5, 8, 4, 14, 17, 16};
 
 static int refuse(const char **param, const char *name, struct err *err, const char *words)
 {
@@ -46,47 +47,108 @@ static int64_t weigh(struct view *v, struct str content)
     return bytes;
 }
 
-/* One walk over the messages: checks them, weighs them, remembers the user's last. */
-static int read_messages(struct view *v, const char **param, struct err *err)
+/* One message, which w has reached. False when it is no object with a role. */
+static bool read_message(struct view *v, struct json_walk *w, int64_t *bytes)
 {
-    static const char *const MEMBERS[] = {"role", "content"};
+    struct str role = {0}, content = {0};
+    struct json_walk m = json_enter(w);
+    if (!m.is_object)
+        return false;
+    while (json_next_key(&m)) {
+        bool is_role = str_eq(m.key, "role"), is_content = str_eq(m.key, "content");
+        json_skip(&m);
+        if (is_role)
+            role = m.value;
+        else if (is_content)
+            content = m.value;
+    }
+    json_leave(w, &m);
+    if (str_eq(json_plain(role), "user"))
+        v->last_user = content;
+    *bytes += weigh(v, content);
+    return json_type(role) == JSON_STRING;
+}
+
+/* The messages, which w has reached: checked, weighed, and the user's last one remembered. Returns the index of the wrong one, or -1. */
+static int read_messages(struct view *v, struct json_walk *w)
+{
+    const char *start = w->at;
+    struct json_walk items = json_enter(w);
+    int64_t bytes = 0;
+    v->tokens = v->message_count = 0;
+    while (json_next_key(&items)) {
+        if (!read_message(v, &items, &bytes))
+            return v->message_count;
+        v->message_count++;
+    }
+    json_leave(w, &items);
+    v->messages = str_n(start, (size_t)(w->at - start));
+    v->tokens += v->message_count * TOKENS_PER_MESSAGE + (bytes + BYTES_PER_TOKEN - 1) / BYTES_PER_TOKEN;
+    return -1;
+}
+
+static int check_messages(struct view *v, int wrong, const char **param, struct err *err)
+{
+    if (wrong >= 0) {
+        *param = arena_printf(v->arena, "messages[%d]", wrong);
+        return err_set(err, ERR_BAD_REQUEST,
+                       "Invalid 'messages[%d]': expected an object with a string member 'role'.", wrong);
+    }
     if (v->messages.p == NULL)
         return refuse(param, "messages", err, "Missing required parameter: 'messages'.");
     if (json_type(v->messages) != JSON_ARRAY)
         return refuse(param, "messages", err, "Invalid type for 'messages': expected an array of objects.");
-    int count = 0;
-    int64_t bytes = 0;
-    for (struct json_walk w = json_walk(v->messages); json_next(&w); count++) {
-        struct str members[2];
-        json_get_many(w.value, MEMBERS, members, 2);
-        if (json_type(members[0]) != JSON_STRING) {
-            *param = arena_printf(v->arena, "messages[%d]", count);
-            return err_set(err, ERR_BAD_REQUEST,
-                           "Invalid 'messages[%d]': expected an object with a string member 'role'.", count);
-        }
-        if (str_eq(json_plain(members[0]), "user"))
-            v->last_user = members[1];
-        bytes += weigh(v, members[1]);
-    }
-    v->tokens += count * TOKENS_PER_MESSAGE + (bytes + BYTES_PER_TOKEN - 1) / BYTES_PER_TOKEN;
-    if (count == 0)
+    if (v->message_count == 0)
         return refuse(param, "messages", err, "Invalid 'messages': expected at least one message.");
     return 0;
 }
 
-static int check_types(struct view *v, struct str model, struct str stream, const char **param, struct err *err)
+static int check_types(struct view *v, struct str stream, const char **param, struct err *err)
 {
-    if (model.p == NULL)
+    if (v->raw_model.p == NULL)
         return refuse(param, "model", err, "You must provide a model parameter.");
-    if (json_type(model) != JSON_STRING)
+    if (json_type(v->raw_model) != JSON_STRING)
         return refuse(param, "model", err, "Invalid type for 'model': expected a string.");
     if (!is_absent(stream) && !is_boolean(stream))
         return refuse(param, "stream", err, "Invalid type for 'stream': expected a boolean.");
     if (!is_absent(v->tools) && json_type(v->tools) != JSON_ARRAY)
         return refuse(param, "tools", err, "Invalid type for 'tools': expected an array.");
-    v->model = json_text(model, v->arena);
+    v->model = json_text(v->raw_model, v->arena);
     v->stream = json_is_true(stream);
-    return read_messages(v, param, err);
+    return 0;
+}
+
+static int position(struct str key)
+{
+    for (int i = 0; i < NAME_COUNT; i++)
+        if (key.len == LENGTHS[i] && memcmp(key.p, NAMES[i], key.len) == 0)
+            return i;
+    return -1;
+}
+
+/* One walk over the whole body. Returns the index of a wrong message, or -1. */
+static int read_members(struct view *v, struct str *values)
+{
+    struct json_walk w = json_walk(v->body);
+    while (json_next_key(&w)) {
+        int which = position(w.key);
+        if (which < 0 && memchr(w.key.p, '\\', w.key.len))
+            v->is_odd = true;
+        if (which == MESSAGES && *w.at == '[') {
+            int wrong = read_messages(v, &w);
+            if (wrong >= 0)
+                return wrong;
+            continue;
+        }
+        json_skip(&w);
+        if (which < 0)
+            continue;
+        v->is_odd = v->is_odd || values[which].p;
+        values[which] = w.value;
+        if (which == MESSAGES)
+            v->messages = w.value;
+    }
+    return -1;
 }
 
 int view_init(struct view *v, const char *id, const struct http_head *head, struct str body,
@@ -99,16 +161,18 @@ int view_init(struct view *v, const char *id, const struct http_head *head, stru
         return err_set(err, ERR_BAD_REQUEST, "The body of your request is not valid JSON: %s", why.message);
     if (json_type(body) != JSON_OBJECT)
         return err_set(err, ERR_BAD_REQUEST, "The body of your request must be a JSON object.");
-    struct str values[NAME_COUNT];
-    json_get_many(body, NAMES, values, NAME_COUNT);
-    v->messages = values[MESSAGES];
+    struct str values[NAME_COUNT] = {0};
+    int wrong = read_members(v, values);
+    v->raw_model = values[MODEL];
     v->tools = values[TOOLS];
     v->metadata = values[METADATA];
     v->user = values[USER].p ? values[USER] : values[SAFETY_ID];
     v->cache_key = values[CACHE_KEY];
     v->stream_options = values[STREAM_OPTIONS];
-    v->wants_usage = json_is_true(json_get(v->stream_options, "include_usage"));
-    return check_types(v, values[MODEL], values[STREAM], param, err);
+    v->wants_usage = v->stream_options.p && json_is_true(json_get(v->stream_options, "include_usage"));
+    if (check_types(v, values[STREAM], param, err) < 0)
+        return -1;
+    return check_messages(v, wrong, param, err);
 }
 
 static struct str text_of(struct view *v, struct str content)

@@ -17,6 +17,9 @@ struct view {
     struct arena *arena;
     struct str body;  /* valid JSON, an object */
     struct str model; /* decoded */
+    struct str raw_model;
+    bool is_odd; /* a member repeats or is spelt with escapes: its place is not to be trusted for splicing */
+    int message_count;
     struct str messages, tools, metadata, user, stream_options, cache_key; /* raw; {NULL, 0} when absent */
     bool stream;
     bool wants_usage; /* stream_options.include_usage */

@@ -220,15 +220,6 @@ void attempt_timed_out(struct attempt *a)
     fail(a);
 }
 
-static struct str quoted(struct arena *arena, const char *text)
-{
-    struct buf out = BUF(4096);
-    json_quote(&out, str_of(text));
-    struct str copy = arena_str(arena, buf_str(&out));
-    buf_clear(&out);
-    return copy;
-}
-
 /* The client's stream_options with include_usage set. */
 static struct str usage_options(struct view *v)
 {
@@ -245,14 +236,13 @@ static struct str usage_options(struct view *v)
     return joined;
 }
 
-/* The client's body with the fields that wye sets; everything else byte for byte. */
-static int splice_body(struct attempt *a, struct iovec *pieces)
+/* Removing members needs a look at their neighbours; odd bodies, at everything. */
+static int splice_slowly(struct attempt *a, struct iovec *pieces)
 {
     struct view *v = &a->request->scope.view;
     struct json_edit edits[MAX_EDITS];
     int count = 0;
-    edits[count++] = (struct json_edit){"model", quoted(v->arena, a->model->name)};
-    a->adds_usage = a->options.stream && !v->wants_usage;
+    edits[count++] = (struct json_edit){"model", a->model->quoted};
     if (a->adds_usage)
         edits[count++] = (struct json_edit){"stream_options", usage_options(v)};
     if (v->stream && !a->options.stream) {
@@ -262,6 +252,46 @@ static int splice_body(struct attempt *a, struct iovec *pieces)
     if (a->options.logprobs)
         edits[count++] = (struct json_edit){"logprobs", {"true", 4}};
     return json_splice(v->body, edits, count, v->arena, pieces, MAX_PIECES);
+}
+
+struct splice {
+    const char *at; /* the body's bytes before it are in the pieces */
+    struct iovec *pieces;
+    int count;
+};
+
+static void put(struct splice *s, struct str text)
+{
+    s->pieces[s->count++] = (struct iovec){(void *)text.p, text.len};
+}
+
+static void replace(struct splice *s, struct str old, struct str new)
+{
+    put(s, str_n(s->at, (size_t)(old.p - s->at)));
+    put(s, new);
+    s->at = old.p + old.len;
+}
+
+/* The client's body with the fields that wye sets; everything else byte for byte. The view knows where they stand. */
+static int splice_body(struct attempt *a, struct iovec *pieces)
+{
+    struct view *v = &a->request->scope.view;
+    struct splice s = {v->body.p, pieces, 0};
+    struct str model = v->raw_model, options = v->stream_options;
+    a->adds_usage = a->options.stream && !v->wants_usage;
+    if (v->is_odd || a->options.logprobs || (v->stream && !a->options.stream))
+        return splice_slowly(a, pieces);
+    if (a->adds_usage && options.p == NULL) {
+        const char *brace = memchr(v->body.p, '{', v->body.len);
+        replace(&s, str_n(brace, 1), str_of("{\"stream_options\":{\"include_usage\":true},"));
+    }
+    if (a->adds_usage && options.p && options.p < model.p)
+        replace(&s, options, usage_options(v));
+    replace(&s, model, a->model->quoted);
+    if (a->adds_usage && options.p && options.p > model.p)
+        replace(&s, options, usage_options(v));
+    put(&s, str_n(s.at, (size_t)(v->body.p + v->body.len - s.at)));
+    return s.count;
 }
 
 static struct str request_fields(struct attempt *a, int provider)

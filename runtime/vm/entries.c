@@ -1,5 +1,7 @@
 #include "vm/entries.h"
 
+#include "base/json.h"
+
 #include <ctype.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -302,6 +304,18 @@ static void add_simulated(struct config *c, const char *id)
                                                      .structured = 1};
 }
 
+/* What requests are spliced with, quoted once. */
+static void quote_names(struct settings *s, struct config *c)
+{
+    struct buf out = BUF(8 * SETTINGS_LONGEST);
+    for (int i = 0; i < c->model_count; i++) {
+        buf_reset(&out);
+        json_quote(&out, str_of(c->models[i].name));
+        c->models[i].quoted = arena_str(s->arena, buf_str(&out));
+    }
+    buf_clear(&out);
+}
+
 int entries_models(struct settings *s, struct config *c)
 {
     if (!settings_enter(s, "models"))
@@ -316,5 +330,6 @@ int entries_models(struct settings *s, struct config *c)
     add_simulated(c, "sim/fast");
     add_simulated(c, "sim/smart");
     qsort(c->models, (size_t)c->model_count, sizeof *c->models, by_name);
+    quote_names(s, c);
     return 0;
 }
