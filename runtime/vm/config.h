@@ -39,6 +39,7 @@ enum price_bucket {
 struct model {
     const char *id;   /* "provider/id" */
     const char *name; /* what the provider calls it */
+    struct str quoted;          /* that name as a JSON string */
     const struct provider *provider;
     bool has_price;
     double price
