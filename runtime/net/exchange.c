@@ -10,12 +10,15 @@
 enum {
     ARENA_CEILING = 64 * 1024 * 1024,
     OUT_CEILING = 256 * 1024 * 1024,
-    OUT_KEPT =
-        4096, /* an emptied output buffer up to this size is kept for the stream's next event */
-    WARM_BLOCK = 8 * 1024, /* a first arena block up to this size is kept for the next request */
+    OUT_KEPT = 4096, /* an emptied output buffer up to this is kept for the stream's next event */
+    WARM_BLOCK = 8 * 1024, /* a first arena block up to this is kept for the next request */
     WARM_EXCHANGES = 64,
+};
+
+/* Besides bytes, exchange->left says one of these of a promised Content-Length. */
+enum {
     UNKNOWN = -1,
-    EXCEEDED = -2, /* of a promised Content-Length */
+    EXCEEDED = -2,
 };
 
 static const struct str NOTHING = {"", 0};

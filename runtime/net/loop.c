@@ -50,14 +50,13 @@ void loop_free(struct loop *loop)
 {
     if (!loop)
         return;
-    LIST_EACH(it, &loop->signals)
-    {
+    LIST_EACH (it, &loop->signals) {
         struct loop_signal *s = LIST_ENTRY(it, struct loop_signal, link);
         event_free(s->event);
         free(s);
     }
-    LIST_EACH(it, &loop->posts)
-    list_remove(it);
+    LIST_EACH (it, &loop->posts)
+        list_remove(it);
     timer_heap_close(&loop->timers);
     event_base_free(loop->base);
     free(loop);

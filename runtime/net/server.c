@@ -46,8 +46,7 @@ static void on_idle(void *arg)
 {
     struct server *s = arg;
     uint64_t now = loop_now(s->loop);
-    LIST_EACH(it, &s->idle)
-    {
+    LIST_EACH (it, &s->idle) {
         struct client *c = LIST_ENTRY(it, struct client, link);
         uint64_t end = c->since + s->limits.idle_ms;
         if (end > now) {

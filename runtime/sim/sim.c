@@ -118,8 +118,7 @@ static void list_models(struct sim *sim, struct exchange *x)
     struct buf body = BUF(4 * 1024 * 1024);
     buf_puts(&body, "{\"object\":\"list\",\"data\":[");
     const char *before = "";
-    LIST_EACH(it, &sim->models.all)
-    {
+    LIST_EACH (it, &sim->models.all) {
         const struct sim_model *m = LIST_ENTRY(it, struct sim_model, link);
         buf_printf(&body, "%s{\"id\":", before);
         json_quote(&body, str_of(m->name));

@@ -33,8 +33,8 @@ void sim_faults_init(struct sim_faults *faults)
 
 void sim_faults_clear(struct sim_faults *faults)
 {
-    LIST_EACH(it, &faults->all)
-    fault_free(LIST_ENTRY(it, struct sim_fault, link));
+    LIST_EACH (it, &faults->all)
+        fault_free(LIST_ENTRY(it, struct sim_fault, link));
 }
 
 static int unknown_kind(struct str name, struct err *err)
@@ -123,8 +123,7 @@ int sim_faults_add(struct sim_faults *faults, struct str json, struct err *err)
         }
         list_push(&added.all, &f->link);
     }
-    LIST_EACH(it, &added.all)
-    {
+    LIST_EACH (it, &added.all) {
         list_remove(it);
         list_push(&faults->all, it);
     }
@@ -154,8 +153,7 @@ bool sim_fault_matches(const char *pattern, struct str provider, struct str mode
 const struct sim_fault *sim_fault_for(struct sim_faults *faults, struct str provider,
                                       struct str model)
 {
-    LIST_EACH(it, &faults->all)
-    {
+    LIST_EACH (it, &faults->all) {
         struct sim_fault *f = LIST_ENTRY(it, struct sim_fault, link);
         if (f->times == 0 || !sim_fault_matches(f->model, provider, model))
             continue;

@@ -69,8 +69,7 @@ void sim_models_init(struct sim_models *models)
 
 void sim_models_clear(struct sim_models *models)
 {
-    LIST_EACH(it, &models->all)
-    {
+    LIST_EACH (it, &models->all) {
         struct sim_model *m = LIST_ENTRY(it, struct sim_model, link);
         free(m->name);
         free(m->price);
@@ -85,8 +84,7 @@ struct sim_model *sim_model_find(struct sim_models *models, struct str name)
         name = str_of("sim/fast");
     else if (str_eq(name, "smart"))
         name = str_of("sim/smart");
-    LIST_EACH(it, &models->all)
-    {
+    LIST_EACH (it, &models->all) {
         struct sim_model *m = LIST_ENTRY(it, struct sim_model, link);
         if (str_eq(name, m->name))
             return m;
@@ -111,8 +109,7 @@ double sim_model_latency(const struct sim_model *m, bool is_stream, uint64_t *st
 int sim_models_stats(const struct sim_models *models, struct buf *out)
 {
     const char *before = "{";
-    LIST_EACH(it, &models->all)
-    {
+    LIST_EACH (it, &models->all) {
         const struct sim_model *m = LIST_ENTRY(it, struct sim_model, link);
         buf_puts(out, before);
         json_quote(out, str_of(m->name));
