@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-enum { CALLS = 4000, AT_ONCE = 24, LINES = 3000 };
+enum { CALLS = 1000, AT_ONCE = 24, LINES = 800 };
 
 static const struct peer_line MENU[] = {
     {.say = OK_HI},
@@ -107,7 +107,7 @@ static void begin(struct owner *o)
                              .path = str_of("/x"),
                              .body = &body,
                              .body_count = rand() % 8 == 0,
-                             .deadlines = {.connect = 2000, .head = 40, .idle = 20, .total = 2000}};
+                             .deadlines = {.connect = 2000, .head = 120, .idle = 120, .total = 2000}};
     o->is_live = true;
     started++;
     o->call = upstream_transport(up)->start(upstream_transport(up), &to, &r, &events, o);
