@@ -24,6 +24,7 @@ struct file {
     char *path;
     char *bytes; /* NULL: looked for, not found */
     size_t len;
+    int error; /* why not; 0 when another process looked */
 };
 
 struct list_of_files {
@@ -164,12 +165,15 @@ static int open_inside(const char *root, const char *path)
         return -1;
     struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK,
                            .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
-    int fd = (int)syscall(SYS_openat2, folder, path, &how, sizeof how);
+    static bool is_unknown; /* some sandboxes do not let it through */
+    int fd = is_unknown ? -1 : (int)syscall(SYS_openat2, folder, path, &how, sizeof how);
     int error = errno;
     close(folder);
-    errno = error;
-    if (fd < 0 && (error == ENOSYS || error == EPERM))
+    if (fd < 0 && (is_unknown || error == ENOSYS || error == EPERM)) {
+        is_unknown = true;
         return open_resolved(root, path);
+    }
+    errno = error;
     return fd;
 }
 
@@ -239,7 +243,7 @@ static struct str read_new(struct manifest *m, const char *path, struct err *err
         close(fd);
     if (bytes == NULL) {
         if (m->missing.count < MANIFEST_FILES)
-            list_add(&m->missing, path);
+            list_add(&m->missing, path)->error = error;
         return missing(m, path, err, reason(error));
     }
     if (len > MANIFEST_TOTAL - m->total) {
@@ -261,8 +265,9 @@ struct str manifest_read(struct manifest *m, const char *path, struct err *err)
         return str_n(f->bytes, f->len);
     if (!is_inside(path))
         return missing(m, path, err, "a path must stay inside the project");
-    if (m->root == NULL || list_find(&m->missing, path))
-        return missing(m, path, err, strerror(ENOENT));
+    f = list_find(&m->missing, path);
+    if (f || m->root == NULL)
+        return missing(m, path, err, reason(f && f->error ? f->error : ENOENT));
     return read_new(m, path, err);
 }
 

@@ -66,7 +66,9 @@ static void test_paths_do_not_leave(void **state)
     snprintf(path, sizeof path, "%s/up", project->root);
     snprintf(target, sizeof target, "..");
     assert_int_equal(symlink(target, path), 0);
-    assert_non_null(strstr(why_not("up/routes/a/b"), "leads out of the project"));
+    project_write(project, "../secret", "x");
+    assert_non_null(strstr(why_not("up/secret"), "leads out of the project"));
+    assert_non_null(strstr(why_not("up/secret"), "leads out of the project"));
     snprintf(path, sizeof path, "%s/inside", project->root);
     assert_int_equal(symlink("a/b", path), 0);
     assert_true(str_eq(manifest_read(m, "inside", NULL), "x"));
