@@ -124,7 +124,7 @@ static void rewind_all(struct reader *r, int segments)
 
 void reader_skip(struct reader *r)
 {
-    rewind_all(r, 1);
+    rewind_all(r, 2); /* the newest may have been made ahead */
     for (struct decision *d; (d = reader_next(r));)
         decision_free(d);
     r->report = (struct reader_report){0};

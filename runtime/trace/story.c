@@ -48,6 +48,15 @@ static void outcome(struct text *t, const struct decision *d, const struct recor
         text_printf(t, ", for $%s", text_dollars(own, n, sizeof n));
 }
 
+static void one_of(struct text *t, const struct record *r, enum field f, const char *words)
+{
+    struct str s = record_text(r, f);
+    if (s.p == NULL || s.len == 0)
+        return;
+    text_z(t, words);
+    text_put(t, s);
+}
+
 static void because(struct text *t, const struct record *own)
 {
     struct str error = record_text(own, F_ERROR), reason = record_text(own, F_REASON);
@@ -59,6 +68,7 @@ static void because(struct text *t, const struct record *own)
         text_z(t, ": ");
         text_put(t, reason);
     }
+    one_of(t, own, F_LINE, ", at ");
     text_end(t);
     struct str file;
     int line;
@@ -68,15 +78,6 @@ static void because(struct text *t, const struct record *own)
     text_put(t, error);
     text_colour(t, TEXT_PLAIN);
     text_end(t);
-}
-
-static void one_of(struct text *t, const struct record *r, enum field f, const char *words)
-{
-    struct str s = record_text(r, f);
-    if (s.p == NULL || s.len == 0)
-        return;
-    text_z(t, words);
-    text_put(t, s);
 }
 
 static void head(struct text *t, const struct decision *d)

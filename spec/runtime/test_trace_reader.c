@@ -145,6 +145,29 @@ static void test_newest_with_a_long_one(void **state)
     trace_close(t);
 }
 
+static void test_skip(void **state)
+{
+    struct trace *t = folder_trace(*state, 4096, 0);
+    for (uint64_t i = 1; i <= 100; i++)
+        folder_decide(t, i, "before");
+    folder_begin(t, 200, "open");
+    struct reader *r = open_reader(*state);
+    reader_skip(r);
+    assert_null(reader_next(r));
+    folder_decide(t, 101, "after");
+    event_close(event_open(t, EVENT_DECISION, 200));
+    struct decision *d = reader_next(r);
+    assert_non_null(d);
+    assert_id(d, "after");
+    decision_free(d);
+    d = reader_next(r);
+    assert_non_null(d);
+    assert_id(d, "open");
+    decision_free(d);
+    reader_close(r);
+    trace_close(t);
+}
+
 static bool is_odd(void *ctx, const struct decision *d)
 {
     (void)ctx;
@@ -346,6 +369,7 @@ int main(void)
         IN_FOLDER(test_newest_reads_only_the_end),
         IN_FOLDER(test_newest_with_a_long_one),
         IN_FOLDER(test_newest_of_those_accepted),
+        IN_FOLDER(test_skip),
         IN_FOLDER(test_find),
         IN_FOLDER(test_unfinished_and_lost),
         IN_FOLDER(test_deleted_segments_are_counted),

@@ -161,7 +161,7 @@ static void test_failover(void **state)
     assert_story(*state, &source,
         "00000000012ab  2026-11-22T23:37:38.123Z\n"
         "asked for auto, served by sim/smart, status 200, streamed, in 93.2 ms, for $0.00012\n"
-        "because failover: hard?[31m\n"
+        "because failover: hard?[31m, at routes/route.lua:6\n"
         "route route, generation 3 0123456789ab, worker 0\n"
         "\n"
         "routes/route.lua\n"
