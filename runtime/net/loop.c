@@ -62,6 +62,13 @@ void loop_free(struct loop *loop)
     free(loop);
 }
 
+/* The kernel's side of the loop is shared over fork: it must be remade before anything is taken out of it. */
+void loop_leave(struct loop *loop)
+{
+    if (loop && event_reinit(loop->base) == 0)
+        loop_free(loop);
+}
+
 /* Runs what was posted so far; what these post in turn waits for the next round. */
 static void run_posts(struct loop *loop)
 {

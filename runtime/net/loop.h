@@ -20,6 +20,9 @@ struct event_base;
 struct loop *loop_new(void);
 void loop_free(struct loop *loop);
 
+/* In a forked child: frees the parent's loop without touching what the parent waits for. Before any descriptor is closed. */
+void loop_leave(struct loop *loop);
+
 /* Runs until loop_stop, or until nothing is watched, timed or posted. */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);

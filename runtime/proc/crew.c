@@ -109,6 +109,7 @@ static pid_t fork_worker(struct crew_slot *s, int orders)
                         .role = role,
                         .keep = {s->listen_fd, orders},
                         .keep_count = 2,
+                        .loop = s->crew->loop,
                         .run = run_worker,
                         .arg = &options};
     return process_fork(&p);

@@ -229,6 +229,7 @@ int loader_start(struct loader *l, struct loop *loop, const struct loader_option
                         .role = "loader",
                         .keep = {ends[1], l->memory, options->packed_fd},
                         .keep_count = options->packed_fd >= 0 ? 3 : 2,
+                        .loop = loop,
                         .dies_with_parent = true,
                         .run = run_attempt,
                         .arg = &a};

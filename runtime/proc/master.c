@@ -119,9 +119,12 @@ static int run_admin(void *arg)
 static int run_sim(void *arg)
 {
     struct master *m = arg;
-    signal(SIGINT, SIG_IGN);
-    signal(SIGTERM, SIG_IGN);
-    signal(SIGHUP, SIG_IGN);
+    sigset_t ours;
+    sigemptyset(&ours);
+    sigaddset(&ours, SIGINT);
+    sigaddset(&ours, SIGTERM);
+    sigaddset(&ours, SIGHUP);
+    sigprocmask(SIG_BLOCK, &ours, NULL); /* it must outlive the requests that the workers finish */
     return m->options->run_sim(m->sim.listen_fd);
 }
 
@@ -131,6 +134,7 @@ static void start_aide(struct aide *a)
                         .role = a->role,
                         .keep = {a->listen_fd, a->master->admin_end},
                         .keep_count = a->master->admin_end >= 0 ? 2 : 1,
+                        .loop = a->master->loop,
                         .dies_with_parent = true,
                         .run = a->run,
                         .arg = a->master};

@@ -46,6 +46,7 @@ static void reset_signals(void)
 static void begin(const struct process *p, pid_t parent)
 {
     static char role[32];
+    loop_leave(p->loop);
     close_others(p);
     if (p->dies_with_parent) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);

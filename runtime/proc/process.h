@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "net/loop.h"
+
 enum { PROCESS_KEEP = 6 };
 
 struct process {
@@ -17,6 +19,7 @@ struct process {
     const char *role;  /* for the log: "worker 1"; both are copied */
     int keep[PROCESS_KEEP];
     int keep_count;
+    struct loop *loop; /* the master's: left behind */
     bool dies_with_parent; /* SIGKILL when the master ends, however it ends */
     int (*run)(void *arg);
     void *arg;

@@ -74,7 +74,7 @@ static void refuse(struct reload *r, const char *error)
 {
     struct reload_outcome o = {.status = 422};
     snprintf(o.error, sizeof o.error, "%s", error);
-    snprintf(o.message, sizeof o.message, "%s (refused; generation %u goes on)", error, r->live);
+    snprintf(o.message, sizeof o.message, "refused; generation %u goes on", r->live);
     atomic_fetch_add(&r->host->reloads_refused, 1);
     if (r->live)
         log_error("reload refused, generation %u goes on: %s", r->live, error);

@@ -21,7 +21,7 @@ struct reload_outcome {
     bool is_unchanged;
     unsigned generation; /* concerned; 0: none */
     char hash[65];
-    char message[1100];
+    char message[300];
     char error[1000]; /* of the project: "routes/route.lua:3: message" */
 };
 
