@@ -99,8 +99,11 @@ static void list_all(struct listing *l, const struct generation *g)
         list_one(l, "wye/", g->routes[i].name, "wye");
     for (int i = 0; i < g->config->alias_count; i++)
         list_one(l, "", g->config->aliases[i].name, "wye");
-    for (int i = 0; g->config->direct && i < g->config->model_count; i++)
-        list_one(l, "", g->config->models[i].id, g->config->models[i].provider->name);
+    for (int i = 0; g->config->direct && i < g->config->model_count; i++) {
+        const struct model *m = &g->config->models[i];
+        if (!m->is_implied || g->options->sim_url)
+            list_one(l, "", m->id, m->provider->name);
+    }
 }
 
 void answer_models(struct exchange *x, const struct generation *g, struct str name)
