@@ -114,6 +114,12 @@ install: all
 	install -D -m 755 $(BUILD)/wye $(DESTDIR)$(PREFIX)/bin/wye
 	@if [ -d scripts ]; then find scripts -name '*.lua' -exec install -D -m 644 {} $(DESTDIR)$(PREFIX)/share/wye/{} \; ; fi
 
+# tables: writes the verbs and options into runtime/cmd/README.md
+.PHONY: tables
+tables: all
+	@sed -i '/^| verb | does |$$/,$$d' runtime/cmd/README.md
+	@$(BUILD)/wye help --markdown >>runtime/cmd/README.md
+
 # format: lays the C out as .clang-format says
 .PHONY: format
 format:

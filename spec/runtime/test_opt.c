@@ -236,7 +236,7 @@ static void test_readme_has_the_tables_of_help(void **state)
     fclose(f);
     char *tables = text_of(print_tables);
     if (strstr(readme, tables) == NULL)
-        fail_msg("the tables of runtime/cmd/README.md are not what `wye help --markdown` prints");
+        fail_msg("the tables of runtime/cmd/README.md are out of date: run `make tables`");
     free(tables);
 }
 
