@@ -2,7 +2,7 @@
 //   node spec/bench/run.mjs [quick] [only=NAME,...] [routers=NAME,...] [json] [callgrind]
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
-import { cpus, tmpdir } from 'node:os'
+import { cpus, release, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { writeBodies } from './bodies.mjs'
 import { reached } from './goals.mjs'
@@ -52,6 +52,14 @@ function table(title, result, figures) {
   }
 }
 
+function revision() {
+  try {
+    return execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
+  } catch {
+    return '(no git)'
+  }
+}
+
 function goals(results) {
   const rows = reached(results)
   if (rows.length === 0) return
@@ -62,8 +70,8 @@ function goals(results) {
 
 async function main() {
   if (context.routers.includes('wye') && !existsSync(join(BUILD, 'wye'))) throw new Error(`${BUILD}/wye is not built`)
-  const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim()
-  const machine = `${cpus()[0].model.trim()}, ${cpus().length} processors, Linux ${execFileSync('uname', ['-r'], { encoding: 'utf8' }).trim()}`
+  const machine = `${cpus()[0].model.trim()}, ${cpus().length} processors, Linux ${release()}`
+  const commit = revision()
   const json = { commit, machine, quick, results: {} }
   if (!words.includes('json')) console.log(`wye ${commit} on ${machine}; medians of ${context.rounds} alternating rounds`)
   context.bodies = writeBodies(context.root)

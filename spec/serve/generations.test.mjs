@@ -72,7 +72,7 @@ for (const [what, [text, place_named]] of Object.entries(broken))
 test('a misspelt key of wye.lua is refused and the near name given', async () => {
   w.write({ 'route.lua': route('second') })
   const good = project(up, ['a/good', 'a/slow'])['wye.lua']
-  w.write({ 'wye.lua': good.replaceAll('base_url', 'base_ulr') })
+  w.write({ 'wye.lua': good.replace('base_url', 'base_ulr') })
   const { code, stdout, stderr } = await w.cli('reload')
   assert.equal(code, 1)
   assert.match(stdout + stderr, /wye\.lua:3.*base_ulr.*base_url/s)

@@ -65,7 +65,7 @@ for (const name of Object.keys(bad))
     assert.ok(others.every((status) => status === 200))
     const record = await w.decision(reply.headers['x-wye-id'])
     assert.equal(record.cause, 'script_error')
-    assert.match(`${record.line} ${record.reason}`, new RegExp(`${name}\\.lua:\\d`))
+    assert.match(record.error, new RegExp(`${name}\\.lua`), 'the record names the file')
   })
 
 test('the worker lived through all of it', async () => {

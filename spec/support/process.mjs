@@ -71,11 +71,13 @@ export async function stop(child, signal = 'SIGTERM', ms = 15000) {
   return end
 }
 
-// Runs a command to its end.
+// Runs a command to its end, at most half a minute.
 export async function run(command, args, options) {
   const child = start(command, args, options)
   let stderr = ''
   child.stderr.on('data', (bytes) => (stderr += bytes))
+  const hard = setTimeout(() => child.kill('SIGKILL'), 30000 * SLOW)
   const { code, signal } = await child.ended
+  clearTimeout(hard)
   return { code, signal, stdout: child.out, stderr }
 }

@@ -27,8 +27,10 @@ export function write(dir, files) {
 // Where a server of this test keeps its things: the same place twice makes the second find the state of the first.
 export function place(files) {
   const home = folder()
-  const dir = typeof files === 'string' ? files : join(home, 'routes')
-  if (typeof files !== 'string') write(dir, files)
+  if (typeof files === 'string') return { home, dir: files }
+  const dir = join(home, 'routes')
+  mkdirSync(dir)
+  write(dir, files)
   return { home, dir }
 }
 
