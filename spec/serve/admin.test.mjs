@@ -52,7 +52,7 @@ test('why tells the story under the source lines', async () => {
   const reply = await chat(w, { model: 'wye/two', messages: question() })
   const { code, stdout } = await w.cli('why', reply.headers['x-wye-id'])
   assert.equal(code, 0)
-  for (const words of ['two.lua:1', 'return { wye.model "b/bad"', 'b/bad', 'server_error', 'a/good', 'failover']) assert.ok(stdout.includes(words), `${words} in:\n${stdout}`)
+  for (const words of ['two.lua', '1 | return function', 'return { wye.model "b/bad"', 'b/bad', 'server_error', 'a/good', 'failover']) assert.ok(stdout.includes(words), `${words} in:\n${stdout}`)
 })
 
 test('metrics are Prometheus text and count', async () => {

@@ -1,6 +1,7 @@
 // Child processes of the tests: none outlives its test file, and what they said is in the error when one disappoints.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { after } from 'node:test'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -12,7 +13,10 @@ export const WYE = join(BUILD, 'wye')
 export const SLOW = BUILD.endsWith('-san') ? 5 : 1
 
 const children = new Set()
-process.on('exit', () => children.forEach((child) => child.kill('SIGKILL')))
+const kill_all = () => children.forEach((child) => child.kill('SIGKILL'))
+process.on('exit', kill_all)
+// A test that failed half way leaves a server behind, which would keep its file from ending.
+if (process.env.NODE_TEST_CONTEXT) after(kill_all)
 
 // Waits until `condition` yields something true and returns it.
 export async function until(what, condition, ms = 10000) {
