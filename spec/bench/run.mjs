@@ -1,5 +1,5 @@
 // `make bench`: wye beside nginx and HAProxy on one core, in alternating rounds. README.md says what each figure means.
-//   node spec/bench/run.mjs [quick] [only=NAME,...] [routers=NAME,...] [json] [callgrind]
+//   node spec/bench/run.mjs [quick] [only=NAME,...] [routers=NAME,...] [json]
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { cpus, release, tmpdir } from 'node:os'
@@ -76,7 +76,7 @@ async function main() {
   if (!words.includes('json')) console.log(`wye ${commit} on ${machine}; medians of ${context.rounds} alternating rounds`)
   context.bodies = writeBodies(context.root)
   context.mock = await startMock(['-n', '100', '-i', '5'])
-  const wanted = value('only') ?? Object.keys(scenarios).filter((name) => name !== 'callgrind' || words.includes('callgrind'))
+  const wanted = value('only') ?? ['plain', 'added', 'held', 'events', 'memory', 'calls', 'reloads', 'live']
   for (const name of wanted) {
     for (const { title, rounds, figures } of await scenarios[name](context)) {
       const result = summary(rounds, Object.keys(figures))
