@@ -221,6 +221,11 @@ void server_free(struct server *s)
     free(s);
 }
 
+void server_set_body_limit(struct server *s, size_t bytes)
+{
+    s->limits.body = bytes;
+}
+
 unsigned server_connections(const struct server *s)
 {
     return s->count;

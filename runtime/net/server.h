@@ -62,6 +62,9 @@ void server_free(struct server *s);
 
 unsigned server_connections(const struct server *s);
 
+/* Another limit for the bodies of requests that begin later. */
+void server_set_body_limit(struct server *s, size_t bytes);
+
 /* ---- the request, valid until the exchange ends ---- */
 const struct http_head *exchange_head(const struct exchange *x);
 /* Contiguous, as sent, unchunked. */

@@ -459,6 +459,8 @@ static void close_all(struct master *m)
     reap_rest(m);
     reload_close(&m->reload);
     crew_clear(&m->crew);
+    places_unlisten(m->control.listen);
+    places_unlisten(m->control.admin);
 }
 
 int master_run(const struct master_options *options)

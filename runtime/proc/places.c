@@ -42,6 +42,12 @@ int places_listen(const char *address, int *fds, unsigned count, struct err *err
     return 0;
 }
 
+void places_unlisten(const char *address)
+{
+    if (strncmp(address, "unix:", 5) == 0)
+        unlink(address + 5);
+}
+
 int places_project(const char *dir, struct err *err)
 {
     char path[PATH_MAX];

@@ -11,6 +11,9 @@
  */
 int places_listen(const char *address, int *fds, unsigned count, struct err *err);
 
+/* Takes the file of a Unix socket away; nothing for other addresses. */
+void places_unlisten(const char *address);
+
 /* The project folder can be read and has a wye.lua. */
 int places_project(const char *dir, struct err *err);
 

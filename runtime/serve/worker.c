@@ -161,11 +161,9 @@ static void load(struct worker *w, unsigned id, int fd)
         answer(w, ORDER_FAILED, id, err.message);
 }
 
-static void serve(struct worker *w, const struct config *config)
+static void serve(struct worker *w)
 {
-    struct server_limits limits = SERVER_LIMITS;
-    limits.body = config->limits.body;
-    w->server = server_new(w->loop, w->listen_fd, &limits, &ROUTER_APP, w->router);
+    w->server = server_new(w->loop, w->listen_fd, &SERVER_LIMITS, &ROUTER_APP, w->router);
     w->listen_fd = -1;
 }
 
@@ -179,7 +177,8 @@ static void use(struct worker *w, unsigned id)
     router_use(w->router, *g);
     atomic_store_explicit(&w->slot->live_generation, id, memory_order_relaxed);
     if (!w->server)
-        serve(w, (*g)->config);
+        serve(w);
+    server_set_body_limit(w->server, (*g)->config->limits.body);
     answer(w, ORDER_USED, id, NULL);
 }
 
