@@ -19,6 +19,7 @@ void stats_observe(_Atomic uint64_t *buckets, uint64_t us)
     if (i >= STATS_BUCKETS)
         i = STATS_BUCKETS - 1;
     atomic_fetch_add_explicit(&buckets[i], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&buckets[STATS_BUCKETS], us, memory_order_relaxed);
 }
 
 void stats_generation(struct stats_slot *s, unsigned id, bool script_error)

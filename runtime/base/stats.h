@@ -25,8 +25,8 @@ struct stats_slot {
     _Atomic unsigned script_generation; /* whose script runs now; 0: none. For blame. */
     _Atomic unsigned live_generation;
     _Atomic uint64_t counters[STAT_COUNT];
-    _Atomic uint64_t duration[STATS_BUCKETS];    /* requests by time, bucket i: up to 2^i × 100 µs */
-    _Atomic uint64_t first_token[STATS_BUCKETS]; /* the same for time to first content */
+    _Atomic uint64_t duration[STATS_BUCKETS + 1];    /* requests by time, bucket i: up to 2^i × 100 µs; behind them the sum in µs */
+    _Atomic uint64_t first_token[STATS_BUCKETS + 1]; /* the same for time to first content */
     struct {
         _Atomic unsigned id;
         _Atomic uint64_t requests, script_errors;

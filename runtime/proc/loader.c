@@ -106,25 +106,25 @@ static void read_token(const struct config *c, struct loader_result *r)
     fclose(f);
 }
 
-static int run_gate(struct generation *g, struct loader_result *r, struct err *err)
+/* What the check finds ends a reload; at start, when nothing runs that could go on, it is only told. */
+static int run_check(struct generation *g, bool is_gate, struct loader_result *r, struct err *err)
 {
     static struct check check;
     int errors = check_generation(g, &check);
-    int shown = 0;
+    bool is_first = true;
     for (int i = 0; i < check.count; i++) {
         const struct finding *f = &check.findings[i];
         char line[800], place[256] = "";
         if (f->line)
             snprintf(place, sizeof place, "%s:%d: ", f->file, f->line);
-        if (f->is_warning) {
-            snprintf(line, sizeof line, "%s%s", place, f->message);
+        snprintf(line, sizeof line, "%s%s (route %s, built-in request '%s')", place, f->message, f->route, f->request);
+        if (f->is_warning || !is_gate)
             add_warning(r, line);
-        } else if (shown++ == 0) {
-            err_set(err, ERR_SCRIPT, "%s%s%s%s%s", place, f->message, f->request[0] ? " (check: request '" : "",
-                    f->request, f->request[0] ? "')" : "");
-        }
+        else if (is_first)
+            err_set(err, ERR_SCRIPT, "%s", line);
+        is_first = is_first && f->is_warning;
     }
-    return errors ? -1 : 0;
+    return is_gate && errors ? -1 : 0;
 }
 
 static int attempt(const struct attempt *a, struct loader_result *r, struct err *err)
@@ -136,7 +136,7 @@ static int attempt(const struct attempt *a, struct loader_result *r, struct err 
     struct generation *g = generation_load(o->id, files, o->building, err);
     if (!g)
         return -1;
-    if (o->is_gated && run_gate(g, r, err) < 0)
+    if (run_check(g, o->is_gated, r, err) < 0)
         return -1;
     warn_of_providers(g, r);
     read_token(g->config, r);

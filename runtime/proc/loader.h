@@ -15,7 +15,7 @@ struct loader_options {
     int packed_fd;       /* an earlier generation to try again */
     unsigned id;
     const char *state_dir;
-    bool is_gated;       /* run the check gate too */
+    bool is_gated;       /* what the check finds refuses it; else it is a warning */
     const struct generation_options *building;
 };
 

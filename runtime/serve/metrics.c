@@ -35,27 +35,30 @@ static void write_stat(struct buf *out, const struct stats_board *board, enum st
         buf_printf(out, "%s %llu\n", name, (unsigned long long)sum);
 }
 
-/* Bucket i holds what took at most 2^i × 100 µs; the last one is open. The sum is not kept, so the middle of each bucket stands for it. */
+static uint64_t sum_bucket(const struct stats_board *board, size_t offset, int bucket)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < workers_of(board); i++) {
+        const _Atomic uint64_t *buckets = (const void *)((const char *)&board->slots[i] + offset);
+        sum += atomic_load_explicit(&buckets[bucket], memory_order_relaxed);
+    }
+    return sum;
+}
+
+/* Bucket i holds what took at most 2^i × 100 µs; the last one is open. */
 static void write_histogram(struct buf *out, const struct stats_board *board, size_t offset, const char *name,
                             const char *help)
 {
     write_head(out, name, "histogram", help);
     uint64_t count = 0;
-    double sum = 0;
-    for (int b = 0; b < STATS_BUCKETS; b++) {
-        double bound = 1e-4 * (double)(1ull << b);
-        uint64_t here = 0;
-        for (unsigned i = 0; i < workers_of(board); i++) {
-            const _Atomic uint64_t *buckets = (const void *)((const char *)&board->slots[i] + offset);
-            here += atomic_load_explicit(&buckets[b], memory_order_relaxed);
-        }
-        count += here;
-        sum += (double)here * bound * (b ? 0.75 : 0.5);
-        if (b < STATS_BUCKETS - 1)
-            buf_printf(out, "%s_bucket{le=\"%.4g\"} %llu\n", name, bound, (unsigned long long)count);
+    for (int b = 0; b < STATS_BUCKETS - 1; b++) {
+        count += sum_bucket(board, offset, b);
+        buf_printf(out, "%s_bucket{le=\"%.10g\"} %llu\n", name, 1e-4 * (double)(1ull << b), (unsigned long long)count);
     }
+    count += sum_bucket(board, offset, STATS_BUCKETS - 1);
     buf_printf(out, "%s_bucket{le=\"+Inf\"} %llu\n", name, (unsigned long long)count);
-    buf_printf(out, "%s_sum %.6f\n%s_count %llu\n", name, sum, name, (unsigned long long)count);
+    buf_printf(out, "%s_sum %.6f\n%s_count %llu\n", name, (double)sum_bucket(board, offset, STATS_BUCKETS) / 1e6, name,
+               (unsigned long long)count);
 }
 
 static void write_workers(struct buf *out, const struct stats_board *board, const struct host_board *host)

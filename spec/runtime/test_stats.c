@@ -14,13 +14,14 @@
 static void buckets_include_their_upper_bound(void **state)
 {
     (void)state;
-    _Atomic uint64_t b[STATS_BUCKETS] = {0};
+    _Atomic uint64_t b[STATS_BUCKETS + 1] = {0};
     stats_observe(b, 0);
     stats_observe(b, 100);
     stats_observe(b, 101);
     stats_observe(b, 200);
     stats_observe(b, 201);
     stats_observe(b, 400);
+    assert_int_equal(b[STATS_BUCKETS], 1002);
     stats_observe(b, UINT64_MAX);
     assert_int_equal(b[0], 2);
     assert_int_equal(b[1], 2);
