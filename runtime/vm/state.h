@@ -46,6 +46,8 @@ struct vm {
     const char *stack_base;  /* where the C stack was when the script was entered */
     struct require *loading; /* the files being loaded, innermost first */
     struct task *resuming;   /* whose `resume` function runs */
+    lua_State *spare;        /* a coroutine that returned, for the next task */
+    int spare_ref;           /* keeps it alive */
     int holds;               /* calls that still need the VM; vm_free waits for them */
     bool is_doomed;          /* freed while held */
     int env, globals, modules, handler, runner; /* registry references (sandbox.h, state.c) */

@@ -21,8 +21,13 @@ struct beginning {
 static int begin(lua_State *L)
 {
     struct beginning *b = lua_touserdata(L, 1);
-    lua_State *co = lua_newthread(L);
-    b->task->ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_State *co = b->task->vm->spare;
+    b->task->ref = b->task->vm->spare_ref;
+    b->task->vm->spare = NULL;
+    if (co == NULL) {
+        co = lua_newthread(L);
+        b->task->ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    }
     b->task->co = co;
     lua_rawgeti(L, LUA_REGISTRYINDEX, b->ref);
     b->nargs = b->push ? b->push(L, b->arg) : 0;
@@ -66,6 +71,18 @@ static void let_go(struct vm *vm)
         vm_free(vm);
 }
 
+/* A coroutine that returned can run another function; one that raised cannot. */
+static void keep(struct vm *vm, lua_State *co, int ref)
+{
+    if (vm->spare) {
+        luaL_unref(vm->L, LUA_REGISTRYINDEX, ref);
+        return;
+    }
+    lua_settop(co, 0);
+    vm->spare = co;
+    vm->spare_ref = ref;
+}
+
 static void finish(struct task *t, struct task_result *result)
 {
     struct vm *vm = t->vm;
@@ -79,7 +96,7 @@ static void finish(struct task *t, struct task_result *result)
         vm_collect(vm);
     t->done(t->ctx, result);
     if (result->outcome == TASK_RETURNED)
-        luaL_unref(vm->L, LUA_REGISTRYINDEX, ref);
+        keep(vm, result->L, ref);
     let_go(vm);
 }
 
