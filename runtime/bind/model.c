@@ -101,6 +101,7 @@ static int ask(lua_State *L)
     task_check_wait(L);
     struct ask_options options = {0};
     read_options(L, 3, &options);
+    options.where = scope_where(L);
     struct pending_ask *a = arena_need(scope->view.arena, sizeof *a);
     struct reply *reply = arena_need(scope->view.arena, sizeof *reply);
     a->reply = reply;

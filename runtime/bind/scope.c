@@ -16,6 +16,15 @@ struct scope *scope_of(lua_State *L, const char *what)
     return task->owner;
 }
 
+struct str scope_where(lua_State *L)
+{
+    luaL_where(L, 1);
+    struct str where = str_of(lua_tostring(L, -1));
+    if (where.len >= 2) /* Lua's ends in ": " */
+        where.len -= 2;
+    return where;
+}
+
 void scope_push(lua_State *L, struct scope *scope, void *p, const char *metatable)
 {
     struct handle *h = lua_newuserdata(L, sizeof *h);

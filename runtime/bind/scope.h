@@ -17,6 +17,7 @@
 struct scope;
 
 struct ask_options {
+    struct str where; /* of the call: "routes/route.lua:12" */
     unsigned timeout_ms; /* 0: the host's default */
     bool logprobs;
 };
@@ -25,8 +26,8 @@ struct host {
     /* Starts asking `model`; fills `reply` (zeroed, in the scope's arena), then op_done(op). Never at once. */
     void (*ask)(struct scope *scope, const struct model *model, const struct ask_options *options,
                 struct reply *reply, struct op *op);
-    /* wye.note: `data` is JSON or {NULL, 0}; `where` is "route.lua:12". */
-    void (*note)(struct scope *scope, struct str text, struct str data, const char *where);
+    /* wye.note: `data` is JSON or {NULL, 0}; `where` as above. */
+    void (*note)(struct scope *scope, struct str text, struct str data, struct str where);
 };
 
 struct scope {
@@ -37,6 +38,9 @@ struct scope {
 
 /* The scope of the running coroutine; raises "works only while a request is served" while loading. */
 struct scope *scope_of(lua_State *L, const char *what);
+
+/* "file:line" of the Lua code that called the running C function; pushed on the stack to keep it alive. */
+struct str scope_where(lua_State *L);
 
 /* Pushes a handle on `p` with the named metatable. */
 void scope_push(lua_State *L, struct scope *scope, void *p, const char *metatable);

@@ -1,6 +1,4 @@
 /* The host's side of model:ask and wye.note: buffered calls that a route waits for in order to decide. */
-#include <stdio.h>
-
 #include "base/clock.h"
 #include "serve/journal.h"
 #include "serve/router_state.h"
@@ -83,6 +81,7 @@ static void ask(struct scope *scope, const struct model *model, const struct ask
     struct asking *k = arena_need(scope->view.arena, sizeof *k);
     struct attempt_options o = {
         .purpose = PURPOSE_ASK,
+        .where = arena_str(scope->view.arena, options->where),
         .logprobs = options->logprobs,
         .connect_ms = CONNECT_MS,
         .attempt_ms = options->timeout_ms ? options->timeout_ms : ATTEMPT_MS,
@@ -100,20 +99,9 @@ static void ask(struct scope *scope, const struct model *model, const struct ask
     list_push(&rq->asks, &k->link);
 }
 
-/* Lua's "routes/route.lua:12: " as the trace's "route.lua:12". */
-static void note(struct scope *scope, struct str text, struct str data, const char *where)
+static void note(struct scope *scope, struct str text, struct str data, struct str where)
 {
-    struct request *rq = (struct request *)scope;
-    const char *label = manifest_label(rq->generation->files);
-    size_t skip = strlen(label);
-    if (strncmp(where, label, skip) == 0 && where[skip] == '/')
-        where += skip + 1;
-    char place[256];
-    snprintf(place, sizeof place, "%s", where);
-    size_t len = strlen(place);
-    if (len > 2 && place[len - 2] == ':')
-        place[len - 2] = '\0';
-    journal_note(rq, text, data, place);
+    journal_note((struct request *)scope, text, data, where);
 }
 
 const struct host REQUEST_HOST = {ask, note};

@@ -300,7 +300,7 @@ static struct str request_fields(struct attempt *a, int provider)
     const char *key = rq->generation->keys[provider];
     return arena_join(rq->scope.view.arena, "Content-Type: application/json\r\nAccept: ",
                       a->options.stream ? "text/event-stream" : "application/json", "\r\nUser-Agent: wye\r\n",
-                      key ? "Authorization: Bearer " : "", key ? key : "", key ? "\r\n" : "", NULL);
+                      key ? "Authorization: Bearer " : "", key ? key : "", key ? "\r\n" : "", (char *)NULL);
 }
 
 static struct attempt *new_attempt(struct request *rq, const struct model *model)

@@ -25,6 +25,7 @@ struct attempt_events {
 
 struct attempt_options {
     enum attempt_purpose purpose;
+    struct str where; /* of the ask in the route, or {NULL, 0} */
     bool stream;
     bool logprobs;
     unsigned connect_ms, first_token_ms, idle_ms, attempt_ms; /* first_token, idle: streams only */

@@ -58,7 +58,7 @@ static void ask(struct scope *scope, const struct model *model, const struct ask
         t->asked[t->asked_count++] = op;
 }
 
-static void note(struct scope *scope, struct str text, struct str data, const char *where)
+static void note(struct scope *scope, struct str text, struct str data, struct str where)
 {
     (void)scope, (void)text, (void)data, (void)where;
 }

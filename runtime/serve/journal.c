@@ -31,7 +31,7 @@ void journal_begin(struct request *rq)
     event_close(e);
 }
 
-void journal_note(struct request *rq, struct str text, struct str data, const char *where)
+void journal_note(struct request *rq, struct str text, struct str data, struct str where)
 {
     if (trace_of(rq) == NULL)
         return;
@@ -39,7 +39,7 @@ void journal_note(struct request *rq, struct str text, struct str data, const ch
     event_str(e, F_TEXT, text);
     if (data.len > 0)
         event_str(e, F_DATA, data);
-    put_z(e, F_LINE, where);
+    event_str(e, F_LINE, where);
     event_close(e);
 }
 
@@ -64,6 +64,8 @@ void journal_attempt_start(struct request *rq, const struct attempt *a)
     event_int(e, F_N, a->n);
     put_z(e, F_MODEL, a->model->id);
     put_z(e, F_PURPOSE, PURPOSES[a->options.purpose]);
+    if (a->options.where.p)
+        event_str(e, F_LINE, a->options.where);
     event_close(e);
 }
 

@@ -13,7 +13,7 @@ struct request;
 struct attempt;
 
 void journal_begin(struct request *rq);
-void journal_note(struct request *rq, struct str text, struct str data, const char *where);
+void journal_note(struct request *rq, struct str text, struct str data, struct str where);
 void journal_candidate(struct request *rq, const struct model *model, const char *state, const char *why);
 
 /* Before the call; and after it with what came of it. `next` is one of the words of ROUTES.md section 6. */

@@ -223,7 +223,7 @@ static const char *place_of(struct request *rq, int place)
         return NULL;
     char line[12];
     snprintf(line, sizeof line, "%d", lines_line(place));
-    return arena_join(rq->scope.view.arena, manifest_path(rq->generation->files, lines_file(place)), ":", line, NULL).p;
+    return arena_join(rq->scope.view.arena, manifest_label(rq->generation->files), "/", manifest_path(rq->generation->files, lines_file(place)), ":", line, (char *)NULL).p;
 }
 
 static void obey(struct request *rq)
@@ -262,8 +262,7 @@ static void on_route_done(void *ctx, struct task_result *result)
         return;
     }
     struct err placed;
-    err_set(&placed, ERR_SCRIPT, "%s/%s: %s", manifest_label(g->files), rq->place ? rq->place : rq->route->path,
-            err.message);
+    err_set(&placed, ERR_SCRIPT, "%s: %s", rq->place ? rq->place : rq->route->path, err.message);
     fall_back(rq, &placed);
 }
 

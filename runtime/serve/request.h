@@ -37,7 +37,7 @@ struct request {
     int attempts;
     const struct model *served;
     const char *cause;
-    const char *place;      /* "route.lua:12" of the return; NULL */
+    const char *place;      /* "routes/route.lua:12" of the return; NULL */
     const char *script_error;
     const char *limit_hit;
     int status;
