@@ -1,0 +1,131 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "serve/check.h"
+#include "vm/guard.h"
+
+static char dir[64];
+static struct check *check;
+
+static void write_file(const char *name, const char *text)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+static int open_project(void **state)
+{
+    (void)state;
+    strcpy(dir, "/tmp/wye-check-XXXXXX");
+    if (!mkdtemp(dir))
+        return -1;
+    write_file("wye.lua", "return {\n  providers = { a = { kind = \"openai\", base_url = \"http://127.0.0.1:9/v1\" } },\n"
+                          "  models = { [\"a/good\"] = {} },\n}\n");
+    check = xcalloc(1, sizeof *check);
+    return guard_open(NULL);
+}
+
+static int close_project(void **state)
+{
+    (void)state;
+    char command[128];
+    check_clear(check);
+    free(check);
+    guard_close();
+    snprintf(command, sizeof command, "rm -rf %s", dir);
+    return system(command);
+}
+
+/* The one error of a project with this route, found at this place. */
+static const struct finding *expect(const char *route, int line, int column, const char *words)
+{
+    write_file("route.lua", route);
+    assert_int_equal(check_project(dir, check), 1);
+    const struct finding *f = &check->findings[0];
+    assert_non_null(strstr(f->message, words));
+    assert_non_null(strstr(f->file, "/route.lua"));
+    assert_int_equal(f->line, line);
+    assert_int_equal(f->column, column);
+    return f;
+}
+
+static void a_good_project_has_no_findings(void **state)
+{
+    (void)state;
+    write_file("route.lua", "local m = wye.model \"a/good\"\nreturn function(req)\n  local reply = m:ask(req)\n"
+                            "  if reply and reply.json.answer == \"ok\" then return reply, \"asked\" end\n  return m\nend\n");
+    assert_int_equal(check_project(dir, check), 0);
+    assert_int_equal(check->count, 0);
+    assert_int_equal(check->routes, 1);
+    assert_string_equal(check->route_names[0], "route");
+}
+
+static void an_unknown_model_is_pointed_at(void **state)
+{
+    (void)state;
+    const struct finding *f = expect("local m = wye.model \"a/goood\"\nreturn function() return m end\n", 1, 22, "a/good'");
+    struct buf out = BUF(4096);
+    check_explain(f, check->files, &out);
+    assert_non_null(strstr(out.p, "    1 | local m = wye.model \"a/goood\"\n      |                      ^~~~~~~\n"));
+    buf_clear(&out);
+}
+
+static void a_syntax_error_is_pointed_at(void **state)
+{
+    (void)state;
+    expect("return function()\n  local x = )\nend\n", 2, 13, "near ')'");
+}
+
+static void a_branch_that_only_images_take_is_tried(void **state)
+{
+    (void)state;
+    const struct finding *f = expect("local m = wye.model \"a/good\"\nreturn function(req)\n"
+                                     "  if req.has_image then return 42 end\n  return m\nend\n",
+                                     3, 3, "number");
+    assert_string_equal(f->request, "image");
+    assert_string_equal(f->route, "route");
+}
+
+static void a_loop_is_ended_and_told_once(void **state)
+{
+    (void)state;
+    expect("return function()\n  while true do end\nend\n", 2, 3, "50 ms");
+    assert_int_equal(check->count, 1);
+}
+
+static void words_without_a_place_are_kept_whole(void **state)
+{
+    (void)state;
+    struct finding f = {0};
+    check_place(&f, "cannot read it: no such file", NULL);
+    assert_string_equal(f.message, "cannot read it: no such file");
+    assert_int_equal(f.line, 0);
+    assert_string_equal(f.file, "");
+}
+
+int main(void)
+{
+#define CASE(f) cmocka_unit_test_setup_teardown(f, open_project, close_project)
+    const struct CMUnitTest tests[] = {
+        CASE(a_good_project_has_no_findings),
+        CASE(an_unknown_model_is_pointed_at),
+        CASE(a_syntax_error_is_pointed_at),
+        CASE(a_branch_that_only_images_take_is_tried),
+        CASE(a_loop_is_ended_and_told_once),
+        CASE(words_without_a_place_are_kept_whole),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
