@@ -17,27 +17,17 @@
 #include "base/shm.h"
 #include "bind/bind.h"
 #include "net/server.h"
+#include "proc/aide.h"
 #include "proc/control.h"
 #include "proc/crew.h"
 #include "proc/folder.h"
 #include "proc/places.h"
-#include "proc/process.h"
 #include "proc/reload.h"
 #include "proc/store.h"
 #include "proc/title.h"
 #include "proc/watchdog.h"
 
-enum { DRAIN_MS = 31 * 1000, REVIVE_MS = 200, PACKED_MAX = 80 << 20 };
-
-/* A process that serves beside the workers: admin, simulator. */
-struct aide {
-    struct master *master;
-    const char *title, *role;
-    int (*run)(void *arg);
-    int listen_fd;
-    pid_t pid;
-    struct timer again;
-};
+enum { DRAIN_MS = 31 * 1000, PACKED_MAX = 80 << 20 };
 
 struct master {
     const struct master_options *options;
@@ -128,75 +118,30 @@ static int run_sim(void *arg)
     return m->options->run_sim(m->sim.listen_fd);
 }
 
-static void start_aide(struct aide *a)
-{
-    struct process p = {.title = a->title,
-                        .role = a->role,
-                        .keep = {a->listen_fd, a->master->admin_end},
-                        .keep_count = a->master->admin_end >= 0 ? 2 : 1,
-                        .loop = a->master->loop,
-                        .dies_with_parent = true,
-                        .run = a->run,
-                        .arg = a->master};
-    a->pid = process_fork(&p);
-    if (a->pid >= 0)
-        return;
-    a->pid = 0;
-    log_error("cannot start the %s process: %s", a->role, strerror(errno));
-    timer_set(&a->again, REVIVE_MS);
-}
-
 static void start_admin(struct master *m)
 {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0) {
         log_error("cannot start the admin process: %s", strerror(errno));
-        timer_set(&m->admin.again, REVIVE_MS);
+        aide_retry(&m->admin);
         return;
     }
     m->admin_end = ends[1];
-    start_aide(&m->admin);
+    aide_start(&m->admin, ends[1]);
     close(ends[1]);
     m->admin_end = -1;
     control_open(&m->control, ends[0]);
 }
 
-static void revive(void *arg)
+static void revive_admin(void *arg)
 {
-    struct aide *a = arg;
-    if (a == &a->master->admin)
-        start_admin(a->master);
-    else
-        start_aide(a);
+    start_admin(arg);
 }
 
-static bool aide_reaped(struct aide *a, pid_t pid, int status)
+static void revive_sim(void *arg)
 {
-    char words[64];
-    if (!a->pid || a->pid != pid)
-        return false;
-    a->pid = 0;
-    log_warn("the %s process (pid %d) ended: %s; a new one starts", a->role, (int)pid,
-             process_end(status, words, sizeof words));
-    timer_set(&a->again, REVIVE_MS);
-    return true;
-}
-
-static void open_aide(struct master *m, struct aide *a, const char *title, int (*run)(void *arg))
-{
-    *a = (struct aide){.master = m, .title = title, .role = title + strlen("wye: "), .run = run, .listen_fd = -1};
-    timer_init(&a->again, m->loop, revive, a);
-}
-
-static void close_aide(struct aide *a)
-{
-    timer_clear(&a->again);
-    if (a->pid) {
-        kill(a->pid, SIGKILL);
-        waitpid(a->pid, NULL, 0);
-    }
-    if (a->listen_fd >= 0)
-        close(a->listen_fd);
+    struct master *m = arg;
+    aide_start(&m->sim, -1);
 }
 
 /* ---- signals ---- */
@@ -393,7 +338,7 @@ static int open_sim(struct master *m, struct err *err)
         return -1;
     char name[128];
     snprintf(m->sim_url, sizeof m->sim_url, "http://%s", listen_name(m->sim.listen_fd, name, sizeof name));
-    start_aide(&m->sim);
+    aide_start(&m->sim, -1);
     return 0;
 }
 
@@ -479,8 +424,10 @@ int master_run(const struct master_options *options)
     m->host = shm_new(sizeof *m->host);
     atomic_store(&m->board->workers, options->workers);
     m->control = (struct control){.options = options, .reload = &m->reload, .loop = m->loop, .started_ms = clock_ms(), .socket = -1};
-    open_aide(m, &m->admin, "wye: admin", run_admin);
-    open_aide(m, &m->sim, "wye: sim", run_sim);
+    m->admin = (struct aide){.title = "wye: admin", .run = run_admin, .revive = revive_admin, .arg = m};
+    m->sim = (struct aide){.title = "wye: sim", .run = run_sim, .revive = revive_sim, .arg = m};
+    aide_open(&m->admin, m->loop);
+    aide_open(&m->sim, m->loop);
     timer_init(&m->deadline, m->loop, on_drain_deadline, m);
     title_init();
     title_set("wye: master");
@@ -495,8 +442,8 @@ int master_run(const struct master_options *options)
             loop_run(m->loop);
         close_all(m);
     }
-    close_aide(&m->admin);
-    close_aide(&m->sim);
+    aide_close(&m->admin);
+    aide_close(&m->sim);
     timer_clear(&m->deadline);
     loop_free(m->loop);
     shm_free(m->board, sizeof *m->board);
