@@ -208,10 +208,20 @@ static int parse_response(struct http_head *head, struct str method, const char 
     return 0;
 }
 
+/* A peer that greets in another protocol waits for an answer: no end of the head would ever come. */
+static int refuse_foreign(const char *p, size_t len, struct http_error *error)
+{
+    static const char version[] = "HTTP/1.";
+    size_t seen = len < sizeof version - 1 ? len : sizeof version - 1;
+    return memcmp(p, version, seen) == 0 ? 0 : http_refuse(error, 502, "not HTTP/1");
+}
+
 int http_parse_response(struct http_head *head, struct str method, const char *p, size_t len,
                         size_t *scanned, struct http_error *error)
 {
     long end = http_fields_end(p, len, 0, scanned, error);
+    if (end == 0)
+        end = refuse_foreign(p, len, error);
     if (end > 0 && parse_response(head, method, p, p + end, error) < 0)
         end = -1;
     if (end < 0)

@@ -406,6 +406,9 @@ static void test_replies(void **state)
     assert_reply("POST", "HTTP/1.1 204 x\r\nContent-Length: 3\r\n\r\n", HTTP_NO_BODY, false);
     assert_reply("CONNECT", "HTTP/1.1 200 x\r\n\r\n", HTTP_NO_BODY, true);
     assert_int_equal(parse_reply("GET", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n"), 0);
+    assert_int_equal(parse_reply("GET", "HTT"), 0);
+    assert_int_equal(parse_reply("GET", "HTTX"), -1);
+    assert_int_equal(parse_reply("GET", "SSH-2.0-OpenSSH_9.2\r\n"), -1);
     assert_int_equal(parse_reply("GET", "HTTP/1.1 2000 OK\r\n\r\n"), -1);
     assert_int_equal(parse_reply("GET", "HTTP/1.1 099 OK\r\n\r\n"), -1);
     assert_int_equal(parse_reply("GET", "HTTP/1.1 20\r\n\r\n"), -1);

@@ -13,8 +13,15 @@ export const WYE = join(BUILD, 'wye')
 export const SLOW = BUILD.endsWith('-san') ? 5 : 1
 
 const children = new Set()
-const kill_all = () => children.forEach((child) => child.kill('SIGKILL'))
+// Each child leads a group, so that its own children go with it.
+function kill_group(child, signal) {
+  try {
+    process.kill(-child.pid, signal)
+  } catch {} // all of it is gone
+}
+const kill_all = () => children.forEach((child) => kill_group(child, 'SIGKILL'))
 process.on('exit', kill_all)
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1))
 // A test that failed half way leaves a server behind, which would keep its file from ending.
 if (process.env.NODE_TEST_CONTEXT) after(kill_all)
 
@@ -30,7 +37,8 @@ export async function until(what, condition, ms = 10000) {
 
 // Starts a command; `said` collects both of its outputs, `lines` those of standard output.
 export function start(command, args, { env = {}, cwd = ROOT } = {}) {
-  const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const options = { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'], detached: true }
+  const child = spawn(command, args, options)
   child.said = ''
   child.out = ''
   child.stdout.on('data', (bytes) => {
@@ -69,7 +77,7 @@ export async function line(child, pattern, ms = 15000) {
 // Ends a child by SIGTERM, at last by SIGKILL; returns how it ended.
 export async function stop(child, signal = 'SIGTERM', ms = 15000) {
   if (!has_ended(child)) child.kill(signal)
-  const hard = setTimeout(() => child.kill('SIGKILL'), ms * SLOW)
+  const hard = setTimeout(() => kill_group(child, 'SIGKILL'), ms * SLOW)
   const end = await child.ended
   clearTimeout(hard)
   return end
@@ -80,7 +88,7 @@ export async function run(command, args, options) {
   const child = start(command, args, options)
   let stderr = ''
   child.stderr.on('data', (bytes) => (stderr += bytes))
-  const hard = setTimeout(() => child.kill('SIGKILL'), 30000 * SLOW)
+  const hard = setTimeout(() => kill_group(child, 'SIGKILL'), 30000 * SLOW)
   const { code, signal } = await child.ended
   clearTimeout(hard)
   return { code, signal, stdout: child.out, stderr }
