@@ -35,8 +35,8 @@ static void measure(const struct table *t, int column, int *width, bool *is_nume
 
 void table_print(struct table *t, FILE *out)
 {
-    int widths[TABLE_COLUMNS];
-    bool numeric[TABLE_COLUMNS];
+    int widths[TABLE_COLUMNS] = {0};
+    bool numeric[TABLE_COLUMNS] = {0};
     for (int i = 0; t->first && i < t->columns; i++)
         measure(t, i, &widths[i], &numeric[i]);
     for (const struct table_line *line = t->first; line; line = line->next) {
