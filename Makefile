@@ -78,7 +78,7 @@ san:
 	@$(AGAIN) BUILD=build-san CFLAGS='$(SANFLAGS)' build-tests
 	@BUILD=build-san .ci/test units serve
 	@$(AGAIN) build-tests
-	@BUILD=$(BUILD) RUNNER='valgrind -q --error-exitcode=99 --leak-check=full --suppressions=.ci/valgrind' .ci/test units
+	@BUILD=$(BUILD) RUNNER='valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite --suppressions=.ci/valgrind' .ci/test units
 
 -include spec/fuzz/fuzz.mk
 .PHONY: fuzz-deps

@@ -37,7 +37,8 @@ static int complain(const struct err *err, int status)
 /* False once nobody reads what is printed. */
 static bool flush(struct listing *l)
 {
-    fwrite(l->out.p, 1, l->out.len, stdout);
+    if (l->out.len > 0)
+        fwrite(l->out.p, 1, l->out.len, stdout);
     buf_reset(&l->out);
     return fflush(stdout) == 0;
 }
