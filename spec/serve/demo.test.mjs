@@ -3,10 +3,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ROOT, start, until } from '../support/process.mjs'
 import { chat, question } from '../support/client.mjs'
-import { serve } from '../support/wye.mjs'
+import { folder, serve } from '../support/wye.mjs'
 
 test('make run: three requests, why of each, what to try next, Ctrl-C', async () => {
-  const child = start('.ci/demo', [], { env: { LISTEN: '127.0.0.1:0', ADMIN: '127.0.0.1:0' } })
+  const home = folder() // somebody may have `make run` open
+  const env = { LISTEN: '127.0.0.1:0', ADMIN: '127.0.0.1:0', WYE_TRACE: `${home}/trace`, WYE_STATE: `${home}/state` }
+  const child = start('.ci/demo', [], { env })
   await until('the last lines', () => /Edit: .*routes\/\w+\.lua/.test(child.said) || child.exitCode !== null)
   assert.equal(child.exitCode, null, child.said)
   const places = child.said.match(/^routes\/\w+\.lua\n(.*\n)*?> +\d+ \|/gm) ?? []
