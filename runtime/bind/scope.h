@@ -9,6 +9,7 @@
 
 #include <lua.h>
 
+#include "base/json.h"
 #include "bind/reply.h"
 #include "bind/view.h"
 #include "vm/config.h"
@@ -16,14 +17,30 @@
 
 struct scope;
 
+/* What an attempt is for: the word in the trace. */
+#define PURPOSES(X) X(ASK, "ask") X(SERVE, "serve") X(CLASSIFY, "classify") X(JUDGE, "judge") X(HEDGE, "hedge")
+
+enum purpose {
+#define X(name, text) PURPOSE_##name,
+    PURPOSES(X)
+#undef X
+};
+
+/* All views lie in the arena, or are constants. */
 struct ask_options {
     struct str where; /* of the call: "routes/route.lua:12" */
+    enum purpose purpose;
     unsigned timeout_ms; /* 0: the host's default */
-    bool logprobs;
+    struct str body;     /* an object to send instead of the client's; {NULL, 0}: the client's */
+    struct json_edit *edits; /* to its members but model, stream and stream_options */
+    int edit_count;
 };
 
 struct host {
-    /* Starts asking `model`; fills `reply` (zeroed, in the scope's arena), then op_done(op). Never at once. */
+    /*
+     * Starts asking `model`; fills `reply` (zeroed, in the scope's arena), then op_done(op). Never at once. op->cancel
+     * ends the call and records it.
+     */
     void (*ask)(struct scope *scope, const struct model *model, const struct ask_options *options,
                 struct reply *reply, struct op *op);
     /* wye.note: `data` is JSON or {NULL, 0}; `where` as above. */

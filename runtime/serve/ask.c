@@ -45,33 +45,39 @@ static void on_post(void *arg)
 
 static const struct attempt_events ASK_EVENTS = {.done = on_done};
 
-static void cancel_ask(struct asking *k, struct request *rq)
+static void cancel(struct asking *k, struct request *rq, const char *why)
 {
-    attempt_cancel(k->attempt, ERR_CANCELLED, "the request ended first");
+    attempt_cancel(k->attempt, ERR_CANCELLED, why);
     post_cancel(&k->post);
     journal_attempt(rq, k->attempt, "stop");
     attempt_clear(k->attempt);
     list_remove(&k->link);
 }
 
-/* The task is cancelled whole by request.c, which then calls request_cancel_asks. */
 static void cancel_op(struct op *op)
 {
-    (void)op;
+    struct request *rq = op->task->owner;
+    LIST_EACH(it, &rq->asks) {
+        struct asking *k = LIST_ENTRY(it, struct asking, link);
+        if (k->op != op)
+            continue;
+        cancel(k, rq, "the route needs it no longer");
+        return;
+    }
 }
 
 void request_cancel_asks(struct request *rq)
 {
     LIST_EACH(it, &rq->asks)
-        cancel_ask(LIST_ENTRY(it, struct asking, link), rq);
+        cancel(LIST_ENTRY(it, struct asking, link), rq, "the request ended first");
 }
 
-static struct attempt *unaskable(struct request *rq, const struct model *model)
+static struct attempt *unaskable(struct request *rq, const struct model *model, enum purpose purpose)
 {
     char why[256];
     if (generation_provider_problem(rq->generation, model->provider, why, sizeof why) == NULL)
         return NULL;
-    return attempt_refused(rq, model, PURPOSE_ASK, why);
+    return attempt_refused(rq, model, purpose, why);
 }
 
 static void ask(struct scope *scope, const struct model *model, const struct ask_options *options, struct reply *reply,
@@ -80,9 +86,11 @@ static void ask(struct scope *scope, const struct model *model, const struct ask
     struct request *rq = (struct request *)scope;
     struct asking *k = arena_need(scope->view.arena, sizeof *k);
     struct attempt_options o = {
-        .purpose = PURPOSE_ASK,
-        .where = arena_str(scope->view.arena, options->where),
-        .logprobs = options->logprobs,
+        .purpose = options->purpose,
+        .where = options->where,
+        .body = options->body,
+        .edits = options->edits,
+        .edit_count = options->edit_count,
         .connect_ms = CONNECT_MS,
         .attempt_ms = options->timeout_ms ? options->timeout_ms : ATTEMPT_MS,
         .events = &ASK_EVENTS,
@@ -90,7 +98,7 @@ static void ask(struct scope *scope, const struct model *model, const struct ask
     op->cancel = cancel_op;
     k->op = op;
     k->reply = reply;
-    k->attempt = unaskable(rq, model);
+    k->attempt = unaskable(rq, model, options->purpose);
     if (k->attempt == NULL)
         k->attempt = attempt_start(rq, model, &o, k);
     if (k->attempt->call == NULL)

@@ -8,7 +8,7 @@
 #include "serve/router_state.h"
 #include "serve/usage.h"
 
-enum { MAX_REPLY = 32 << 20, MAX_HELD = 256 << 10, MAX_PIECES = 24, MAX_EDITS = 4, DONE_GRACE_MS = 500 };
+enum { MAX_REPLY = 32 << 20, MAX_HELD = 256 << 10, MAX_PIECES = 32, MAX_EDITS = 12, DONE_GRACE_MS = 500 };
 
 static void finish(struct attempt *a)
 {
@@ -240,18 +240,19 @@ static struct str usage_options(struct view *v)
 static int splice_slowly(struct attempt *a, struct iovec *pieces)
 {
     struct view *v = &a->request->scope.view;
+    const struct attempt_options *o = &a->options;
     struct json_edit edits[MAX_EDITS];
     int count = 0;
     edits[count++] = (struct json_edit){"model", a->model->quoted};
     if (a->adds_usage)
         edits[count++] = (struct json_edit){"stream_options", usage_options(v)};
-    if (v->stream && !a->options.stream) {
+    if (v->stream && !o->stream) {
         edits[count++] = (struct json_edit){"stream", {NULL, 0}};
         edits[count++] = (struct json_edit){"stream_options", {NULL, 0}};
     }
-    if (a->options.logprobs)
-        edits[count++] = (struct json_edit){"logprobs", {"true", 4}};
-    return json_splice(v->body, edits, count, v->arena, pieces, MAX_PIECES);
+    for (int i = 0; i < o->edit_count; i++)
+        edits[count++] = o->edits[i];
+    return json_splice(o->body.p ? o->body : v->body, edits, count, v->arena, pieces, MAX_PIECES);
 }
 
 struct splice {
@@ -279,7 +280,7 @@ static int splice_body(struct attempt *a, struct iovec *pieces)
     struct splice s = {v->body.p, pieces, 0};
     struct str model = v->raw_model, options = v->stream_options;
     a->adds_usage = a->options.stream && !v->wants_usage;
-    if (v->is_odd || a->options.logprobs || (v->stream && !a->options.stream))
+    if (v->is_odd || a->options.edit_count || (v->stream && !a->options.stream))
         return splice_slowly(a, pieces);
     if (a->adds_usage && options.p == NULL) {
         const char *brace = memchr(v->body.p, '{', v->body.len);
@@ -352,7 +353,7 @@ struct attempt *attempt_start(struct request *rq, const struct model *model, con
     return a;
 }
 
-struct attempt *attempt_refused(struct request *rq, const struct model *model, enum attempt_purpose purpose,
+struct attempt *attempt_refused(struct request *rq, const struct model *model, enum purpose purpose,
                                 const char *why)
 {
     struct attempt *a = new_attempt(rq, model);

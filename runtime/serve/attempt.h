@@ -7,15 +7,13 @@
  */
 #pragma once
 
-#include "bind/reply.h"
+#include "bind/scope.h"
 #include "net/sse.h"
 #include "net/transport.h"
 #include "serve/chat.h"
 
 struct request;
 struct attempt;
-
-enum attempt_purpose { PURPOSE_ASK, PURPOSE_SERVE };
 
 struct attempt_events {
     void (*commit)(struct attempt *a);                   /* streamed: the first content is here */
@@ -24,10 +22,12 @@ struct attempt_events {
 };
 
 struct attempt_options {
-    enum attempt_purpose purpose;
+    enum purpose purpose;
     struct str where; /* of the ask in the route, or {NULL, 0} */
     bool stream;
-    bool logprobs;
+    struct str body;               /* an object to send instead of the client's, or {NULL, 0} */
+    const struct json_edit *edits; /* to its members, at most 8 */
+    int edit_count;
     unsigned connect_ms, first_token_ms, idle_ms, attempt_ms; /* first_token, idle: streams only */
     const struct attempt_events *events;
 };
@@ -58,7 +58,7 @@ struct attempt {
 struct attempt *attempt_start(struct request *rq, const struct model *model, const struct attempt_options *options, void *owner);
 
 /* One that cannot be called (`why`: no key, unknown kind): recorded as failed with ERR_AUTH, no events. */
-struct attempt *attempt_refused(struct request *rq, const struct model *model, enum attempt_purpose purpose, const char *why);
+struct attempt *attempt_refused(struct request *rq, const struct model *model, enum purpose purpose, const char *why);
 
 /* The request's content timer fired: it fails with ERR_TIMEOUT, or succeeds when only the end of a complete stream was missing. */
 void attempt_timed_out(struct attempt *a);

@@ -54,7 +54,11 @@ void journal_candidate(struct request *rq, const struct model *model, const char
     event_close(e);
 }
 
-static const char *const PURPOSES[] = {"ask", "serve"};
+static const char *const PURPOSE_NAMES[] = {
+#define X(name, text) text,
+    PURPOSES(X)
+#undef X
+};
 
 void journal_attempt_start(struct request *rq, const struct attempt *a)
 {
@@ -63,7 +67,7 @@ void journal_attempt_start(struct request *rq, const struct attempt *a)
     struct event *e = event_open(trace_of(rq), EVENT_ATTEMPT_START, rq->number);
     event_int(e, F_N, a->n);
     put_z(e, F_MODEL, a->model->id);
-    put_z(e, F_PURPOSE, PURPOSES[a->options.purpose]);
+    put_z(e, F_PURPOSE, PURPOSE_NAMES[a->options.purpose]);
     if (a->options.where.p)
         event_str(e, F_LINE, a->options.where);
     event_close(e);

@@ -68,9 +68,16 @@
 ---@field usd number          what it cost
 ---@field ms integer          how long it took
 
+---What an ask sends instead of what the client sent; all else stays as it came, byte for byte.
 ---@class wye.AskOptions
----@field timeout? number  seconds, up to 3600
----@field logprobs? boolean
+---@field timeout? number      seconds, up to 3600
+---@field logprobs? boolean    asks for the log probability of each token
+---@field schema? table|string a JSON schema (a table, or JSON text) that the answer should follow
+---@field prompt? string       a single message of the user, instead of the messages
+---@field messages? table[]    other messages
+---@field system? string       another system prompt
+---@field max_tokens? integer
+---@field temperature? number  0 to 2
 
 ---A model of wye.lua. Get it once, at the top of the file, with `wye.model "provider/id"`.
 ---@class wye.Model
@@ -83,10 +90,13 @@ local Model = {}
 ---
 ---    local reply, err = mini:ask(req, { timeout = 8 })
 ---    if not reply then wye.note("no answer", { kind = err.kind }) end
----@param req wye.Request
+---
+---Without `req` nothing of the client's is sent: `model:ask { prompt = "…", max_tokens = 20 }`.
+---@param req? wye.Request
 ---@param opts? wye.AskOptions
 ---@return wye.Reply? reply
 ---@return wye.Error? err
+---@overload fun(self: wye.Model, opts: wye.AskOptions): wye.Reply?, wye.Error?
 function Model:ask(req, opts) end
 
 ---An ordered list of models to return, with options. Seconds, up to 3600.
