@@ -18,7 +18,7 @@ function authority(ca) {
   openssl('req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', `/CN=${ca}`, '-keyout', `${ca}.key`, '-out', `${ca}.pem`)
 }
 function certificate(ca, name) {
-  write(dir, { [`${name}.ext`]: `subjectAltName=DNS:${name}\n` })
+  write(dir, { [`${name}.ext`]: `subjectAltName=DNS:${name},IP:127.0.0.1\n` })
   openssl('req', '-newkey', 'rsa:2048', '-nodes', '-subj', `/CN=${name}`, '-keyout', `${name}.key`, '-out', `${name}.csr`)
   openssl('x509', '-req', '-in', `${name}.csr`, '-CA', `${ca}.pem`, '-CAkey', `${ca}.key`, '-CAcreateserial', '-days', '2', '-extfile', `${name}.ext`, '-out', `${name}.crt`)
   return { key: readFileSync(join(dir, `${name}.key`)), cert: readFileSync(join(dir, `${name}.crt`)) }
@@ -62,14 +62,15 @@ before(async () => {
 
   const ca = `ca = "${dir}/good-ca.pem"`
   const closed = await free_port()
+  const numeric = secure.url.replace('localhost', '127.0.0.1') // a proxy may take localhost for ::1
   const providers = {
     plain: `base_url = "${plain.url}"`,
     secure: `base_url = "${secure.url}", ${ca}`,
     wrong_ca: `base_url = "${secure.url}", ca = "${dir}/other-ca.pem"`,
     system_ca: `base_url = "${secure.url}"`,
     wrong_name: `base_url = "${misnamed.url}", ${ca}`,
-    by_http: `base_url = "${secure.url}", ${ca}, proxy = "http://127.0.0.1:${http_port}"`,
-    by_socks: `base_url = "${secure.url}", ${ca}, proxy = "socks5h://127.0.0.1:${socks_port}"`,
+    by_http: `base_url = "${numeric}", ${ca}, proxy = "http://127.0.0.1:${http_port}"`,
+    by_socks: `base_url = "${numeric}", ${ca}, proxy = "socks5h://127.0.0.1:${socks_port}"`,
     proxy_gone: `base_url = "${secure.url}", ${ca}, proxy = "http://127.0.0.1:${closed}"`,
     closed: `base_url = "http://127.0.0.1:${closed}/v1"`,
     capped: `base_url = "${plain.url}", max_connections = 2`,
@@ -121,7 +122,7 @@ test('a wrong CA, an unknown CA and a wrong name are refused before a byte of th
 test('through an HTTP proxy and a SOCKS proxy', async () => {
   assert.equal(await served('by_http/m', false), 'secure')
   assert.equal(await served('by_http/m', true), 'secure')
-  assert.match(readFileSync(join(dir, 'proxy.log'), 'utf8'), new RegExp(`CONNECT localhost:${secure.port}`))
+  assert.match(readFileSync(join(dir, 'proxy.log'), 'utf8'), new RegExp(`CONNECT 127.0.0.1:${secure.port}`))
   assert.equal(await served('by_socks/m', false), 'secure')
   assert.equal(await served('by_socks/m', true), 'secure')
 })
