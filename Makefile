@@ -49,7 +49,7 @@ $(BUILD)/spec/%: spec/runtime/%.c $(wildcard spec/support/*.[ch]) $(BUILD)/libwy
 	$(say) cc $<
 	$(Q)$(CC) $(CFLAGS_ALL) -Ispec/support -o $@ $< $(wildcard spec/support/*.c) $(BUILD)/libwye.a -lcmocka $(LIBS)
 
-.PHONY: units build-tests
+.PHONY: units build-tests bench-tools
 units: $(UNITS)
 	@for t in $(UNITS); do echo "== $$t"; $$t || exit 1; done
 build-tests: $(BUILD)/wye $(UNITS)
@@ -97,9 +97,14 @@ $(BUILD)/bench/%: spec/bench/%.c
 	@mkdir -p $(dir $@)
 	$(say) cc $<
 	$(Q)$(CC) $(CPPFLAGS) $(WARN) -O2 -g -o $@ $<
+$(BUILD)/bench/single: spec/bench/single.c $(BUILD)/libwye.a
+	@mkdir -p $(dir $@)
+	$(say) cc $<
+	$(Q)$(CC) $(CFLAGS_ALL) -o $@ $< $(BUILD)/libwye.a $(LIBS)
+bench-tools: all $(BUILD)/bench/mock $(BUILD)/bench/load $(BUILD)/bench/single
 bench:
 	@.ci/deps bench
-	@$(AGAIN) all $(BUILD)/bench/mock $(BUILD)/bench/load
+	@$(AGAIN) bench-tools
 	@BUILD=$(BUILD) node spec/bench/run.mjs $(BENCH)
 
 # soak: SOAK seconds of mixed load (600 unless given), then the slope of the workers' memory

@@ -145,16 +145,38 @@ ${models.join('\n')}
 `
 }
 
-async function startWye(mock, dir, { workers = 1, under = [] } = {}) {
+function writeProject(mock, dir) {
   const project = join(dir, 'project')
   cpSync(new URL('project', import.meta.url).pathname, project, { recursive: true })
   writeFileSync(join(project, 'wye.lua'), wyeConf(mock))
+  return project
+}
+
+async function startWye(mock, dir, { workers = 1 } = {}) {
+  const project = writeProject(mock, dir)
   const args = ['serve', project, '--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', '--workers', String(workers)]
   args.push('--trace', join(dir, 'trace'), '--state', join(dir, 'state'))
-  const [command, ...rest] = [...under, join(BUILD, 'wye'), ...args]
-  const child = start(ROUTER_CPU, command, rest)
+  const child = start(ROUTER_CPU, join(BUILD, 'wye'), args)
   const [, port, admin] = await line(child, /^wye: ready http:\/\/127\.0\.0\.1:(\d+).*? admin http:\/\/(127\.0\.0\.1:\d+)/)
   return { child, port: Number(port), admin, project }
+}
+
+// One worker of wye without its master, under a tool that watches one process.
+export async function startSingle(mock, root, under) {
+  const dir = join(root, `single-${process.hrtime.bigint()}`)
+  mkdirSync(join(dir, 'trace'), { recursive: true })
+  const project = writeProject(mock.port, dir)
+  const [command, ...rest] = [...under, join(BUILD, 'bench/single'), project, join(dir, 'trace')]
+  const child = start(ROUTER_CPU, command, rest)
+  const [, port] = await line(child, /^single (\d+)/)
+  return { name: 'wye', child, port: Number(port) }
+}
+
+// Ends it by the end of its input; under valgrind an orderly end takes seconds, and only that writes the figures.
+export async function stopSingle({ child }) {
+  child.ended = true
+  child.stdin.end()
+  if (child.exitCode === null) await once(child, 'exit')
 }
 
 const kinds = { wye: startWye, nginx: startNginx, haproxy: startHaproxy }

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { appendFileSync, mkdirSync, readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import * as measure from './measure.mjs'
-import { BUILD, startRouter, stop, tree } from './routers.mjs'
+import { BUILD, startRouter, startSingle, stop, stopSingle, tree } from './routers.mjs'
 
 // Runs `step(router)` for each of the names in turn, `rounds` times over, so that what changes on the machine meets all alike.
 async function alternate({ mock, root, rounds }, names, step) {
@@ -179,16 +179,15 @@ export async function live(context) {
 // User instructions for each request: the difference between a short and a long run under callgrind.
 export async function callgrind(context) {
   const count = async (requests) => {
-    const under = ['valgrind', '--tool=callgrind', '--trace-children=yes', '--callgrind-out-file=' + join(context.root, `cg.${requests}.%p`)]
-    const router = await startRouter('wye', context.mock, context.root, { under })
-    const run = await measure.load(router, 'rate', { body: context.bodies['1 KB'], connections: 16, seconds: 6, rate: requests / 6 })
-    await stop(router.child)
-    const outputs = readdirSync(context.root).filter((name) => name.startsWith(`cg.${requests}.`))
-    const total = outputs.map((name) => /^(?:totals|summary): (\d+)/m.exec(readFileSync(join(context.root, name), 'utf8')))
-    return { instructions: total.reduce((sum, match) => sum + Number(match?.[1] ?? 0), 0), requests: run.requests }
+    const out = join(context.root, `callgrind.${requests}`)
+    const router = await startSingle(context.mock, context.root, ['valgrind', '--tool=callgrind', `--callgrind-out-file=${out}`])
+    const run = await measure.load(router, 'rate', { body: context.bodies['1 KB'], connections: 16, seconds: 4, rate: requests / 4 })
+    await stopSingle(router)
+    return { instructions: Number(/^(?:totals|summary): (\d+)/m.exec(readFileSync(out, 'utf8'))[1]), requests: run.requests }
   }
   const few = await count(600)
-  const many = await count(3600)
+  const many = await count(2600)
   const each = (many.instructions - few.instructions) / (many.requests - few.requests)
+  if (!(each > 1000)) throw new Error(`callgrind counted ${each} instructions for each request: its files are incomplete`)
   return [{ title: 'user instructions for each 1 KB request (callgrind)', rounds: { wye: [{ each }] }, figures: { each: 'instructions' } }]
 }
