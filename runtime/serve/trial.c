@@ -1,0 +1,193 @@
+#include "serve/trial.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/json.h"
+#include "bind/req.h"
+#include "vm/lines.h"
+
+enum { TRIAL_ARENA = 16 << 20, COMPLETION = 1 << 20, INPUT_TOKENS = 10, OUTPUT_TOKENS = 5 };
+
+static const char REQUEST_HEAD[] = "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                                   "Content-Type: application/json\r\nx-wye-user: u-1\r\n\r\n";
+
+/* What a provider would have said with each kind. */
+static const int STATUS[ERR_KIND_COUNT] = {
+    [ERR_RATE_LIMIT] = 429,  [ERR_OVERLOADED] = 503,     [ERR_SERVER_ERROR] = 500,
+    [ERR_AUTH] = 401,        [ERR_BAD_REQUEST] = 400,    [ERR_CONTENT_FILTER] = 400,
+};
+
+void trial_text(struct trial *t, struct reply *reply, struct str text)
+{
+    struct buf body = BUF(COMPLETION);
+    buf_puts(&body, "{\"id\":\"trial\",\"object\":\"chat.completion\",\"created\":1,\"model\":");
+    json_quote(&body, str_of(reply->model->name));
+    buf_puts(&body, ",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":");
+    json_quote(&body, text);
+    buf_puts(&body, "},\"finish_reason\":\"stop\"}],"
+                    "\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":15}}");
+    reply->status = 200;
+    reply->body = arena_str(&t->arena, buf_str(&body));
+    reply->usage.is_known = true;
+    reply->usage.tokens[PRICE_INPUT] = INPUT_TOKENS;
+    reply->usage.tokens[PRICE_OUTPUT] = OUTPUT_TOKENS;
+    buf_clear(&body);
+}
+
+void trial_fault(struct reply *reply, enum err_kind kind)
+{
+    err_set(&reply->err, kind, "%s answers %s", reply->model->id, err_kind_name(kind));
+    reply->err.retryable = kind == ERR_RATE_LIMIT || kind == ERR_OVERLOADED || kind == ERR_SERVER_ERROR ||
+                           kind == ERR_CONNECT || kind == ERR_TIMEOUT;
+    reply->status = STATUS[kind];
+}
+
+/* ---- what bind/ reaches ---- */
+
+static void forget(struct op *op)
+{
+    (void)op;
+}
+
+static void ask(struct scope *scope, const struct model *model, const struct ask_options *options, struct reply *reply,
+                struct op *op)
+{
+    struct trial *t = (struct trial *)scope;
+    op->cancel = forget;
+    *reply = (struct reply){.model = model, .ms = 1, .attempt = t->ask_count + 1};
+    if (t->ask_count == TRIAL_ASKS) {
+        trial_fault(reply, ERR_LIMIT);
+        op_done(op);
+        return;
+    }
+    struct trial_ask *a = &t->asks[t->ask_count++];
+    *a = (struct trial_ask){model, *options, reply, op};
+    a->options.where = arena_str(&t->arena, options->where);
+}
+
+static void note(struct scope *scope, struct str text, struct str data, struct str where)
+{
+    struct trial *t = (struct trial *)scope;
+    struct arena *a = &t->arena;
+    if (t->note_count < TRIAL_NOTES)
+        t->notes[t->note_count++] = (struct trial_note){arena_str(a, text), arena_str(a, data), arena_str(a, where)};
+}
+
+static const struct host TRIAL_HOST = {.ask = ask, .note = note};
+
+static void post(void *arg, struct task *task)
+{
+    (void)arg;
+    ((struct trial *)task->owner)->is_posted = true;
+}
+
+static void unpost(void *arg, struct task *task)
+{
+    (void)arg;
+    ((struct trial *)task->owner)->is_posted = false;
+}
+
+static const struct task_host TASK_HOST = {.post = post, .unpost = unpost};
+
+/* ---- the run ---- */
+
+static void read_decision(struct trial *t, struct task_result *result)
+{
+    struct err err;
+    t->place = result->place;
+    if (decision_read(result->L, result->count, &t->arena, &t->decision, &err) == 0)
+        return;
+    const struct manifest *files = t->generation->files;
+    bool has_place = result->place != 0;
+    t->has_failed = true;
+    err_set(&t->err, ERR_SCRIPT, "%s/%s:%d: %s", manifest_label(files),
+            has_place ? manifest_path(files, lines_file(result->place)) : t->route->path,
+            has_place ? lines_line(result->place) : 1, err.message);
+}
+
+static void on_done(void *ctx, struct task_result *result)
+{
+    struct trial *t = ctx;
+    t->is_over = true;
+    if (result->outcome == TASK_RETURNED) {
+        read_decision(t, result);
+        return;
+    }
+    t->has_failed = true;
+    t->is_over_time = result->outcome == TASK_OVER_TIME;
+    t->err = result->err;
+}
+
+static int push_req(lua_State *L, void *arg)
+{
+    req_push(L, arg);
+    return 1;
+}
+
+/* Outside any slice of the route: what the caller does to answer is not counted as the route's time. */
+static bool answer_next(struct trial *t)
+{
+    if (t->answered == t->ask_count)
+        return false;
+    struct trial_ask *a = &t->asks[t->answered++];
+    t->answer(t, a);
+    op_done(a->op);
+    return true;
+}
+
+/* Plays the loop until the route has decided. */
+static void play(struct trial *t)
+{
+    task_start(&t->task, t->generation->vm, &TASK_HOST, t->route->ref, push_req, &t->scope, on_done, t);
+    while (!t->is_over) {
+        bool is_moving = answer_next(t);
+        if (t->is_posted) {
+            t->is_posted = false;
+            task_continue(&t->task);
+        } else if (!is_moving) {
+            break;
+        }
+    }
+    if (t->is_over)
+        return;
+    task_cancel(&t->task);
+    t->has_failed = true;
+    err_set(&t->err, ERR_SCRIPT, "the route waits for something that never comes");
+}
+
+int trial_run(struct trial *t, const struct route *route, struct str body)
+{
+    static struct http_head head;
+    size_t scanned = 0;
+    struct http_error refused;
+    const char *param;
+    arena_reset(&t->arena);
+    t->route = route;
+    t->ask_count = t->answered = t->note_count = t->place = 0;
+    t->is_posted = t->is_over = t->has_failed = t->is_over_time = false;
+    t->task.owner = t;
+    http_parse_request(&head, REQUEST_HEAD, sizeof REQUEST_HEAD - 1, &scanned, &refused);
+    if (view_init(&t->scope.view, "trial", &head, body, &t->arena, &param, &t->err) < 0) {
+        t->has_failed = true;
+        return -1;
+    }
+    play(t);
+    scope_close(&t->scope);
+    return t->has_failed ? -1 : 0;
+}
+
+struct trial *trial_new(struct generation *g)
+{
+    struct trial *t = xcalloc(1, sizeof *t);
+    t->generation = g;
+    t->scope.host = &TRIAL_HOST;
+    t->arena = ARENA(TRIAL_ARENA);
+    return t;
+}
+
+void trial_free(struct trial *t)
+{
+    arena_clear(&t->arena);
+    free(t);
+}

@@ -1,0 +1,68 @@
+/*
+ * trial: one run of a route without the network. The only way that check, the fault sweep and `wye test` run one.
+ *
+ * The caller says how each model answers; nothing else of a route's world is made up. The guard of the thread is open
+ * (vm/guard.h). Nothing waits: what a route waits for is answered as soon as it waits.
+ *
+ *     struct trial *t = trial_new(g);
+ *     t->answer = my_answers;
+ *     if (trial_run(t, route, body) < 0) ...t->err: "routes/route.lua:3: message"...
+ *     else ...t->decision, t->asks...
+ *     trial_free(t);                       // after the last run of any route of g
+ */
+#pragma once
+
+#include "bind/decision.h"
+#include "bind/scope.h"
+#include "vm/generation.h"
+
+enum { TRIAL_ASKS = 64, TRIAL_NOTES = 64 };
+
+struct trial_ask {
+    const struct model *model;
+    struct ask_options options;
+    struct reply *reply; /* to be filled; its model is set */
+    struct op *op;
+};
+
+struct trial_note {
+    struct str text, data, where;
+};
+
+struct trial {
+    struct scope scope; /* first: bind/ hands it back */
+    struct generation *generation;
+
+    /* Fills ask->reply, whose memory is t->arena's. Called for at most TRIAL_ASKS asks; further ones answer `limit`. */
+    void (*answer)(struct trial *t, struct trial_ask *ask);
+    void *arg; /* the caller's */
+
+    /* Of the last run; valid until the next. */
+    struct arena arena;
+    struct trial_ask asks[TRIAL_ASKS];
+    int ask_count;
+    struct trial_note notes[TRIAL_NOTES];
+    int note_count;
+    struct decision decision;
+    int place; /* of the return that decided (vm/lines.h); 0: unknown */
+    bool has_failed, is_over_time;
+    struct err err;
+
+    /* trial.c's own. */
+    struct task task;
+    const struct route *route;
+    int answered;
+    bool is_posted, is_over;
+};
+
+struct trial *trial_new(struct generation *g);
+void trial_free(struct trial *t);
+
+/* 0 when the route decided. -1 with t->err when it raised, ran over its limits, returned no decision, or `body` is no chat request. */
+int trial_run(struct trial *t, const struct route *route, struct str body);
+
+/* Makes the reply an ordinary completion with this text. */
+void trial_text(struct trial *t, struct reply *reply, struct str text);
+
+/* Makes the reply a failure of that kind. */
+void trial_fault(struct reply *reply, enum err_kind kind);
