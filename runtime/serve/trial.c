@@ -45,9 +45,13 @@ void trial_fault(struct reply *reply, enum err_kind kind)
 
 /* ---- what bind/ reaches ---- */
 
+/* An ask that the route no longer waits for. */
 static void forget(struct op *op)
 {
-    (void)op;
+    struct trial *t = op->task->owner;
+    for (int i = t->answered; i < t->ask_count; i++)
+        if (t->asks[i].op == op)
+            t->asks[i].op = NULL;
 }
 
 static void ask(struct scope *scope, const struct model *model, const struct ask_options *options, struct reply *reply,
@@ -132,7 +136,8 @@ static bool answer_next(struct trial *t)
         return false;
     struct trial_ask *a = &t->asks[t->answered++];
     t->answer(t, a);
-    op_done(a->op);
+    if (a->op)
+        op_done(a->op);
     return true;
 }
 

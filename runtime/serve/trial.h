@@ -22,7 +22,7 @@ struct trial_ask {
     const struct model *model;
     struct ask_options options;
     struct reply *reply; /* to be filled; its model is set */
-    struct op *op;
+    struct op *op;       /* NULL: the route no longer waits for it */
 };
 
 struct trial_note {
