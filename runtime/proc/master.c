@@ -33,6 +33,7 @@ struct master {
     const struct master_options *options;
     struct loop *loop;
     struct stats_board *board;
+    struct region *region;
     struct host_board *host;
     struct crew crew;
     struct reload reload;
@@ -100,6 +101,7 @@ static int run_admin(void *arg)
         .trace_dir = m->options->trace_dir,
         .state_dir = m->options->state_dir,
         .board = m->board,
+        .region = m->region,
         .host = m->host,
         .read_generation = store_read,
     };
@@ -360,6 +362,7 @@ static void open_parts(struct master *m)
     m->crew.ctx = m;
     m->crew.common = (struct worker_options){
         .board = m->board,
+        .region = m->region,
         .trace_dir = o->trace_dir,
         .sim_url = m->sim_url[0] ? m->sim_url : NULL,
         .is_demo = o->is_demo,
@@ -421,6 +424,7 @@ int master_run(const struct master_options *options)
     m->crew.count = options->workers;
     m->loop = loop_new();
     m->board = shm_new(sizeof *m->board);
+    m->region = region_new();
     m->host = shm_new(sizeof *m->host);
     atomic_store(&m->board->workers, options->workers);
     m->control = (struct control){.options = options, .reload = &m->reload, .loop = m->loop, .started_ms = clock_ms(), .socket = -1};
@@ -447,6 +451,7 @@ int master_run(const struct master_options *options)
     timer_clear(&m->deadline);
     loop_free(m->loop);
     shm_free(m->board, sizeof *m->board);
+    region_free(m->region);
     shm_free(m->host, sizeof *m->host);
     return m->status;
 }

@@ -31,6 +31,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/stats.h"
+#include "policy/region.h"
 
 enum { HOST_HISTORY = 256, CONTROL_MAX = 96 * 1024 };
 
@@ -76,6 +77,7 @@ struct admin_options {
     const char *trace_dir;
     const char *state_dir;
     const struct stats_board *board;
+    const struct region *region;
     const struct host_board *host;
     /* Appends the packed manifest whose hash begins with `prefix`. */
     int (*read_generation)(const char *state_dir, const char *prefix, struct buf *out, struct err *err);

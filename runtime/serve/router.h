@@ -8,6 +8,7 @@
 #include "base/stats.h"
 #include "net/server.h"
 #include "net/transport.h"
+#include "policy/region.h"
 #include "trace/record.h"
 #include "vm/generation.h"
 
@@ -18,6 +19,7 @@ struct router_options {
     struct transport *transport;
     struct trace *trace;       /* NULL: none */
     struct stats_board *board;
+    struct region *region;
     unsigned slot;
     bool captures_by_default;  /* capture.share is 1 unless the project sets it (--demo, --watch) */
 };

@@ -259,6 +259,7 @@ static int open_worker(struct worker *w)
         .transport = upstream_transport(w->upstream),
         .trace = w->trace,
         .board = o->board,
+        .region = o->region,
         .slot = o->slot,
         .captures_by_default = o->is_demo || o->is_watching,
     };
@@ -303,6 +304,7 @@ int worker_run(const struct worker_options *options)
     };
     leave_signals_to_master();
     stats_begin(w.slot, getpid());
+    health_begin(&options->region->health, options->slot);
     if (open_worker(&w) < 0)
         return EXIT_FAILURE;
     on_beat(&w);

@@ -9,12 +9,14 @@
 #include <stdbool.h>
 
 #include "base/stats.h"
+#include "policy/region.h"
 
 struct worker_options {
     unsigned slot;
     int listen_fd;
     int orders_fd;
     struct stats_board *board;
+    struct region *region;
     const char *trace_dir;
     const char *sim_url;
     bool is_demo, is_watching;

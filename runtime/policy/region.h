@@ -1,0 +1,19 @@
+/*
+ * region: what outlives a request and holds over all workers of a machine: one struct in shared memory, made by the master before
+ * the fork and handed to workers and admin beside the stats.
+ *
+ * Its parts are fixed in size, empty when zeroed, and changed by atomics (or robust locks set up in region_new), so that a worker that dies
+ * inside leaves them usable. A reload leaves them alone.
+ */
+#pragma once
+
+#include "policy/health.h"
+#include "policy/retry.h"
+
+struct region {
+    struct health health;
+    struct retry_budget retries;
+};
+
+struct region *region_new(void);
+void region_free(struct region *r);
