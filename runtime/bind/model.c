@@ -4,13 +4,37 @@
 #include <string.h>
 
 #include "bind/ask.h"
+#include "bind/derive.h"
 #include "bind/field.h"
+#include "bind/scope.h"
 #include "vm/generation.h"
 
 enum { NEAR_MAX = 3 };
 
-static const char *const NAMES[] = {"ask", "id", "name", "context"};
-enum { ASK, ID, NAME, CONTEXT, NAME_COUNT };
+static const char *const NAMES[] = {"ask", "with", "id", "name", "context"};
+enum { ASK, WITH, ID, NAME, CONTEXT, NAME_COUNT };
+
+/* A model that a running route derived lies in the arena of its request, and ends with it. */
+struct handle {
+    const struct model *model;
+    struct scope *scope; /* NULL: lives as long as the generation */
+    uint64_t serial;
+};
+
+static void push_handle(lua_State *L, const struct model *model, struct scope *scope)
+{
+    struct handle *h = lua_newuserdata(L, sizeof *h);
+    *h = (struct handle){model, scope, scope ? scope->serial : 0};
+    luaL_getmetatable(L, MODEL_METATABLE);
+    lua_setmetatable(L, -2);
+}
+
+static const struct model *model_in(lua_State *L, const struct handle *h)
+{
+    if (h->scope && h->serial != h->scope->serial)
+        luaL_error(L, "this model was derived by a request that has ended: derive it at the top of the file");
+    return h->model;
+}
 
 int model_new(lua_State *L)
 {
@@ -25,9 +49,7 @@ int model_new(lua_State *L)
         return luaL_error(L, "no model '%s' in wye.lua%s%s%s", id, count ? " (did you mean '" : "",
                           count ? near[0] : "", count ? "'?)" : "; add it to `models`");
     }
-    *(const struct model **)lua_newuserdata(L, sizeof model) = model;
-    luaL_getmetatable(L, MODEL_METATABLE);
-    lua_setmetatable(L, -2);
+    push_handle(L, model, NULL);
     return 1;
 }
 
@@ -39,14 +61,32 @@ const struct model *model_at(lua_State *L, int index)
     luaL_getmetatable(L, MODEL_METATABLE);
     bool is_model = lua_rawequal(L, -1, -2);
     lua_pop(L, 2);
-    return is_model ? *(const struct model **)p : NULL;
+    return is_model ? model_in(L, p) : NULL;
+}
+
+/* model:with{…} → a model that differs from this one, which stays as it is. */
+static int with(lua_State *L)
+{
+    const struct model *model = model_at(L, 1);
+    if (model == NULL)
+        return luaL_error(L, "call it as model:with{...}, with a colon");
+    struct vm *vm = vm_of(L);
+    if (vm->loading) {
+        struct generation *g = vm->host;
+        push_handle(L, derive_model(L, model, 2, &g->config->arena), NULL);
+    } else {
+        struct scope *scope = scope_of(L, "model:with");
+        push_handle(L, derive_model(L, model, 2, scope->view.arena), scope);
+    }
+    return 1;
 }
 
 static int read_field(lua_State *L)
 {
-    const struct model *model = *(const struct model **)luaL_checkudata(L, 1, MODEL_METATABLE);
+    const struct model *model = model_in(L, luaL_checkudata(L, 1, MODEL_METATABLE));
     switch (field_check(L, 2, MODEL_METATABLE, NAMES, NAME_COUNT)) {
     case ASK: lua_pushcfunction(L, ask_model); break;
+    case WITH: lua_pushcfunction(L, with); break;
     case ID: lua_pushstring(L, model->id); break;
     case NAME: lua_pushstring(L, model->name); break;
     case CONTEXT:
@@ -61,7 +101,7 @@ static int read_field(lua_State *L)
 
 static int tostring(lua_State *L)
 {
-    lua_pushstring(L, (*(const struct model **)luaL_checkudata(L, 1, MODEL_METATABLE))->id);
+    lua_pushstring(L, model_in(L, luaL_checkudata(L, 1, MODEL_METATABLE))->id);
     return 1;
 }
 

@@ -12,5 +12,5 @@ void model_register(lua_State *L);
 /* wye.model "provider/id": raises with near names when the configuration has no such model. */
 int model_new(lua_State *L);
 
-/* The model at `index`, or NULL when the value is something else. */
+/* The model at `index`, or NULL when the value is something else. Raises for one that a request derived which has ended. */
 const struct model *model_at(lua_State *L, int index);

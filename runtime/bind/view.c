@@ -134,6 +134,7 @@ static int read_members(struct view *v, struct str *values)
         int which = position(w.key);
         if (which < 0 && memchr(w.key.p, '\\', w.key.len))
             v->is_odd = true;
+        v->is_odd = v->is_odd || (which == MESSAGES && v->messages.p);
         if (which == MESSAGES && *w.at == '[') {
             int wrong = read_messages(v, &w);
             if (wrong >= 0)

@@ -4,11 +4,12 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "serve/body.h"
 #include "serve/journal.h"
 #include "serve/router_state.h"
 #include "serve/usage.h"
 
-enum { MAX_REPLY = 32 << 20, MAX_HELD = 256 << 10, MAX_PIECES = 32, MAX_EDITS = 12, DONE_GRACE_MS = 500 };
+enum { MAX_REPLY = 32 << 20, MAX_HELD = 256 << 10, MAX_PIECES = 32, DONE_GRACE_MS = 500 };
 
 static void finish(struct attempt *a)
 {
@@ -220,81 +221,6 @@ void attempt_timed_out(struct attempt *a)
     fail(a);
 }
 
-/* The client's stream_options with include_usage set. */
-static struct str usage_options(struct view *v)
-{
-    static const struct json_edit EDIT = {"include_usage", {"true", 4}};
-    if (json_type(v->stream_options) != JSON_OBJECT)
-        return str_of("{\"include_usage\":true}");
-    struct iovec pieces[MAX_PIECES];
-    int count = json_splice(v->stream_options, &EDIT, 1, v->arena, pieces, MAX_PIECES);
-    struct buf out = BUF(v->stream_options.len + 64);
-    for (int i = 0; i < count; i++)
-        buf_append(&out, pieces[i].iov_base, pieces[i].iov_len);
-    struct str joined = arena_str(v->arena, buf_str(&out));
-    buf_clear(&out);
-    return joined;
-}
-
-/* Removing members needs a look at their neighbours; odd bodies, at everything. */
-static int splice_slowly(struct attempt *a, struct iovec *pieces)
-{
-    struct view *v = &a->request->scope.view;
-    const struct attempt_options *o = &a->options;
-    struct json_edit edits[MAX_EDITS];
-    int count = 0;
-    edits[count++] = (struct json_edit){"model", a->model->quoted};
-    if (a->adds_usage)
-        edits[count++] = (struct json_edit){"stream_options", usage_options(v)};
-    if (v->stream && !o->stream) {
-        edits[count++] = (struct json_edit){"stream", {NULL, 0}};
-        edits[count++] = (struct json_edit){"stream_options", {NULL, 0}};
-    }
-    for (int i = 0; i < o->edit_count; i++)
-        edits[count++] = o->edits[i];
-    return json_splice(o->body.p ? o->body : v->body, edits, count, v->arena, pieces, MAX_PIECES);
-}
-
-struct splice {
-    const char *at; /* the body's bytes before it are in the pieces */
-    struct iovec *pieces;
-    int count;
-};
-
-static void put(struct splice *s, struct str text)
-{
-    s->pieces[s->count++] = (struct iovec){(void *)text.p, text.len};
-}
-
-static void replace(struct splice *s, struct str old, struct str new)
-{
-    put(s, str_n(s->at, (size_t)(old.p - s->at)));
-    put(s, new);
-    s->at = old.p + old.len;
-}
-
-/* The client's body with the fields that wye sets; everything else byte for byte. The view knows where they stand. */
-static int splice_body(struct attempt *a, struct iovec *pieces)
-{
-    struct view *v = &a->request->scope.view;
-    struct splice s = {v->body.p, pieces, 0};
-    struct str model = v->raw_model, options = v->stream_options;
-    a->adds_usage = a->options.stream && !v->wants_usage;
-    if (v->is_odd || a->options.edit_count || (v->stream && !a->options.stream))
-        return splice_slowly(a, pieces);
-    if (a->adds_usage && options.p == NULL) {
-        const char *brace = memchr(v->body.p, '{', v->body.len);
-        replace(&s, str_n(brace, 1), str_of("{\"stream_options\":{\"include_usage\":true},"));
-    }
-    if (a->adds_usage && options.p && options.p < model.p)
-        replace(&s, options, usage_options(v));
-    replace(&s, model, a->model->quoted);
-    if (a->adds_usage && options.p && options.p > model.p)
-        replace(&s, options, usage_options(v));
-    put(&s, str_n(s.at, (size_t)(v->body.p + v->body.len - s.at)));
-    return s.count;
-}
-
 static struct str request_fields(struct attempt *a, int provider)
 {
     struct request *rq = a->request;
@@ -328,11 +254,11 @@ struct attempt *attempt_start(struct request *rq, const struct model *model, con
                               void *owner)
 {
     struct attempt *a = new_attempt(rq, model);
-    struct iovec *pieces = arena_need(rq->scope.view.arena, MAX_PIECES * sizeof *pieces);
+    struct iovec *pieces;
     a->options = *options;
     a->owner = owner;
     int provider = (int)(model->provider - rq->generation->config->providers);
-    int count = splice_body(a, pieces);
+    int count = body_splice(a, &pieces);
     if (count < 0)
         return refused(a, ERR_LIMIT, "the request's memory is used up");
     struct call_request call = {

@@ -36,6 +36,8 @@ enum price_bucket {
     PRICE_BUCKETS
 };
 
+struct derived;
+
 struct model {
     const char *id;   /* "provider/id" */
     const char *name; /* what the provider calls it */
@@ -47,6 +49,7 @@ struct model {
     uint32_t context;                 /* tokens; 0 unknown */
     int8_t tools, vision, structured; /* 1 yes, 0 no, -1 unknown */
     bool is_implied;                  /* sim/fast or sim/smart, which nobody wrote down */
+    const struct derived *derived;    /* what model:with changes (bind/derive.h); NULL for the configured ones */
 };
 
 struct alias {

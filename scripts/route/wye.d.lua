@@ -99,6 +99,28 @@ local Model = {}
 ---@overload fun(self: wye.Model, opts: wye.AskOptions): wye.Reply?, wye.Error?
 function Model:ask(req, opts) end
 
+---What a derived model's requests say instead of the client's. A number or text sets that member of the body; `false` removes it.
+---@class wye.With
+---@field system? string            takes the place of the leading system (or developer) message; comes first where there is none
+---@field tools? false              removes the tools and what belongs to them
+---@field max_tokens? integer|false the body's max_completion_tokens leaves then; max_completion_tokens sets that one instead
+---@field max_completion_tokens? integer|false
+---@field temperature? number|false 0 to 2
+---@field top_p? number|false       0 to 1
+---@field frequency_penalty? number|false -2 to 2
+---@field presence_penalty? number|false  -2 to 2
+---@field seed? integer|false
+---@field reasoning_effort? string|false
+---@field stop? string|string[]|false
+
+---A model like this one whose requests differ in what the options say; every other byte is the client's. This one stays as it is.
+---Derive at the top of the file; what a running route derives ends with its request.
+---
+---    local brief = wye.model "local/70b":with { system = "Be brief.", tools = false, max_tokens = 300 }
+---@param options wye.With
+---@return wye.Model
+function Model:with(options) end
+
 ---An ordered list of models to return, with options. Seconds, up to 3600.
 ---@class wye.List
 ---@field [integer] wye.Model
