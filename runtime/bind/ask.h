@@ -20,6 +20,7 @@ struct asking {
     struct op op;
     struct scope *scope;
     const struct model *model;
+    void *group; /* of the act that asks several; it sets this */
     struct reply reply;
 };
 

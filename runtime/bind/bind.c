@@ -4,6 +4,8 @@
 
 #include "bind/decision.h"
 #include "bind/field.h"
+#include "bind/first.h"
+#include "bind/gather.h"
 #include "bind/model.h"
 #include "bind/note.h"
 #include "bind/reply.h"
@@ -11,7 +13,7 @@
 #include "bind/tree.h"
 #include "vm/generation.h"
 
-static const char *const NAMES[] = {"model", "note", "refuse", "null"};
+static const char *const NAMES[] = {"model", "note", "refuse", "null", "gather", "first"};
 
 static int unknown(lua_State *L)
 {
@@ -33,6 +35,8 @@ static int open_tables(lua_State *L)
     lua_newtable(L);
     field_function(L, "model", model_new);
     field_function(L, "note", note_add);
+    field_function(L, "gather", gather_models);
+    field_function(L, "first", first_answer);
     field_function(L, "refuse", decision_refuse);
     lua_pushlightuserdata(L, NULL);
     lua_setfield(L, -2, "null");

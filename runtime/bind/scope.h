@@ -43,6 +43,8 @@ struct host {
      */
     void (*ask)(struct scope *scope, const struct model *model, const struct ask_options *options,
                 struct reply *reply, struct op *op);
+    /* op_done(op) after `ms`, never at once. */
+    void (*sleep)(struct scope *scope, unsigned ms, struct op *op);
     /* wye.note: `data` is JSON or {NULL, 0}; `where` as above. */
     void (*note)(struct scope *scope, struct str text, struct str data, struct str where);
 };

@@ -5,11 +5,17 @@
 
 enum { CONNECT_MS = 5000, ATTEMPT_MS = 60000 };
 
-struct asking {
+/* What an op waits for. */
+struct pending {
+    struct list link;
     struct op *op;
+    void (*stop)(struct pending *p, struct request *rq, const char *why);
+};
+
+struct asking {
+    struct pending pending;
     struct reply *reply;
     struct attempt *attempt;
-    struct list link;
     struct post post; /* of an ask that could not start: it still must not complete at once */
 };
 
@@ -29,8 +35,8 @@ static void complete(struct asking *k)
     };
     journal_attempt(a->request, a, "script");
     attempt_clear(a);
-    list_remove(&k->link);
-    op_done(k->op);
+    list_remove(&k->pending.link);
+    op_done(k->pending.op);
 }
 
 static void on_done(struct attempt *a)
@@ -45,23 +51,30 @@ static void on_post(void *arg)
 
 static const struct attempt_events ASK_EVENTS = {.done = on_done};
 
-static void cancel(struct asking *k, struct request *rq, const char *why)
+static void stop_asking(struct pending *p, struct request *rq, const char *why)
 {
+    struct asking *k = (struct asking *)p;
     attempt_cancel(k->attempt, ERR_CANCELLED, why);
     post_cancel(&k->post);
     journal_attempt(rq, k->attempt, "stop");
+    k->reply->err = k->attempt->err;
     attempt_clear(k->attempt);
-    list_remove(&k->link);
+}
+
+static void stop(struct pending *p, struct request *rq, const char *why)
+{
+    list_remove(&p->link);
+    p->stop(p, rq, why);
 }
 
 static void cancel_op(struct op *op)
 {
     struct request *rq = op->task->owner;
     LIST_EACH(it, &rq->asks) {
-        struct asking *k = LIST_ENTRY(it, struct asking, link);
-        if (k->op != op)
+        struct pending *p = LIST_ENTRY(it, struct pending, link);
+        if (p->op != op)
             continue;
-        cancel(k, rq, "the route needs it no longer");
+        stop(p, rq, "the route needs it no longer");
         return;
     }
 }
@@ -69,7 +82,16 @@ static void cancel_op(struct op *op)
 void request_cancel_asks(struct request *rq)
 {
     LIST_EACH(it, &rq->asks)
-        cancel(LIST_ENTRY(it, struct asking, link), rq, "the request ended first");
+        stop(LIST_ENTRY(it, struct pending, link), rq, "the request ended first");
+}
+
+static void start(struct request *rq, struct pending *p, struct op *op,
+                  void (*stop_it)(struct pending *p, struct request *rq, const char *why))
+{
+    *p = (struct pending){.op = op, .stop = stop_it};
+    op->cancel = cancel_op;
+    list_init(&p->link);
+    list_push(&rq->asks, &p->link);
 }
 
 static struct attempt *unaskable(struct request *rq, const struct model *model, enum purpose purpose)
@@ -95,16 +117,41 @@ static void ask(struct scope *scope, const struct model *model, const struct ask
         .attempt_ms = options->timeout_ms ? options->timeout_ms : ATTEMPT_MS,
         .events = &ASK_EVENTS,
     };
-    op->cancel = cancel_op;
-    k->op = op;
+    start(rq, &k->pending, op, stop_asking);
     k->reply = reply;
     k->attempt = unaskable(rq, model, options->purpose);
     if (k->attempt == NULL)
         k->attempt = attempt_start(rq, model, &o, k);
     if (k->attempt->call == NULL)
         loop_post(rq->router->options.loop, &k->post, on_post, k);
-    list_init(&k->link);
-    list_push(&rq->asks, &k->link);
+}
+
+struct sleeping {
+    struct pending pending;
+    struct timer timer;
+};
+
+static void on_awake(void *arg)
+{
+    struct sleeping *s = arg;
+    timer_clear(&s->timer);
+    list_remove(&s->pending.link);
+    op_done(s->pending.op);
+}
+
+static void stop_sleeping(struct pending *p, struct request *rq, const char *why)
+{
+    (void)rq, (void)why;
+    timer_clear(&((struct sleeping *)p)->timer);
+}
+
+static void rest(struct scope *scope, unsigned ms, struct op *op)
+{
+    struct request *rq = (struct request *)scope;
+    struct sleeping *s = arena_need(scope->view.arena, sizeof *s);
+    start(rq, &s->pending, op, stop_sleeping);
+    timer_init(&s->timer, rq->router->options.loop, on_awake, s);
+    timer_set(&s->timer, ms);
 }
 
 static void note(struct scope *scope, struct str text, struct str data, struct str where)
@@ -112,4 +159,4 @@ static void note(struct scope *scope, struct str text, struct str data, struct s
     journal_note((struct request *)scope, text, data, where);
 }
 
-const struct host REQUEST_HOST = {ask, note};
+const struct host REQUEST_HOST = {.ask = ask, .sleep = rest, .note = note};

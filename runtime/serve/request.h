@@ -33,7 +33,7 @@ struct request {
     struct decision decision;
     int at;                 /* which of decision.models is tried */
     struct attempt *serving;
-    struct list asks;       /* struct asking of ask.c, in flight */
+    struct list asks;       /* struct pending of ask.c: what the route waits for */
     int attempts;
     const struct model *served;
     const char *cause;

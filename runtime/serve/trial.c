@@ -70,6 +70,13 @@ static void ask(struct scope *scope, const struct model *model, const struct ask
     a->options.where = arena_str(&t->arena, options->where);
 }
 
+/* Answers come at once, so a pause between asks never ends first. */
+static void rest(struct scope *scope, unsigned ms, struct op *op)
+{
+    (void)scope, (void)ms;
+    op->cancel = forget;
+}
+
 static void note(struct scope *scope, struct str text, struct str data, struct str where)
 {
     struct trial *t = (struct trial *)scope;
@@ -78,7 +85,7 @@ static void note(struct scope *scope, struct str text, struct str data, struct s
         t->notes[t->note_count++] = (struct trial_note){arena_str(a, text), arena_str(a, data), arena_str(a, where)};
 }
 
-static const struct host TRIAL_HOST = {.ask = ask, .note = note};
+static const struct host TRIAL_HOST = {.ask = ask, .sleep = rest, .note = note};
 
 static void post(void *arg, struct task *task)
 {

@@ -198,12 +198,14 @@ void task_continue(struct task *t)
         return;
     t->wake = 0;
     t->vm->resuming = t;
+    t->vm->is_over = false;
     struct beginning b = {.task = t};
     struct task_result result = {.outcome = TASK_RAISED};
     int status = vm_protect(t->vm, push_results, &b, &result.err);
     t->vm->resuming = NULL;
     if (status < 0) {
         vm_add_place(t->co, &result.err);
+        result.outcome = t->vm->is_over ? TASK_OVER_MEMORY : TASK_RAISED; /* in a task_call */
         finish(t, &result);
     } else if (t->wake > 0) {
         post_if_ready(t);
@@ -287,6 +289,30 @@ int task_wait(lua_State *L, struct op **ops, int count, int wake, task_resume *r
     }
     t->wake = wake;
     return t->vm->resuming == t ? 0 : lua_yield(L, 0);
+}
+
+void task_call(lua_State *L, struct task *t, int nargs, int nresults)
+{
+    struct vm *vm = t->vm;
+    struct err err = {0};
+    bool is_late;
+    if (vm->running) {
+        lua_call(L, nargs, nresults);
+        return;
+    }
+    guard_enter(vm, ms_left(t));
+    vm->running = t;
+    int status = lua_pcall(L, nargs, nresults, 0);
+    vm->running = NULL;
+    t->used_us += guard_leave(vm, &is_late);
+    is_late = is_late || t->used_us >= vm->limits.script_ms * 1000ull;
+    if (status == 0 && !is_late)
+        return;
+    if (is_late || vm->is_over)
+        vm_words_over(L, is_late, &err);
+    else
+        vm_words(L, &err);
+    luaL_error(L, "%s", err.message);
 }
 
 void op_done(struct op *op)

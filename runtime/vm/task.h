@@ -94,6 +94,12 @@ void task_cancel(struct task *t); /* harmless when it has ended; never from insi
  */
 int task_wait(lua_State *L, struct op **ops, int count, int wake, task_resume *resume);
 void task_check_wait(lua_State *L);
+
+/*
+ * For a resume function that asks the script something: calls the function and its nargs arguments on top of L in the task's own time
+ * and memory. Raises what it raises; it cannot wait.
+ */
+void task_call(lua_State *L, struct task *t, int nargs, int nresults);
 void op_done(struct op *op);
 struct task *task_of(lua_State *L); /* of the running coroutine; NULL while loading */
 

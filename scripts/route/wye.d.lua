@@ -159,6 +159,38 @@ wye.null = nil
 ---@return wye.Model
 function wye.model(id) end
 
+---@class wye.GatherOptions: wye.AskOptions
+---@field timeout? number  seconds for all of it; who has not answered then is stopped (error kind `timeout`)
+---@field n? integer       ends when so many have answered
+---@field until? fun(reply: wye.Reply): boolean  called with each answer; ends it when true. Cannot ask or wait
+
+---@class wye.ModelError: wye.Error
+---@field model string "provider/id"
+
+---Asks up to 16 models at once. The answers come in the order of `models`, without those that gave none; those that still
+---work when it ends are cancelled.
+---
+---    local drafts, errors = wye.gather({ gpt, sonnet, flash }, req, { timeout = 8, n = 2 })
+---@param models wye.Model[]
+---@param req? wye.Request
+---@param opts? wye.GatherOptions
+---@return wye.Reply[] replies
+---@return wye.ModelError[] errors
+function wye.gather(models, req, opts) end
+
+---@class wye.FirstOptions: wye.AskOptions
+---@field hedge? number    seconds without an answer before the next model is asked too; 0 asks all at once
+---@field timeout? number  seconds for all of it
+
+---The first whole answer. The next model is asked after `hedge` seconds without one, and when all that were asked have
+---failed; the losers are cancelled at once. Their attempts have the purpose `hedge`, but for the first.
+---@param models wye.Model[]  up to 16, in the order in which they are asked
+---@param req? wye.Request
+---@param opts? wye.FirstOptions
+---@return wye.Reply? reply
+---@return wye.Error? err
+function wye.first(models, req, opts) end
+
 ---Writes a line into the decision's story, with the place it was called from. `wye why` and `wye trace -g raw` show it.
 ---@param text string  up to 1,024 bytes
 ---@param data? table  anything that JSON can hold, up to 16 KiB

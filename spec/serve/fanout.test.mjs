@@ -1,11 +1,12 @@
-// What asks several models, or asks in a special way: the overrides of model:ask.
+// What asks several models, or asks in a special way: the overrides of model:ask, gather, first.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { chat, question } from '../support/client.mjs'
+import { chat, chat_and_leave, question } from '../support/client.mjs'
+import { until } from '../support/process.mjs'
 import { project, replies, upstream } from '../support/upstream.mjs'
 import { serve } from '../support/wye.mjs'
 
-const MODELS = ['good', 'one', 'two', 'three']
+const MODELS = ['good', 'one', 'two', 'three', 'slow', 'hang', 'busy', 'bad']
 
 const routes = {
   'asks.lua': `local one = wye.model "a/one"
@@ -36,11 +37,52 @@ return function(req)
   return wye.refuse(418, why)
 end
 `,
+  'gather.lua': `local function models(names)
+  local list = {}
+  for name in names:gmatch "%a+" do list[#list + 1] = all[name] end
+  return list
+end
+return function(req)
+  local m = req.metadata
+  local opts = { timeout = m.timeout, n = m.n, prompt = m.prompt }
+  if m["until"] then
+    opts["until"] = function(reply)
+      wye.note("seen", { text = reply.text })
+      if m["until"] == "raise" then error "deliberate" end
+      if m["until"] == "loop" then while true do end end
+      if m["until"] == "ask" then all.good:ask(req) end
+      return reply.text == m["until"]
+    end
+  end
+  local replies, errors = wye.gather(models(m.models), req, opts)
+  local told = {}
+  for i, r in ipairs(replies) do told[i] = r.text end
+  for i, e in ipairs(errors) do told[#told + 1] = e.model .. ":" .. e.kind end
+  if #replies == 0 then return wye.refuse(503, table.concat(told, " ")), table.concat(told, " ") end
+  return replies[#replies], table.concat(told, " ")
+end
+`,
+  'first.lua': `return function(req)
+  local m, list = req.metadata, {}
+  for name in m.models:gmatch "%a+" do list[#list + 1] = all[name] end
+  local reply, err = wye.first(list, req, { hedge = m.hedge, timeout = m.timeout })
+  if not reply then return wye.refuse(503, err.kind) end
+  return reply, "first"
+end
+`,
 }
+
+const table = MODELS.map((name) => `${name} = wye.model "a/${name}"`).join(', ')
+for (const route of ['gather.lua', 'first.lua']) routes[route] = `local all = { ${table} }\n${routes[route]}`
 
 let up, w
 before(async () => {
-  up = await upstream({})
+  up = await upstream({
+    slow: replies.chat('slow', { gap: 300 }),
+    hang: replies.hang(),
+    busy: replies.status(429),
+    bad: replies.status(400),
+  })
   w = await serve(project(up, MODELS.map((name) => `a/${name}`), routes))
 })
 after(async () => {
@@ -81,4 +123,95 @@ test('ask without req sends nothing of the client', async () => {
 test('ask: misuse raises in words', async () => {
   const words = { both: /not both/, empty: /list of tables/, unknown: /did you mean 'prompt'/, schema: /no JSON/, hot: /temperature/ }
   for (const [how, expected] of Object.entries(words)) assert.match((await run('misuse', how)).json.error.message, expected)
+})
+
+const attempts = async (reply) => (await w.decision(reply.headers['x-wye-id'])).attempts
+const story = async (reply) => (await attempts(reply)).map((a) => [a.model.slice(2), a.purpose, a.completion, a.served])
+const gone = (model) => until(`${model} to learn that it lost`, () => up.calls.filter((c) => c.model === model).at(-1)?.gone)
+
+test('gather: the answers in the order of the models, and the errors', async () => {
+  const reply = await run('gather', undefined, { metadata: { models: 'slow two busy one' } })
+  const record = await w.decision(reply.headers['x-wye-id'])
+  assert.equal(record.reason, 'slow two one a/busy:rate_limit')
+  assert.equal(reply.json.choices[0].message.content, 'one')
+  assert.deepEqual(
+    record.attempts.map((a) => [a.model, a.purpose, a.completion, a.served]),
+    [
+      ['a/slow', 'ask', 'succeeded', false],
+      ['a/two', 'ask', 'succeeded', false],
+      ['a/busy', 'ask', 'failed', false],
+      ['a/one', 'ask', 'succeeded', true],
+    ],
+  )
+  assert.ok(Math.abs(record.usd - 3 * (7 * 1e-6 + 3 * 2e-6)) < 1e-9, `${record.usd}: all three are paid for`)
+})
+
+test('gather: at the timeout those that work still are stopped', async () => {
+  const reply = await run('gather', undefined, { metadata: { models: 'hang one', timeout: 0.2 } })
+  assert.equal((await w.decision(reply.headers['x-wye-id'])).reason, 'one a/hang:timeout')
+  assert.deepEqual(await story(reply), [['hang', 'ask', 'timed_out', false], ['one', 'ask', 'succeeded', true]])
+  await gone('hang')
+})
+
+test('gather: n answers are enough, and the rest are cancelled', async () => {
+  const began = Date.now()
+  const reply = await run('gather', undefined, { metadata: { models: 'hang busy one two', n: 2 } })
+  assert.equal((await w.decision(reply.headers['x-wye-id'])).reason, 'one two a/busy:rate_limit')
+  assert.equal((await story(reply))[0][2], 'cancelled')
+  assert.ok(Date.now() - began < 5000)
+  await gone('hang')
+})
+
+test('gather: ends when `until` is true', async () => {
+  const reply = await run('gather', undefined, { metadata: { models: 'hang one slow', until: 'slow' } })
+  assert.equal((await w.decision(reply.headers['x-wye-id'])).reason, 'one slow')
+  await gone('hang')
+  const never = await run('gather', undefined, { metadata: { models: 'one two busy', until: 'x' } })
+  assert.equal((await w.decision(never.headers['x-wye-id'])).reason, 'one two a/busy:rate_limit')
+})
+
+for (const [how, words] of [['raise', /deliberate/], ['loop', /ran longer than/], ['ask', /cannot wait/]])
+  test(`gather: an \`until\` that goes wrong (${how}) is a script error with its line`, async () => {
+    const reply = await run('gather', undefined, { metadata: { models: 'one hang', until: how } })
+    assert.equal(reply.headers['x-wye-cause'], 'script_error')
+    const record = await w.decision(reply.headers['x-wye-id'])
+    assert.match(record.error, words)
+    assert.match(record.error, /gather\.lua:\d+/)
+    await gone('hang')
+  })
+
+test('gather: none in time gives an empty list, another prompt goes to all', async () => {
+  const none = await run('gather', undefined, { metadata: { models: 'hang', timeout: 0.05 } })
+  assert.equal(none.json.error.message, 'a/hang:timeout')
+  await run('gather', undefined, { metadata: { models: 'one two', prompt: 'both' } })
+  assert.deepEqual(up.calls.slice(-2).map((c) => c.json.messages[0].content), ['both', 'both'])
+})
+
+test('gather: a client that leaves stops all of it', async () => {
+  const before = up.calls.length
+  const asked = until('both to be asked', () => up.calls.length === before + 2)
+  await chat_and_leave(w, { model: 'wye/gather', messages: question(), metadata: { models: 'hang hang' } }, asked)
+  await until('both to learn of it', () => up.calls.slice(before).every((c) => c.gone))
+})
+
+test('first: a hedge starts the next, the first answer wins, the loser is cancelled at once', async () => {
+  const reply = await run('first', undefined, { metadata: { models: 'hang one', hedge: 0.05 } })
+  assert.equal(reply.json.choices[0].message.content, 'one')
+  assert.deepEqual(await story(reply), [['hang', 'ask', 'cancelled', false], ['one', 'hedge', 'succeeded', true]])
+  await gone('hang')
+})
+
+test('first: an answer in time needs no hedge; a failure starts the next without one', async () => {
+  assert.deepEqual(await story(await run('first', undefined, { metadata: { models: 'one two', hedge: 5 } })), [['one', 'ask', 'succeeded', true]])
+  const failed = await run('first', undefined, { metadata: { models: 'busy two', hedge: 5 } })
+  assert.deepEqual(await story(failed), [['busy', 'ask', 'failed', false], ['two', 'hedge', 'succeeded', true]])
+  const race = await run('first', undefined, { metadata: { models: 'hang slow one', hedge: 0 } })
+  assert.deepEqual((await story(race)).map((a) => a[2]), ['cancelled', 'cancelled', 'succeeded'])
+})
+
+test('first: nil and the error when nobody answers', async () => {
+  const kind = async (metadata) => (await run('first', undefined, { metadata })).json.error.message
+  assert.equal(await kind({ models: 'busy busy' }), 'rate_limit')
+  assert.equal(await kind({ models: 'bad one' }), 'bad_request')
+  assert.equal(await kind({ models: 'hang hang', hedge: 0.02, timeout: 0.1 }), 'timeout')
 })
