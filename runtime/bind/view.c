@@ -4,10 +4,11 @@
 
 enum { BYTES_PER_TOKEN = 4, TOKENS_PER_MESSAGE = 3, TOKENS_PER_IMAGE = 765 };
 
-enum { MODEL, STREAM, MESSAGES, TOOLS, METADATA, USER, STREAM_OPTIONS, SAFETY_ID, CACHE_KEY, NAME_COUNT };
+enum { MODEL, STREAM, MESSAGES, TOOLS, METADATA, USER, STREAM_OPTIONS, SAFETY_ID, CACHE_KEY, MAX_TOKENS, MAX_COMPLETION_TOKENS, CHOICES, NAME_COUNT };
 static const char *const NAMES[NAME_COUNT] = {"model", "stream",         "messages",          "tools",           "metadata",
-                                              "user",  "stream_options", "safety_identifier", "prompt_cache_key"};
-static const size_t LENGTHS[NAME_COUNT] = {5, 6, 8, 5, 8, 4, 14, 17, 16};
+                                              "user",  "stream_options", "safety_identifier", "prompt_cache_key",
+                                              "max_tokens", "max_completion_tokens", "n"};
+static const size_t LENGTHS[NAME_COUNT] = {5, 6, 8, 5, 8, 4, 14, 17, 16, 10, 21, 1};
 
 static int refuse(const char **param, const char *name, struct err *err, const char *words)
 {
@@ -152,6 +153,20 @@ static int read_members(struct view *v, struct str *values)
     return -1;
 }
 
+/* The larger of the two names' values for each choice; providers read the one or the other. */
+static uint64_t read_max_tokens(const struct str *values)
+{
+    int64_t old = 0, new = 0, choices = 1;
+    if (values[MAX_TOKENS].p == NULL && values[MAX_COMPLETION_TOKENS].p == NULL)
+        return 0;
+    json_integer(values[MAX_TOKENS], &old);
+    json_integer(values[MAX_COMPLETION_TOKENS], &new);
+    json_integer(values[CHOICES], &choices);
+    int64_t most = old > new ? old : new;
+    bool is_sane = most > 0 && most < INT32_MAX && choices > 0 && choices < 1024;
+    return is_sane ? (uint64_t)(most * choices) : 0;
+}
+
 int view_init(struct view *v, const char *id, const struct http_head *head, struct str body,
               struct arena *arena, const char **param, struct err *err)
 {
@@ -170,6 +185,7 @@ int view_init(struct view *v, const char *id, const struct http_head *head, stru
     v->user = values[USER].p ? values[USER] : values[SAFETY_ID];
     v->cache_key = values[CACHE_KEY];
     v->stream_options = values[STREAM_OPTIONS];
+    v->max_tokens = read_max_tokens(values);
     v->wants_usage = v->stream_options.p && json_is_true(json_get(v->stream_options, "include_usage"));
     if (check_types(v, values[STREAM], param, err) < 0)
         return -1;

@@ -24,6 +24,7 @@ struct view {
     bool stream;
     bool wants_usage; /* stream_options.include_usage */
     bool has_image;
+    uint64_t max_tokens;  /* that the answer may have, all choices; 0: the client set none */
     int64_t tokens;       /* estimate: text bytes / 4, 3 a message, 765 an image */
     struct str last_user; /* raw content of the user's last message */
     struct str prompt;    /* its text, once view_prompt was asked */

@@ -8,11 +8,15 @@
 #pragma once
 
 #include "policy/health.h"
+#include "policy/keys.h"
+#include "policy/limited.h"
 #include "policy/retry.h"
 
 struct region {
     struct health health;
     struct retry_budget retries;
+    struct keys keys;
+    struct limited_counts limited;
 };
 
 struct region *region_new(void);

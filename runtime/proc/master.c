@@ -348,7 +348,7 @@ static int open_places(struct master *m, struct err *err)
 {
     const struct master_options *o = m->options;
     if (places_project(o->project, err) < 0 || places_trace(o->trace_dir, m->crew.count, err) < 0 ||
-        store_open(o->state_dir, err) < 0 || open_sockets(m, err) < 0)
+        store_open(o->state_dir, err) < 0 || keys_load(&m->region->keys, o->state_dir, err) < 0 || open_sockets(m, err) < 0)
         return -1;
     return open_sim(m, err);
 }

@@ -148,7 +148,7 @@ static void get_ready(struct request *q)
 static void get_metrics(struct request *q)
 {
     struct buf text = BUF(METRICS_MAX);
-    metrics_write(&text, q->admin->options->board, q->admin->options->host);
+    metrics_write(&text, q->admin->options->board, q->admin->options->host, q->admin->options->region);
     exchange_reply(q->exchange, 200, "text/plain; version=0.0.4; charset=utf-8", str_of(""), buf_str(&text));
     buf_clear(&text);
 }
@@ -171,6 +171,21 @@ static void post_load(struct request *q)
 static void post_rollback(struct request *q)
 {
     ask_master(q->admin, q->exchange, CONTROL_ROLLBACK, 0, false);
+}
+
+static void post_keys(struct request *q)
+{
+    const struct admin_options *o = q->admin->options;
+    struct err err;
+    int live = keys_load(&o->region->keys, o->state_dir, &err);
+    if (live < 0) {
+        reply_error(q->exchange, 422, err.message);
+        return;
+    }
+    struct buf json = BUF(256);
+    buf_printf(&json, "{\"ok\":true,\"message\":\"%d keys\",\"keys\":%d}\n", live, live);
+    reply(q->exchange, 200, &json);
+    buf_clear(&json);
 }
 
 static void ask_about(struct request *q, enum control_verb verb)
@@ -284,6 +299,7 @@ static const struct path {
     {"POST", "/use/*", post_use},
     {"POST", "/rollback", post_rollback},
     {"POST", "/drop/*", post_drop},
+    {"POST", "/keys/reload", post_keys},
     {"GET", "/generations/*", get_generation},
     {"GET", "/diff/*/*", get_diff},
     {"GET", "/decisions/*", get_decision},

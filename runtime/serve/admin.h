@@ -8,6 +8,7 @@
  *   POST /reload[?force=1]  load + check + use; 200 {"ok","message","generation","hash","unchanged"}
  *   POST /load              load + check only
  *   POST /use/G /rollback /drop/G
+ *   POST /keys/reload       takes over the state directory's key file (policy/keyfile.h); 200 {"ok","message","keys"}
  *   GET  /generations/G     {"id","hash","files":[{"path","bytes","text"}]} (text null when it is no UTF-8)
  *   GET  /diff/A/B          {"a","b","files":[{"path","change":"added|removed|changed","diff"}],"text"} with unified diffs
  *   GET  /decisions/ID      the decision as `wye trace --json` prints it
@@ -77,8 +78,8 @@ struct admin_options {
     const char *trace_dir;
     const char *state_dir;
     const struct stats_board *board;
-    const struct region *region;
     const struct host_board *host;
+    struct region *region;
     /* Appends the packed manifest whose hash begins with `prefix`. */
     int (*read_generation)(const char *state_dir, const char *prefix, struct buf *out, struct err *err);
 };

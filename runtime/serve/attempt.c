@@ -242,10 +242,10 @@ static struct attempt *new_attempt(struct request *rq, const struct model *model
     return a;
 }
 
-static struct attempt *refused(struct attempt *a, enum err_kind kind, const char *why)
+/* Its err tells why. */
+static struct attempt *refused(struct attempt *a)
 {
     a->ended_ns = a->started_ns;
-    err_set(&a->err, kind, "%s", why);
     journal_attempt_start(a->request, a);
     return a;
 }
@@ -257,10 +257,14 @@ struct attempt *attempt_start(struct request *rq, const struct model *model, con
     struct iovec *pieces;
     a->options = *options;
     a->owner = owner;
+    if (toll_reserve(rq, model, &a->err) < 0)
+        return refused(a);
     int provider = (int)(model->provider - rq->generation->config->providers);
     int count = body_splice(a, &pieces);
-    if (count < 0)
-        return refused(a, ERR_LIMIT, "the request's memory is used up");
+    if (count < 0) {
+        err_set(&a->err, ERR_LIMIT, "the request's memory is used up");
+        return refused(a);
+    }
     struct call_request call = {
         .method = "POST",
         .path = str_of("/chat/completions"),
@@ -284,7 +288,8 @@ struct attempt *attempt_refused(struct request *rq, const struct model *model, e
 {
     struct attempt *a = new_attempt(rq, model);
     a->options.purpose = purpose;
-    return refused(a, ERR_AUTH, why);
+    err_set(&a->err, ERR_AUTH, "%s", why);
+    return refused(a);
 }
 
 void attempt_cancel(struct attempt *a, enum err_kind kind, const char *why)

@@ -93,6 +93,7 @@ static void put_usage(struct event *e, const struct usage *u)
 void journal_attempt(struct request *rq, const struct attempt *a, const char *next)
 {
     rq->usd += a->usd;
+    toll_used(rq, a);
     stats_add(rq->router->stats, STAT_ATTEMPTS, 1);
     if (a->err.kind != ERR_NONE)
         stats_add(rq->router->stats, STAT_ATTEMPT_ERRORS, 1);
@@ -143,6 +144,7 @@ void journal_decision(struct request *rq)
     event_int(e, F_STATUS, rq->status);
     put_z(e, F_ERROR, rq->script_error);
     put_z(e, F_LIMIT_HIT, rq->limit_hit);
+    put_z(e, F_KEY, toll_name(rq));
     struct str conversation = view_conversation(&rq->scope.view);
     if (conversation.p)
         event_str(e, F_CONVERSATION, conversation);

@@ -90,7 +90,18 @@ static void write_generation(struct buf *out, const struct host_board *host)
                (unsigned long long)atomic_load(&host->reloads_reverted));
 }
 
-void metrics_write(struct buf *out, const struct stats_board *board, const struct host_board *host)
+static void write_region(struct buf *out, const struct region *region)
+{
+    write_head(out, "wye_limited_total", "counter", "Requests not let in, by the limit that they met");
+    for (int why = 0; why < LIMITED_COUNT; why++)
+        buf_printf(out, "wye_limited_total{why=\"%s\"} %llu\n", limited_name(why),
+                   (unsigned long long)atomic_load(&region->limited.counts[why]));
+    write_head(out, "wye_client_keys", "gauge", "Client keys; with none, nobody is asked for one");
+    buf_printf(out, "wye_client_keys %u\n", atomic_load(&region->keys.live));
+}
+
+void metrics_write(struct buf *out, const struct stats_board *board, const struct host_board *host,
+                   const struct region *region)
 {
     write_head(out, "wye_build_info", "gauge", "The version, as a label");
     buf_puts(out, "wye_build_info{version=\"" WYE_VERSION "\"} 1\n");
@@ -102,4 +113,5 @@ void metrics_write(struct buf *out, const struct stats_board *board, const struc
                     "From the first byte of the request to the first content");
     write_workers(out, board, host);
     write_generation(out, host);
+    write_region(out, region);
 }

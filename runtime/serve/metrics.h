@@ -4,4 +4,5 @@
 #include "base/buf.h"
 #include "serve/admin.h"
 
-void metrics_write(struct buf *out, const struct stats_board *board, const struct host_board *host);
+void metrics_write(struct buf *out, const struct stats_board *board, const struct host_board *host,
+                   const struct region *region);

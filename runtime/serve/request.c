@@ -104,6 +104,7 @@ static void request_finish(struct request *rq)
     post_cancel(&rq->post);
     request_cancel_asks(rq);
     serving_cancel(rq);
+    toll_settle(rq);
     journal_decision(rq);
     timer_cancel(&rq->total);
     timer_cancel(&rq->content);
@@ -124,12 +125,17 @@ void request_reply(struct request *rq, int status, const char *content_type, con
     exchange_reply(x, status, content_type, fields, body);
 }
 
-void request_error(struct request *rq, int status, const char *code, const char *param, const char *words)
+void request_error_with(struct request *rq, int status, const char *code, const char *param, const char *more, const char *words)
 {
     struct buf body = BUF(64 * 1024);
     chat_write_error(&body, answer_type(status), str_of(words), param, code);
-    request_reply(rq, status, "application/json", "", buf_str(&body));
+    request_reply(rq, status, "application/json", more, buf_str(&body));
     buf_clear(&body);
+}
+
+void request_error(struct request *rq, int status, const char *code, const char *param, const char *words)
+{
+    request_error_with(rq, status, code, param, "", words);
 }
 
 void request_end_stream(struct request *rq, struct str tail)
@@ -380,6 +386,7 @@ static void open_request(struct request *rq, struct router *r, struct exchange *
     rq->cause = rq->place = rq->script_error = rq->limit_hit = NULL;
     rq->first_ns = rq->script_us = 0;
     rq->usd = 0;
+    rq->toll = (struct toll){0};
     rq->decision = (struct decision){.reason = str_of("")};
 }
 
@@ -399,5 +406,7 @@ void request_start(struct router *r, struct exchange *x)
     }
     write_trace_id(rq);
     timer_set(&rq->total, DEFAULT_TOTAL_MS);
+    if (!toll_enter(rq))
+        return;
     resolve(rq, rq->scope.view.model, false);
 }

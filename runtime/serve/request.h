@@ -11,6 +11,7 @@
 #include "bind/scope.h"
 #include "net/server.h"
 #include "serve/attempt.h"
+#include "serve/toll.h"
 #include "vm/generation.h"
 #include "vm/task.h"
 
@@ -45,6 +46,7 @@ struct request {
     uint64_t first_ns;      /* first content to the client */
     uint64_t script_us;
     double usd;
+    struct toll toll;
     struct list link;       /* router's active or free */
 };
 
@@ -65,6 +67,8 @@ void request_reply(struct request *rq, int status, const char *content_type, con
 
 /* The same with an error of wye's own in OpenAI's shape. */
 void request_error(struct request *rq, int status, const char *code, const char *param, const char *words);
+
+void request_error_with(struct request *rq, int status, const char *code, const char *param, const char *more, const char *words);
 
 /* Publishes, then writes the last bytes of a begun stream and ends it. */
 void request_end_stream(struct request *rq, struct str tail);

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "serve/answer.h"
 #include "serve/router_state.h"
+#include "serve/toll.h"
 
 #define CHAT_PATH "/v1/chat/completions"
 #define MODELS_PATH "/v1/models"
@@ -141,7 +142,7 @@ static bool refuse_path(struct router *r, struct exchange *x, struct str path)
     return refuse(r, x, 404, "unknown_url", "", words);
 }
 
-/* Before the body is read: path, method, coding, and room for one more request. */
+/* Before the body is read: path, method, who asks, coding, and room for one more request. */
 static bool on_head(void *ctx, struct exchange *x)
 {
     struct router *r = ctx;
@@ -153,6 +154,8 @@ static bool on_head(void *ctx, struct exchange *x)
     if (!str_eq(head->method, is_chat ? "POST" : "GET") && !(str_eq(head->method, "HEAD") && !is_chat))
         return refuse(r, x, 405, "method_not_allowed", is_chat ? "Allow: POST\r\n" : "Allow: GET, HEAD\r\n",
                       is_chat ? "Use POST for " CHAT_PATH "." : "Use GET for " MODELS_PATH ".");
+    if (!toll_head(r, x, is_chat))
+        return false;
     struct str coding = http_field(head, "content-encoding");
     if (coding.p && !str_ieq(coding, "identity"))
         return refuse(r, x, 415, "unsupported_encoding", "", "Send the body without Content-Encoding.");

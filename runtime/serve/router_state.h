@@ -11,6 +11,8 @@ struct router {
     struct list active, free; /* struct request by link */
     uint64_t number;          /* of the newest decision */
     uint64_t seed[4];
+    const struct exchange *headed; /* whose head came last, and the key it named */
+    struct key *headed_key;
 };
 
 struct request *router_take(struct router *r);

@@ -57,6 +57,10 @@ static void answer_failure(struct request *rq, struct attempt *a)
     }
     if (rq->at > 0 && strcmp(rq->cause, "script_error") != 0)
         rq->cause = "failover";
+    if (rq->toll.is_spent && a->err.kind == ERR_LIMIT) {
+        toll_refuse_spent(rq);
+        return;
+    }
     if (a->status < 400 || json_validate(buf_str(&a->body), NULL) < 0) {
         request_error(rq, answer_status(a->err.kind), err_kind_name(a->err.kind), NULL, a->err.message);
         return;

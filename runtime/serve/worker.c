@@ -305,6 +305,7 @@ int worker_run(const struct worker_options *options)
     leave_signals_to_master();
     stats_begin(w.slot, getpid());
     health_begin(&options->region->health, options->slot);
+    keys_forget(&options->region->keys, options->slot);
     if (open_worker(&w) < 0)
         return EXIT_FAILURE;
     on_beat(&w);
