@@ -1,6 +1,7 @@
 /* wye check [DIR]: compiles the project, validates its configuration and tries every route. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/json.h"
@@ -29,8 +30,8 @@ static void member(struct buf *out, const char *before, const char *text)
 
 static void write_json(struct buf *out, const struct check *check)
 {
-    buf_printf(out, "{\"ok\":%s,\"routes\":%d,\"errors\":%d,\"findings\":[", check->errors ? "false" : "true",
-               check->routes, check->errors);
+    buf_printf(out, "{\"ok\":%s,\"routes\":%d,\"paths\":%d,\"errors\":%d,\"findings\":[", check->errors ? "false" : "true",
+               check->routes, check->paths, check->errors);
     for (int i = 0; i < check->count; i++) {
         const struct finding *f = &check->findings[i];
         buf_printf(out, "%s{\"level\":\"%s\"", i ? "," : "", f->is_warning ? "warning" : "error");
@@ -39,9 +40,26 @@ static void write_json(struct buf *out, const struct check *check)
         buf_printf(out, ",\"line\":%d,\"column\":%d", f->line, f->column);
         member(out, ",\"route\":", f->route);
         member(out, ",\"request\":", f->request);
+        member(out, ",\"seen\":", f->seen);
         buf_puts(out, "}");
     }
+    buf_puts(out, "],\"cut\":[");
+    bool is_first = true;
+    for (int i = 0; i < check->routes; i++) {
+        if (!check->checked[i].is_cut)
+            continue;
+        buf_printf(out, "%s\"%s\"", is_first ? "" : ",", check->checked[i].name);
+        is_first = false;
+    }
     buf_puts(out, "]}\n");
+}
+
+static bool has_error(const struct check *check, const char *route)
+{
+    for (int i = 0; i < check->count; i++)
+        if (!check->findings[i].is_warning && strcmp(check->findings[i].route, route) == 0)
+            return true;
+    return false;
 }
 
 static void write_text(struct buf *out, const struct check *check)
@@ -49,11 +67,9 @@ static void write_text(struct buf *out, const struct check *check)
     for (int i = 0; i < check->count; i++)
         check_explain(&check->findings[i], check->files, out);
     for (int i = 0; i < check->routes; i++) {
-        bool has_error = false;
-        for (int k = 0; k < check->count; k++)
-            has_error = has_error || (!check->findings[k].is_warning &&
-                                      strcmp(check->findings[k].route, check->route_names[i]) == 0);
-        buf_printf(out, "%s  %s\n", has_error ? "FAIL" : "ok  ", check->route_names[i]);
+        const struct checked_route *r = &check->checked[i];
+        buf_printf(out, "%s  %s, %d paths%s\n", has_error(check, r->name) ? "FAIL" : "ok  ", r->name, r->paths,
+                   r->is_cut ? "; there are more, which were not tried" : "");
     }
 }
 

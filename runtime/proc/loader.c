@@ -114,10 +114,11 @@ static int run_check(struct generation *g, bool is_gate, struct loader_result *r
     bool is_first = true;
     for (int i = 0; i < check.count; i++) {
         const struct finding *f = &check.findings[i];
-        char line[800], place[256] = "";
+        char line[1300], place[256] = "";
         if (f->line)
             snprintf(place, sizeof place, "%s:%d: ", f->file, f->line);
-        snprintf(line, sizeof line, "%s%s (route %s, built-in request '%s')", place, f->message, f->route, f->request);
+        snprintf(line, sizeof line, "%s%s (route %s, built-in request '%s'%s%s)", place, f->message, f->route, f->request,
+                 f->seen[0] ? ", " : "", f->seen);
         if (f->is_warning || !is_gate)
             add_warning(r, line);
         else if (is_first)

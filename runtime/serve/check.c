@@ -3,15 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "bind/bind.h"
-#include "serve/check_requests.h"
-#include "serve/trial.h"
+#include "serve/sweep.h"
 
-/* Text that is JSON too, so that routes which read reply.json find some. */
-static void answer(struct trial *t, struct trial_ask *ask)
-{
-    trial_text(t, ask->reply, str_of("{\"answer\":\"ok\"}"));
-}
+enum { ROUTE_MS = 400, ALL_MS = 3000 };
 
 static bool is_told(const struct check *check, const struct finding *new)
 {
@@ -33,34 +29,44 @@ static void add(struct check *check, const struct finding *f)
         check->findings[check->count++] = *f;
 }
 
-static void check_route(struct trial *t, const struct route *route, struct str large, struct check *check)
+static void on_found(struct sweep *s, const char *seen)
 {
-    for (int i = 0; i < CHECK_REQUEST_COUNT; i++) {
-        const struct check_request *request = &CHECK_REQUESTS[i];
-        if (trial_run(t, route, request->body ? str_of(request->body) : large) == 0)
-            continue;
-        struct finding f = {0};
-        snprintf(f.route, sizeof f.route, "%s", route->name);
-        snprintf(f.request, sizeof f.request, "%s", request->name);
-        check_place(&f, t->err.message, t->generation->files);
-        add(check, &f);
-    }
+    struct finding f = {0};
+    snprintf(f.route, sizeof f.route, "%s", s->route->name);
+    snprintf(f.request, sizeof f.request, "%s", s->request->name);
+    snprintf(f.seen, sizeof f.seen, "%s", seen);
+    check_place(&f, s->trial->err.message, s->trial->generation->files);
+    add(s->arg, &f);
+}
+
+static void check_route(struct sweep *s, struct check *check)
+{
+    s->paths = 0;
+    s->is_cut = s->is_hopeless = false;
+    sweep_run(s);
+    check->paths += s->paths;
+    if (check->routes == CHECK_ROUTES)
+        return;
+    struct checked_route *r = &check->checked[check->routes++];
+    *r = (struct checked_route){.paths = s->paths, .is_cut = s->is_cut};
+    snprintf(r->name, sizeof r->name, "%s", s->route->name);
 }
 
 int check_generation(struct generation *g, struct check *check)
 {
     int before = check->errors;
-    struct trial *t = trial_new(g);
+    uint64_t until = clock_ns() + ALL_MS * 1000000ull;
     struct buf large = BUF(1 << 20);
     check_long_body(&large);
-    t->answer = answer;
+    struct sweep s = {.trial = trial_new(g), .long_body = buf_str(&large), .found = on_found, .arg = check};
     for (int i = 0; i < g->route_count; i++) {
-        if (check->routes < CHECK_ROUTES)
-            snprintf(check->route_names[check->routes++], sizeof *check->route_names, "%s", g->routes[i].name);
-        check_route(t, &g->routes[i], buf_str(&large), check);
+        uint64_t now = clock_ns(), share = ROUTE_MS * 1000000ull;
+        s.route = &g->routes[i];
+        s.until_ns = now + share < until ? now + share : until;
+        check_route(&s, check);
     }
+    trial_free(s.trial);
     buf_clear(&large);
-    trial_free(t);
     return check->errors - before;
 }
 

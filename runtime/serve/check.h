@@ -1,6 +1,6 @@
 /*
- * check: does a project do what a server needs of it? Compiles everything, validates the configuration, and runs each route under its limits
- * against built-in requests (short chat, long, image, tools, streamed) while a fake answers every model.
+ * check: does a project do what a server needs of it? Compiles everything, validates the configuration, and sweeps each route under its limits:
+ * built-in requests (short chat, long, image, tools, streamed) times what the models that it asks can answer (sweep.h).
  *
  * Used by `wye check` and, in the throw-away child, as the gate of every reload. No network. The thread has its guard open (vm/guard.h).
  */
@@ -13,6 +13,7 @@ enum { CHECK_FINDINGS = 64, CHECK_ROUTES = 256 };
 struct finding {
     char route[64];    /* "route"; "" for the project as a whole */
     char request[24];  /* which built-in request; "" while loading */
+    char seen[400];    /* under which faults: "when ask 1 of local/8b answers timeout"; "" without any */
     char message[480]; /* without its place */
     char file[200];    /* "routes/route.lua"; "" when no place is known */
     int line;          /* 0: unknown */
@@ -20,12 +21,19 @@ struct finding {
     bool is_warning;
 };
 
+struct checked_route {
+    char name[64];
+    int paths;   /* tried */
+    bool is_cut; /* there were more */
+};
+
 struct check {
     struct finding findings[CHECK_FINDINGS];
     int count;         /* kept in findings */
     int errors;        /* all, kept or not */
     int routes;
-    char route_names[CHECK_ROUTES][64];
+    int paths;
+    struct checked_route checked[CHECK_ROUTES];
     struct manifest *files; /* check_project's: what check_explain quotes from */
 };
 

@@ -1,4 +1,5 @@
 /* Where in a source a finding points, and how a person is shown it. */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,10 +40,27 @@ static struct str token_of(const char *message)
     return quoted(near ? near : message);
 }
 
+static bool is_word(const char *p, struct str line)
+{
+    return p >= line.p && p < line.p + line.len && (isalnum((unsigned char)*p) || *p == '_');
+}
+
+/* The token in the line, not as a part of a longer word. */
+static const char *find(struct str line, struct str token)
+{
+    const char *end = line.p + line.len;
+    for (const char *at = line.p; (at = memmem(at, (size_t)(end - at), token.p, token.len)); at++) {
+        const char *last = at + token.len - 1;
+        if (!(is_word(at, line) && is_word(at - 1, line)) && !(is_word(last, line) && is_word(last + 1, line)))
+            return at;
+    }
+    return NULL;
+}
+
 static void point(struct finding *f, struct manifest *files)
 {
     struct str line = line_of(source_of(files, f->file), f->line), token = token_of(f->message);
-    const char *at = token.p && line.p ? memmem(line.p, line.len, token.p, token.len) : NULL;
+    const char *at = token.p && line.p ? find(line, token) : NULL;
     f->width = at ? (int)token.len : 1;
     if (!at)
         for (at = line.p; at && at < line.p + line.len && (*at == ' ' || *at == '\t');)
@@ -88,5 +106,6 @@ void check_explain(const struct finding *f, struct manifest *files, struct buf *
         write_underline(out, line, f);
     }
     if (f->request[0])
-        buf_printf(out, "      = in route %s, for the built-in request '%s'\n", f->route, f->request);
+        buf_printf(out, "      = in route %s, for the built-in request '%s'%s%s\n", f->route, f->request,
+                   f->seen[0] ? ", " : "", f->seen);
 }

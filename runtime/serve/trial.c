@@ -35,6 +35,11 @@ void trial_text(struct trial *t, struct reply *reply, struct str text)
     buf_clear(&body);
 }
 
+void trial_answer(struct trial *t, struct trial_ask *ask)
+{
+    trial_text(t, ask->reply, str_of("{\"answer\":\"ok\"}"));
+}
+
 void trial_fault(struct reply *reply, enum err_kind kind)
 {
     err_set(&reply->err, kind, "%s answers %s", reply->model->id, err_kind_name(kind));
@@ -60,9 +65,10 @@ static void ask(struct scope *scope, const struct model *model, const struct ask
     struct trial *t = (struct trial *)scope;
     op->cancel = forget;
     *reply = (struct reply){.model = model, .ms = 1, .attempt = t->ask_count + 1};
-    if (t->ask_count == TRIAL_ASKS) {
-        trial_fault(reply, ERR_LIMIT);
-        op_done(op);
+    if (t->ask_count == TRIAL_MOST_ASKS) {
+        t->is_endless = true; /* and never answered */
+        err_set(&t->err, ERR_SCRIPT, STR_FMT ": the route asks on and on: %d asks, and no decision",
+                STR_ARG(options->where), TRIAL_MOST_ASKS);
         return;
     }
     struct trial_ask *a = &t->asks[t->ask_count++];
@@ -126,7 +132,7 @@ static void on_done(void *ctx, struct task_result *result)
         return;
     }
     t->has_failed = true;
-    t->is_over_time = result->outcome == TASK_OVER_TIME;
+    t->is_endless = result->outcome == TASK_OVER_TIME;
     t->err = result->err;
 }
 
@@ -142,7 +148,10 @@ static bool answer_next(struct trial *t)
     if (t->answered == t->ask_count)
         return false;
     struct trial_ask *a = &t->asks[t->answered++];
-    t->answer(t, a);
+    if (t->answered > TRIAL_ASKS)
+        trial_fault(a->reply, ERR_LIMIT);
+    else
+        t->answer(t, a);
     if (a->op)
         op_done(a->op);
     return true;
@@ -165,7 +174,8 @@ static void play(struct trial *t)
         return;
     task_cancel(&t->task);
     t->has_failed = true;
-    err_set(&t->err, ERR_SCRIPT, "the route waits for something that never comes");
+    if (!t->is_endless)
+        err_set(&t->err, ERR_SCRIPT, "the route waits for something that never comes");
 }
 
 int trial_run(struct trial *t, const struct route *route, struct str body)
@@ -177,7 +187,7 @@ int trial_run(struct trial *t, const struct route *route, struct str body)
     arena_reset(&t->arena);
     t->route = route;
     t->ask_count = t->answered = t->note_count = t->place = 0;
-    t->is_posted = t->is_over = t->has_failed = t->is_over_time = false;
+    t->is_posted = t->is_over = t->has_failed = t->is_endless = false;
     t->task.owner = t;
     http_parse_request(&head, REQUEST_HEAD, sizeof REQUEST_HEAD - 1, &scanned, &refused);
     if (view_init(&t->scope.view, "trial", &head, body, &t->arena, &param, &t->err) < 0) {

@@ -16,7 +16,7 @@
 #include "bind/scope.h"
 #include "vm/generation.h"
 
-enum { TRIAL_ASKS = 64, TRIAL_NOTES = 64 };
+enum { TRIAL_ASKS = 64, TRIAL_MOST_ASKS = 128, TRIAL_NOTES = 64 };
 
 struct trial_ask {
     const struct model *model;
@@ -33,19 +33,20 @@ struct trial {
     struct scope scope; /* first: bind/ hands it back */
     struct generation *generation;
 
-    /* Fills ask->reply, whose memory is t->arena's. Called for at most TRIAL_ASKS asks; further ones answer `limit`. */
+    /* Fills ask->reply, whose memory is t->arena's. Called for at most TRIAL_ASKS asks: further ones answer `limit`, and one after TRIAL_MOST_ASKS ends the run. */
     void (*answer)(struct trial *t, struct trial_ask *ask);
     void *arg; /* the caller's */
 
     /* Of the last run; valid until the next. */
     struct arena arena;
-    struct trial_ask asks[TRIAL_ASKS];
+    struct trial_ask asks[TRIAL_MOST_ASKS];
     int ask_count;
     struct trial_note notes[TRIAL_NOTES];
     int note_count;
     struct decision decision;
     int place; /* of the return that decided (vm/lines.h); 0: unknown */
-    bool has_failed, is_over_time;
+    bool has_failed;
+    bool is_endless; /* it failed because it ran over its time or asked on and on */
     struct err err;
 
     /* trial.c's own. */
@@ -60,6 +61,9 @@ void trial_free(struct trial *t);
 
 /* 0 when the route decided. -1 with t->err when it raised, ran over its limits, returned no decision, or `body` is no chat request. */
 int trial_run(struct trial *t, const struct route *route, struct str body);
+
+/* Makes the reply that of a model which does well: text that is JSON too, so that routes which read reply.json find some. */
+void trial_answer(struct trial *t, struct trial_ask *ask);
 
 /* Makes the reply an ordinary completion with this text. */
 void trial_text(struct trial *t, struct reply *reply, struct str text);
