@@ -2,7 +2,7 @@
 
 #include "base/json.h"
 
-enum { BYTES_PER_TOKEN = 4, TOKENS_PER_MESSAGE = 3, TOKENS_PER_IMAGE = 765 };
+enum { BYTES_PER_TOKEN = 4, TOKENS_PER_MESSAGE = 3, TOKENS_PER_IMAGE = 765, MAX_MODEL = 1024 };
 
 enum { MODEL, STREAM, MESSAGES, TOOLS, METADATA, USER, STREAM_OPTIONS, SAFETY_ID, CACHE_KEY, MAX_TOKENS, MAX_COMPLETION_TOKENS, CHOICES, NAME_COUNT };
 static const char *const NAMES[NAME_COUNT] = {"model", "stream",         "messages",          "tools",           "metadata",
@@ -110,6 +110,8 @@ static int check_types(struct view *v, struct str stream, const char **param, st
         return refuse(param, "model", err, "You must provide a model parameter.");
     if (json_type(v->raw_model) != JSON_STRING)
         return refuse(param, "model", err, "Invalid type for 'model': expected a string.");
+    if (v->raw_model.len > MAX_MODEL)
+        return refuse(param, "model", err, "Invalid 'model': longer than any model's name.");
     if (!is_absent(stream) && !is_boolean(stream))
         return refuse(param, "stream", err, "Invalid type for 'stream': expected a boolean.");
     if (!is_absent(v->tools) && json_type(v->tools) != JSON_ARRAY)
