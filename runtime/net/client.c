@@ -134,8 +134,10 @@ static void linger(struct client *c)
     struct exchange *x = c->x;
     shutdown(c->watch.fd, SHUT_WR);
     x->state = EXCHANGE_LINGER;
+    x->lingers_since = loop_now(c->server->loop);
     timer_set(&x->timer, CLIENT_LINGER_MS);
     buf_clear(&c->in);
+    buf_clear(&x->gathered);
     client_watch(c);
 }
 
@@ -359,11 +361,15 @@ static void take_fresh(struct client *c, struct str bytes)
 
 static void discard(struct client *c)
 {
+    struct exchange *x = c->x;
     ssize_t n = client_receive(c, c->server->scratch, CLIENT_SCRATCH);
     if (n > 0)
-        c->x->discarded += (size_t)n;
-    if (n == 0 || n == -2 || c->x->discarded > CLIENT_LINGER_BYTES)
+        x->discarded += (size_t)n;
+    bool is_over = x->discarded > CLIENT_LINGER_BYTES || loop_now(c->server->loop) - x->lingers_since > CLIENT_LINGER_MOST_MS;
+    if (n == 0 || n == -2 || is_over)
         client_close(c);
+    else
+        timer_set(&x->timer, CLIENT_LINGER_MS);
 }
 
 static void ended(struct client *c, bool is_clean)

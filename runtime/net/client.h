@@ -23,7 +23,8 @@ enum {
     CLIENT_SCRATCH = 64 * 1024,
     CLIENT_AHEAD = HTTP_MAX_HEAD, /* pipelined bytes kept while a request is served */
     CLIENT_LINGER_MS = 1000,
-    CLIENT_LINGER_BYTES = 256 * 1024,
+    CLIENT_LINGER_MOST_MS = 10 * 1000, /* while bytes come: a client that sends a large body hears why it is refused */
+    CLIENT_LINGER_BYTES = 64 * 1024 * 1024,
 };
 
 enum exchange_state {
@@ -45,7 +46,8 @@ struct exchange {
     uint64_t started;    /* clock_ns */
     uint64_t body_since; /* loop_now */
     int64_t left;        /* of a promised Content-Length, or one of exchange.c's marks */
-    size_t discarded;
+    size_t discarded;    /* while lingering */
+    uint64_t lingers_since; /* loop_now */
     struct http_head *head; /* in the arena, cut to its real number of fields */
     struct str body;
     struct http_body framing;

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -69,6 +70,20 @@ static bool make_room(struct server *s)
 
 /* ---- accepting ---- */
 
+/* Without a free descriptor accept4 says so even when nobody waits. */
+static bool is_someone_waiting(struct server *s)
+{
+    struct pollfd p = {.fd = s->listener.fd, .events = POLLIN};
+    return poll(&p, 1, 0) > 0;
+}
+
+/* One that came a moment ago had no time to send its request: it does not give way. */
+static bool can_make_room(struct server *s)
+{
+    struct list *longest = list_first(&s->idle);
+    return longest && LIST_ENTRY(longest, struct client, link)->since != loop_now(s->loop) && make_room(s);
+}
+
 static void resume_accepting(struct server *s)
 {
     if (!s->draining && s->count < s->limits.connections && !s->accept_timer.deadline)
@@ -122,7 +137,9 @@ static void on_listener(void *arg, int events)
         if (fd >= 0)
             client_open(s, fd, &peer);
         else if (errno == EMFILE || errno == ENFILE) {
-            if (!make_room(s)) {
+            if (!is_someone_waiting(s))
+                return;
+            if (!can_make_room(s)) {
                 no_descriptors(s);
                 return;
             }

@@ -1,5 +1,6 @@
 #include "serve/router.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -167,6 +168,20 @@ static bool on_head(void *ctx, struct exchange *x)
     return true;
 }
 
+/* Clients write the slash of "provider/name" as %2F. */
+static struct str decoded(struct arena *arena, struct str s)
+{
+    char *out = arena_strndup(arena, s.p, s.len), *end = out;
+    for (size_t i = 0; out && i < s.len; i++) {
+        unsigned byte;
+        bool is_escape = s.p[i] == '%' && i + 2 < s.len && isxdigit((unsigned char)s.p[i + 1]) &&
+                         isxdigit((unsigned char)s.p[i + 2]) && sscanf(s.p + i + 1, "%2x", &byte) == 1;
+        *end++ = is_escape ? (char)byte : s.p[i];
+        i += is_escape ? 2 : 0;
+    }
+    return str_n(out, (size_t)(end - out));
+}
+
 static void on_request(void *ctx, struct exchange *x)
 {
     struct router *r = ctx;
@@ -179,7 +194,7 @@ static void on_request(void *ctx, struct exchange *x)
     if (path.len > skip && path.p[skip] != '/')
         refuse_path(r, x, path);
     else
-        answer_models(x, r->live, path.len > skip + 1 ? str_n(path.p + skip + 1, path.len - skip - 1) : str_n("", 0));
+        answer_models(x, r->live, path.len > skip ? decoded(exchange_arena(x), str_n(path.p + skip + 1, path.len - skip - 1)) : str_of(""));
 }
 
 static void on_gone(void *ctx, struct exchange *x)
