@@ -33,6 +33,8 @@ static void complete(struct asking *k)
         .attempt = a->n,
         .err = a->err,
     };
+    if (k->reply->body.p == NULL && a->body.len > 0)
+        err_set(&k->reply->err, ERR_LIMIT, "the request's memory is used up");
     journal_attempt(a->request, a, "script");
     attempt_clear(a);
     list_remove(&k->pending.link);

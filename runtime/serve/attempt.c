@@ -16,7 +16,8 @@ static void finish(struct attempt *a)
     a->call = NULL;
     a->ended_ns = clock_ns();
     a->usd = usage_usd(&a->usage, a->model);
-    timer_cancel(&a->request->content);
+    if (a->options.purpose == PURPOSE_SERVE) /* asks do not use the timer, and may end while a model serves */
+        timer_cancel(&a->request->content);
     a->options.events->done(a);
 }
 
@@ -219,6 +220,24 @@ void attempt_timed_out(struct attempt *a)
     else
         err_set(&a->err, ERR_TIMEOUT, "no content within %u ms (first_token)", a->options.first_token_ms);
     fail(a);
+}
+
+void attempt_pause(struct attempt *a)
+{
+    if (a->call == NULL)
+        return;
+    a->request->router->options.transport->pause(a->call);
+    if (!a->is_done_frame)
+        timer_cancel(&a->request->content);
+}
+
+void attempt_resume(struct attempt *a)
+{
+    if (a->call == NULL)
+        return;
+    if (!a->is_done_frame)
+        timer_set(&a->request->content, a->options.idle_ms);
+    a->request->router->options.transport->resume(a->call);
 }
 
 static struct str request_fields(struct attempt *a, int provider)

@@ -63,6 +63,10 @@ struct attempt *attempt_refused(struct request *rq, const struct model *model, e
 /* The request's content timer fired: it fails with ERR_TIMEOUT, or succeeds when only the end of a complete stream was missing. */
 void attempt_timed_out(struct attempt *a);
 
+/* The client reads slowly: a stream's frames wait, and so does its idle deadline. Harmless when it has ended. */
+void attempt_pause(struct attempt *a);
+void attempt_resume(struct attempt *a);
+
 /* Ends it from outside, with that error kind in its record; no events. Harmless when it has ended. */
 void attempt_cancel(struct attempt *a, enum err_kind kind, const char *why);
 

@@ -62,6 +62,12 @@ static void write_trace_id(struct request *rq)
     rq->trace_id[32] = '\0';
 }
 
+/* A script that hangs the worker is found by this: the watchdog blames its generation. */
+static void mark_script(struct router *r, unsigned generation)
+{
+    atomic_store_explicit(&r->stats->script_generation, generation, memory_order_relaxed);
+}
+
 /* ---- the one exit ---- */
 
 static void run_after(struct request *rq)
@@ -71,8 +77,10 @@ static void run_after(struct request *rq)
     struct err err;
     if (rq->route == NULL || rq->route->after_ref < 0)
         return;
+    mark_script(rq->router, rq->generation->id);
     if (after_run(rq->generation->vm, rq->route->after_ref, &outcome, &err) < 0)
         log_warn("%s: after: %s", rq->route->path, err.message);
+    mark_script(rq->router, 0);
 }
 
 static void count(struct request *rq)
@@ -141,10 +149,9 @@ void request_error(struct request *rq, int status, const char *code, const char 
 void request_end_stream(struct request *rq, struct str tail)
 {
     struct exchange *x = rq->x;
-    struct str last = arena_str(rq->scope.view.arena, tail);
     request_finish(rq);
-    if (last.len > 0)
-        exchange_write(x, last);
+    if (tail.len > 0)
+        exchange_write(x, tail);
     exchange_end(x);
 }
 
@@ -168,8 +175,8 @@ void request_abort(struct request *rq)
 
 void request_drained(struct request *rq)
 {
-    if (rq->serving && rq->serving->call)
-        rq->router->options.transport->resume(rq->serving->call);
+    if (rq->serving)
+        attempt_resume(rq->serving);
 }
 
 /* ---- the route ---- */
@@ -184,18 +191,13 @@ static void unpost_task(void *arg, struct task *task)
 
 static const struct task_host TASK_HOST = {post_task, unpost_task, NULL};
 
-static void mark_script(struct request *rq, unsigned generation)
-{
-    atomic_store_explicit(&rq->router->stats->script_generation, generation, memory_order_relaxed);
-}
-
 static void run_task(void *arg)
 {
     struct request *rq = arg;
     struct router *r = rq->router;
-    mark_script(rq, rq->generation->id);
+    mark_script(r, rq->generation->id);
     task_continue(&rq->task);
-    atomic_store_explicit(&r->stats->script_generation, 0, memory_order_relaxed);
+    mark_script(r, 0);
 }
 
 static void post_task(void *arg, struct task *task)
@@ -282,9 +284,9 @@ static void run_route(struct request *rq)
 {
     struct router *r = rq->router;
     rq->is_task_running = true;
-    mark_script(rq, rq->generation->id);
+    mark_script(r, rq->generation->id);
     task_start(&rq->task, rq->generation->vm, &TASK_HOST, rq->route->ref, push_req, &rq->scope, on_route_done, rq);
-    atomic_store_explicit(&r->stats->script_generation, 0, memory_order_relaxed);
+    mark_script(r, 0);
 }
 
 /* ---- which route ---- */
@@ -400,11 +402,13 @@ void request_start(struct router *r, struct exchange *x)
     exchange_set_owner(x, rq);
     stats_add(r->stats, STAT_IN_FLIGHT, 1);
     rq->generation->requests++;
-    if (view_init(&rq->scope.view, rq->id, exchange_head(x), exchange_body(x), exchange_arena(x), &param, &err) < 0) {
+    bool is_good = view_init(&rq->scope.view, rq->id, exchange_head(x), exchange_body(x), exchange_arena(x), &param, &err) == 0;
+    write_trace_id(rq);
+    if (!is_good) {
+        journal_begin(rq);
         request_error(rq, 400, NULL, param, err.message);
         return;
     }
-    write_trace_id(rq);
     timer_set(&rq->total, DEFAULT_TOTAL_MS);
     if (!toll_enter(rq))
         return;

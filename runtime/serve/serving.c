@@ -125,8 +125,8 @@ static void on_commit(struct attempt *a)
 
 static void on_frame(struct attempt *a, struct str bytes)
 {
-    if (!exchange_write(a->request->x, bytes) && a->call)
-        a->request->router->options.transport->pause(a->call);
+    if (!exchange_write(a->request->x, bytes))
+        attempt_pause(a);
 }
 
 static void on_done(struct attempt *a)
@@ -138,14 +138,14 @@ static void on_done(struct attempt *a)
     }
     mark_served(rq, a->model);
     record_success(rq, a);
-    if (a->is_sse) {
-        request_end_stream(rq, buf_str(&a->held));
-        return;
-    }
-    struct buf body = a->body;
-    a->body = BUF(0);
-    reply_body(rq, buf_str(&body));
-    buf_clear(&body);
+    struct buf *mine = a->is_sse ? &a->held : &a->body; /* the attempt ends before its bytes are written */
+    struct buf rest = *mine;
+    *mine = BUF(0);
+    if (a->is_sse)
+        request_end_stream(rq, buf_str(&rest));
+    else
+        reply_body(rq, buf_str(&rest));
+    buf_clear(&rest);
 }
 
 static const struct attempt_events SERVE_EVENTS = {on_commit, on_frame, on_done};
