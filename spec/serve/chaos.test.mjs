@@ -28,8 +28,8 @@ const files = (url) => ({
   'only.lua': list(`return { m[req.prompt], ${limits} }`),
   'ask.lua': list(`local reply = m[req.prompt]:ask(req, { timeout = 0.4 })\n  wye.note("asked", { got = reply and reply.text })\n  return reply or { m.fine, ${limits} }`),
   'keep.lua': list(`local old = kept\n  kept = req\n  m[req.prompt]:ask(req, { timeout = 0.2 })\n  return { m[old and old.prompt or "fine"], ${limits} }`),
-  // Not before the check of its reload is through.
-  'after.lua': `${models}local n = 0\nreturn {\n  route = function(req) return { m[req.prompt], ${limits} } end,\n  after = function() n = n + 1 if n > 40 then error("after") end end,\n}\n`,
+  // Raises where the check cannot: for clients that left.
+  'after.lua': `${models}return {\n  route = function(req) return { m[req.prompt], ${limits} } end,\n  after = function(out) if out.status == 499 then error("after") end end,\n}\n`,
 })
 
 let faulty, w
