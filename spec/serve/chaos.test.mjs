@@ -27,7 +27,7 @@ const files = (url) => ({
   'route.lua': list(`return { m[req.prompt], m.fine, ${limits} }, "chaos"`),
   'only.lua': list(`return { m[req.prompt], ${limits} }`),
   'ask.lua': list(`local reply = m[req.prompt]:ask(req, { timeout = 0.4 })\n  wye.note("asked", { got = reply and reply.text })\n  return reply or { m.fine, ${limits} }`),
-  'keep.lua': list(`local old = kept\n  kept = req\n  m[req.prompt]:ask(req, { timeout = 0.2 })\n  return { m[old and old.prompt or "fine"], ${limits} }`),
+  'keep.lua': list(`local old = kept\n  kept = req\n  m[req.prompt]:ask(req, { timeout = 0.2 })\n  local _, prompt = pcall(function() return old.prompt end)\n  return { m[prompt], ${limits} }`),
   // Raises where the check cannot: for clients that left.
   'after.lua': `${models}return {\n  route = function(req) return { m[req.prompt], ${limits} } end,\n  after = function(out) if out.status == 499 then error("after") end end,\n}\n`,
 })
