@@ -14,8 +14,13 @@ enum { MAX_TEXT = 8 << 20, MAX_TOKENS = 1 << 20 };
 
 static const char *const OPTIONS[ASK_OPTION_COUNT] = {ASK_OPTIONS};
 
-/* For texts on their way to the arena; kept, so that a Lua error in between leaks nothing. */
 static struct buf scratch = BUF(MAX_TEXT);
+
+struct buf *ask_scratch(void)
+{
+    buf_reset(&scratch);
+    return &scratch;
+}
 
 /* ---- options ---- */
 

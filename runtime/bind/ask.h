@@ -48,6 +48,9 @@ void ask_read(lua_State *L, int index, const char *what, struct ask_options *o);
 /* response_format for a JSON schema; strict where the schema follows OpenAI's subset. */
 struct str ask_format(struct arena *arena, const char *name, struct str schema, bool is_strict);
 
+/* Emptied: for a text on its way to the arena. Kept between uses, so that a Lua error in between leaks nothing. */
+struct buf *ask_scratch(void);
+
 /* A copy in the arena; raises at its ceiling. */
 struct str ask_keep(lua_State *L, struct scope *scope, struct str text);
 

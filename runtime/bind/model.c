@@ -4,15 +4,17 @@
 #include <string.h>
 
 #include "bind/ask.h"
+#include "bind/classify.h"
 #include "bind/derive.h"
 #include "bind/field.h"
+#include "bind/pick.h"
 #include "bind/scope.h"
 #include "vm/generation.h"
 
 enum { NEAR_MAX = 3 };
 
-static const char *const NAMES[] = {"ask", "with", "id", "name", "context"};
-enum { ASK, WITH, ID, NAME, CONTEXT, NAME_COUNT };
+static const char *const NAMES[] = {"ask", "classify", "pick", "with", "id", "name", "context"};
+enum { ASK, CLASSIFY, PICK, WITH, ID, NAME, CONTEXT, NAME_COUNT };
 
 /* A model that a running route derived lies in the arena of its request, and ends with it. */
 struct handle {
@@ -87,6 +89,8 @@ static int read_field(lua_State *L)
     switch (field_check(L, 2, MODEL_METATABLE, NAMES, NAME_COUNT)) {
     case ASK: lua_pushcfunction(L, ask_model); break;
     case WITH: lua_pushcfunction(L, with); break;
+    case CLASSIFY: lua_pushcfunction(L, classify_text); break;
+    case PICK: lua_pushcfunction(L, pick_draft); break;
     case ID: lua_pushstring(L, model->id); break;
     case NAME: lua_pushstring(L, model->name); break;
     case CONTEXT:

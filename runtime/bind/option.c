@@ -92,3 +92,12 @@ bool option_true(lua_State *L, int index, const char *name)
     lua_pop(L, 1);
     return is_true;
 }
+
+bool option_false(lua_State *L, int index, const char *name)
+{
+    if (option_push(L, index, name) == LUA_TNIL)
+        return false;
+    bool is_false = !lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return is_false;
+}

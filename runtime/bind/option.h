@@ -18,5 +18,8 @@ bool option_number(lua_State *L, int index, const char *what, const char *name, 
 bool option_text(lua_State *L, int index, const char *what, const char *name, struct str *text);
 bool option_true(lua_State *L, int index, const char *name);
 
+/* Given, and false. */
+bool option_false(lua_State *L, int index, const char *name);
+
 /* Pushes the member and returns its type: nothing is pushed for LUA_TNIL. */
 int option_push(lua_State *L, int index, const char *name);

@@ -12,7 +12,7 @@ enum { TEXT, JSON, FINISH, TOOL_CALLS, MODEL, STATUS, USAGE, USD, MS, NAME_COUNT
 
 static const char *const BUCKETS[PRICE_BUCKETS] = {"input", "cache_read", "cache_write", "output", "reasoning"};
 
-static struct str content_of(const struct reply *r, struct arena *arena)
+struct str reply_text(const struct reply *r, struct arena *arena)
 {
     struct str text = json_text(json_pointer(r->body, "/choices/0/message/content"), arena);
     return text.p ? text : str_of("");
@@ -21,7 +21,7 @@ static struct str content_of(const struct reply *r, struct arena *arena)
 /* nil when the text is not JSON: a route asks `if reply.json`. */
 static void push_json(lua_State *L, const struct reply *r, struct arena *arena)
 {
-    struct str text = content_of(r, arena);
+    struct str text = reply_text(r, arena);
     if (json_validate(text, NULL) == 0)
         tree_push(L, text, arena);
     else
@@ -48,7 +48,7 @@ static int read_field(lua_State *L)
     struct str text;
     switch (field_check(L, 2, REPLY_METATABLE, NAMES, NAME_COUNT)) {
     case TEXT:
-        text = content_of(r, arena);
+        text = reply_text(r, arena);
         lua_pushlstring(L, text.p, text.len);
         break;
     case JSON: push_json(L, r, arena); break;

@@ -30,4 +30,7 @@ struct reply {
 
 #define REPLY_METATABLE "reply"
 
+/* The text of the answer, decoded; "" when there is none. */
+struct str reply_text(const struct reply *r, struct arena *arena);
+
 void reply_register(lua_State *L);

@@ -97,10 +97,11 @@ struct sim_answer sim_answer_make(const struct sim_ask *ask, const struct sim_mo
     if (ask->tool.len > 0) {
         sim_value_make(&a.text,
                        ask->tool_schema.len ? ask->tool_schema : str_of("{\"type\":\"object\"}"),
-                       last_word(ask->prompt), a.seed);
+                       last_word(ask->prompt), ask->prompt, a.seed);
         a.finish = SIM_TOOL;
     } else if (ask->wants_json && ask->schema.len > 0) {
-        sim_value_make(&a.text, ask->schema, last_word(ask->prompt), a.knows ? question : a.seed);
+        sim_value_make(&a.text, ask->schema, last_word(ask->prompt), ask->prompt,
+                       a.knows ? question : a.seed);
     } else if (ask->wants_json) {
         buf_printf(&a.text, "{\"answer\":\"%s\"}",
                    PICK(ANSWERS, a.knows ? question : question + 1 + a.seed % 15));

@@ -3,13 +3,14 @@
 #include <math.h>
 
 #include "base/json.h"
+#include "sim/sim_choice.h"
 #include "sim/sim_model.h"
 
 enum { DEEPEST = 12 };
 
 struct maker {
     struct buf *out;
-    struct str root, word;
+    struct str root, word, prompt;
     uint64_t dice;
 };
 
@@ -94,21 +95,6 @@ static struct str nth(struct str array, int n)
     return str_n(NULL, 0);
 }
 
-static int length(struct str array)
-{
-    int n = 0;
-    struct json_walk w = json_walk(array);
-    while (json_next(&w))
-        n++;
-    return n;
-}
-
-static struct str one_of(struct maker *m, struct str array)
-{
-    int count = length(array);
-    return count ? nth(array, (int)(sim_model_dice(&m->dice) * count)) : str_n(NULL, 0);
-}
-
 /* "#/$defs/Name" in the root; nothing for anything else. */
 static struct str resolve(struct maker *m, struct str reference)
 {
@@ -166,7 +152,7 @@ static void make(struct maker *m, struct str schema, int depth)
     struct str fixed = json_get(schema, "const");
     struct str choices = json_get(schema, "enum");
     if (!fixed.p && json_type(choices) == JSON_ARRAY)
-        fixed = one_of(m, choices);
+        fixed = sim_choice(choices, m->prompt, &m->dice);
     if (!fixed.p)
         fixed = json_get(schema, "default");
     struct str other = elsewhere(m, schema);
@@ -178,9 +164,9 @@ static void make(struct maker *m, struct str schema, int depth)
         make_typed(m, schema, depth);
 }
 
-int sim_value_make(struct buf *out, struct str schema, struct str word, uint64_t seed)
+int sim_value_make(struct buf *out, struct str schema, struct str word, struct str prompt, uint64_t seed)
 {
-    struct maker m = {out, schema, word, seed};
+    struct maker m = {out, schema, word, prompt, seed};
     make(&m, schema, 0);
     return out->len < out->limit ? 0 : -1;
 }

@@ -10,5 +10,5 @@
 #include "base/buf.h"
 #include "base/str.h"
 
-/* `word` is what strings say; `seed` chooses among what is possible. 0, or -1 at the buffer's ceiling. */
-int sim_value_make(struct buf *out, struct str schema, struct str word, uint64_t seed);
+/* `word` is what strings say, an enum's value goes by the `prompt`, `seed` chooses among what is possible. 0, or -1 at the buffer's ceiling. */
+int sim_value_make(struct buf *out, struct str schema, struct str word, struct str prompt, uint64_t seed);

@@ -121,6 +121,43 @@ function Model:ask(req, opts) end
 ---@return wye.Model
 function Model:with(options) end
 
+---@class wye.ClassifyOptions
+---@field timeout? number   seconds, up to 3600
+---@field prompt? string    what to decide, instead of "Say which of the labels fits the user's text best."
+---@field examples? { text: string, label: string }[] up to 32
+---@field logprobs? boolean asks for log probabilities; true unless given
+
+---A cheap model says which label fits the text. `p` is the probability of the label's tokens where the provider tells log
+---probabilities, else 0.8. Nothing of the request is sent but the text.
+---
+---    local label, p = haiku:classify(req.prompt, { "code", "chat", "math" }, { timeout = 2 })
+---    if not label or p < 0.6 then return opus, "unsure" end   -- p is the error when label is nil
+---@param text string
+---@param labels string[]  2 to 64, each up to 200 bytes
+---@param opts? wye.ClassifyOptions
+---@return string? label
+---@return number | wye.Error p
+function Model:classify(text, labels, opts) end
+
+---@class wye.PickOptions
+---@field swap? boolean     asks twice, the second time in reverse order; true unless given
+---@field tie? integer      the draft that wins when the two disagree; 1 unless given
+---@field timeout? number   seconds, up to 3600
+---@field logprobs? boolean asks for log probabilities; true unless given
+
+---@class wye.Pick
+---@field index integer  of the best draft
+---@field reason string  the judge's; "judges disagreed" when it changed its mind with the order
+---@field p number       how sure: the mean probability of this draft over both orders
+
+---Judges the drafts of several models; see wye.gather.
+---@param req wye.Request
+---@param drafts wye.Reply[]  1 to 16
+---@param opts? wye.PickOptions
+---@return wye.Pick? pick
+---@return wye.Error? err
+function Model:pick(req, drafts, opts) end
+
 ---An ordered list of models to return, with options. Seconds, up to 3600.
 ---@class wye.List
 ---@field [integer] wye.Model

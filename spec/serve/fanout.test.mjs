@@ -1,12 +1,13 @@
-// What asks several models, or asks in a special way: the overrides of model:ask, gather, first.
+// What asks several models, or asks in a special way: the overrides of model:ask, gather, first, classify, pick.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { chat, chat_and_leave, question } from '../support/client.mjs'
 import { until } from '../support/process.mjs'
 import { project, replies, upstream } from '../support/upstream.mjs'
 import { serve } from '../support/wye.mjs'
 
-const MODELS = ['good', 'one', 'two', 'three', 'slow', 'hang', 'busy', 'bad']
+const MODELS = ['good', 'one', 'two', 'three', 'slow', 'hang', 'busy', 'bad', 'judge', 'label']
 
 const routes = {
   'asks.lua': `local one = wye.model "a/one"
@@ -62,6 +63,24 @@ return function(req)
   return replies[#replies], table.concat(told, " ")
 end
 `,
+  'classify.lua': `return function(req)
+  local m = req.metadata
+  local ok, label, p = pcall(all.label.classify, all.label, req.prompt, m.labels or { "code", "chat" },
+    { timeout = 1, prompt = m.prompt, examples = m.examples, logprobs = m.logprobs })
+  if not ok then return wye.refuse(418, label) end
+  if not label then return wye.refuse(503, p.kind) end
+  return all.good, label .. " " .. ("%.3f"):format(p)
+end
+`,
+  'pick.lua': `return function(req)
+  local m, list = req.metadata, {}
+  for name in m.models:gmatch "%a+" do list[#list + 1] = all[name] end
+  local drafts = wye.gather(list, req)
+  local pick, err = all.judge:pick(req, drafts, { swap = m.swap, tie = m.tie, timeout = m.timeout })
+  if not pick then return drafts[1], "judge: " .. err.kind end
+  return drafts[pick.index], ("%d %.3f %s"):format(pick.index, pick.p, pick.reason)
+end
+`,
   'first.lua': `return function(req)
   local m, list = req.metadata, {}
   for name in m.models:gmatch "%a+" do list[#list + 1] = all[name] end
@@ -73,7 +92,7 @@ end
 }
 
 const table = MODELS.map((name) => `${name} = wye.model "a/${name}"`).join(', ')
-for (const route of ['gather.lua', 'first.lua']) routes[route] = `local all = { ${table} }\n${routes[route]}`
+for (const route of ['gather.lua', 'first.lua', 'classify.lua', 'pick.lua']) routes[route] = `local all = { ${table} }\n${routes[route]}`
 
 let up, w
 before(async () => {
@@ -82,6 +101,7 @@ before(async () => {
     hang: replies.hang(),
     busy: replies.status(429),
     bad: replies.status(400),
+    label: replies.chat('{"label":"code"}'),
   })
   w = await serve(project(up, MODELS.map((name) => `a/${name}`), routes))
 })
@@ -214,4 +234,131 @@ test('first: nil and the error when nobody answers', async () => {
   assert.equal(await kind({ models: 'busy busy' }), 'rate_limit')
   assert.equal(await kind({ models: 'bad one' }), 'bad_request')
   assert.equal(await kind({ models: 'hang hang', hedge: 0.02, timeout: 0.1 }), 'timeout')
+})
+
+// A completion whose tokens carry log probabilities: [token, probability].
+const sure = (tokens) => (call, out) => {
+  const content = tokens.map(([token]) => token).join('')
+  const logprobs = { content: tokens.map(([token, p]) => ({ token, logprob: Math.log(p), bytes: [...Buffer.from(token)] })) }
+  const choices = [{ index: 0, message: { role: 'assistant', content }, logprobs, finish_reason: 'stop' }]
+  const usage = { prompt_tokens: 7, completion_tokens: 3, total_tokens: 10 }
+  out.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ id: 'c', object: 'chat.completion', created: 1, model: call.model, choices, usage }))
+}
+const classify = async (metadata, prompt = 'fix my loop') => {
+  const reply = await run('classify', undefined, { metadata, messages: question(prompt) })
+  return reply.status === 200 ? (await w.decision(reply.headers['x-wye-id'])).reason : reply.json.error.message
+}
+
+test('classify: structured output asks for one of the labels', async () => {
+  up.models.label = replies.chat('{"label":"code"}')
+  const examples = [{ text: 'hello', label: 'chat' }]
+  assert.equal(await classify({ examples, prompt: 'What is it?' }), 'code 0.800')
+  const { json } = up.calls.filter((c) => c.model === 'label').at(-1)
+  assert.deepEqual(json.response_format.json_schema.schema.properties.label, { type: 'string', enum: ['code', 'chat'] })
+  assert.equal(json.response_format.json_schema.strict, true)
+  assert.equal(json.temperature, 0)
+  assert.equal(json.logprobs, true)
+  assert.ok(json.max_tokens > 0 && json.max_tokens < 50)
+  assert.match(json.messages[0].content, /^What is it\?.*"code", "chat"\.$/)
+  assert.deepEqual(json.messages.slice(1), [
+    { role: 'user', content: 'hello' },
+    { role: 'assistant', content: '{"label":"chat"}' },
+    { role: 'user', content: 'fix my loop' },
+  ])
+  assert.equal(json.metadata, undefined, 'nothing of the client is sent')
+})
+
+test('classify: p is the probability of the label as the tokens tell it', async () => {
+  up.models.label = sure([['{"', 0.9], ['label', 0.9], ['":"', 0.9], ['ch', 0.5], ['at', 0.8], ['"}', 0.9]])
+  assert.equal(await classify({}), 'chat 0.400')
+  const record = (await w.trace('-n', '1'))[0]
+  assert.deepEqual(record.attempts.map((a) => [a.purpose, a.completion]), [['classify', 'succeeded'], ['serve', 'succeeded']])
+  assert.ok(record.attempts[0].usd > 0)
+})
+
+test('classify: a bare label and one in a fence count; anything else is nil, err', async () => {
+  for (const text of ['code', ' Code\n', '```json\n{"label": "code"}\n```']) {
+    up.models.label = replies.chat(text)
+    assert.equal(await classify({}), 'code 0.800', text)
+  }
+  for (const text of ['{"label":"poem"}', 'no idea', '{"label":7}', '{"label":"co', '']) {
+    up.models.label = replies.chat(text)
+    assert.equal(await classify({}), 'malformed', text)
+  }
+  up.models.label = replies.status(429)
+  assert.equal(await classify({}), 'rate_limit')
+  up.models.label = replies.hang()
+  assert.equal(await classify({}), 'timeout')
+})
+
+test('classify: wrong labels raise', async () => {
+  assert.match(await classify({ labels: ['one'] }), /2 to 64 labels/)
+  assert.match(await classify({ labels: ['a', 'a'] }), /given twice/)
+  assert.match(await classify({ labels: ['a', ''] }), /1 to 200 bytes/)
+  assert.match(await classify({ labels: ['a', 7] }), /not a string/)
+  assert.match(await classify({ examples: [{ text: 'x', label: 'poem' }] }), /none of the labels/)
+})
+
+// A judge that prefers the answer with this text, wherever it stands.
+const prefers = (text) => (call, out) => {
+  const letter = call.json.messages[1].content.match(new RegExp(`<answer id="(.)">\n${text}\n`))[1]
+  return replies.chat(JSON.stringify({ reason: `liked ${text}`, best: letter }))(call, out)
+}
+const pick = (metadata, more) => run('pick', undefined, { metadata: { models: 'one two three', ...metadata }, ...more })
+const reason = async (reply) => (await w.decision(reply.headers['x-wye-id'])).reason
+
+test('pick: a judge that agrees with itself in both orders', async () => {
+  up.models.judge = prefers('three')
+  const reply = await pick({})
+  assert.equal(await reason(reply), '3 0.800 liked three')
+  assert.equal(reply.json.choices[0].message.content, 'three')
+  const told = await attempts(reply)
+  assert.deepEqual(told.map((a) => [a.model.slice(2), a.purpose, a.served]), [
+    ['one', 'ask', false], ['two', 'ask', false], ['three', 'ask', true], ['judge', 'judge', false], ['judge', 'judge', false],
+  ])
+  assert.ok(told.every((a) => a.usd > 0))
+  const [there, back] = up.calls.filter((c) => c.model === 'judge').slice(-2).map((c) => c.json.messages[1].content.match(/\n(one|two|three)\n/g).join(''))
+  assert.equal(there.replace(/\s+/g, ' '), ' one two three ')
+  assert.equal(back.replace(/\s+/g, ' '), ' three two one ')
+})
+
+test('pick: a judge that goes by the position disagrees with itself', async () => {
+  up.models.judge = replies.chat('{"reason":"first","best":"A"}')
+  assert.equal(await reason(await pick({})), '1 0.450 judges disagreed')
+  assert.equal(await reason(await pick({ tie: 2 })), '2 0.100 judges disagreed')
+  assert.equal(await reason(await pick({ swap: false })), '1 0.800 first')
+})
+
+test('pick: one draft needs no judge; a conversation is shown whole', async () => {
+  const before = up.calls.filter((c) => c.model === 'judge').length
+  assert.equal(await reason(await pick({ models: 'one' })), '1 1.000 the only draft')
+  assert.equal(up.calls.filter((c) => c.model === 'judge').length, before)
+  await pick({}, { messages: [...question('earlier'), { role: 'assistant', content: 'x' }, ...question('later')] })
+  assert.match(up.calls.at(-1).json.messages[1].content, /earlier.*later/)
+})
+
+test('pick: nil and the error when a judge fails', async () => {
+  up.models.judge = replies.status(529)
+  assert.equal(await reason(await pick({})), 'judge: overloaded')
+  up.models.judge = replies.chat('{"reason":"?","best":"Z"}')
+  assert.equal(await reason(await pick({})), 'judge: malformed')
+  up.models.judge = replies.hang()
+  assert.equal(await reason(await pick({ timeout: 0.05 })), 'judge: timeout')
+})
+
+test('the judge of the example project, with every model simulated', async () => {
+  const dir = fileURLToPath(new URL('../../routes', import.meta.url))
+  const demo = await serve(dir, { demo: true })
+  try {
+    for (const text of ['What is a wye?', 'Name a tree.', 'Why is the sky blue?']) {
+      const reply = await chat(demo, { model: 'wye/judge', messages: question(text) })
+      assert.equal(reply.status, 200, reply.text)
+      const record = await demo.decision(reply.headers['x-wye-id'])
+      assert.deepEqual(record.attempts.map((a) => a.purpose), ['ask', 'ask', 'judge', 'judge'])
+      assert.ok(record.attempts.every((a) => a.completion === 'succeeded'))
+      assert.doesNotMatch(record.reason, /disagreed|judge:/, 'a simulated judge goes by the text, not the position')
+    }
+  } finally {
+    await demo.stop()
+  }
 })
