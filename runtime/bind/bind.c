@@ -2,24 +2,25 @@
 
 #include <lauxlib.h>
 
+#include "bind/chance.h"
+#include "bind/codec.h"
 #include "bind/decision.h"
 #include "bind/field.h"
+#include "bind/file.h"
 #include "bind/first.h"
 #include "bind/gather.h"
 #include "bind/model.h"
 #include "bind/note.h"
 #include "bind/reply.h"
+#include "bind/regex.h"
 #include "bind/req.h"
 #include "bind/tree.h"
 #include "vm/generation.h"
 
-static const char *const NAMES[] = {"model", "note", "refuse", "null", "gather", "first"};
-
-static int unknown(lua_State *L)
-{
-    field_check(L, 2, "wye", NAMES, sizeof NAMES / sizeof *NAMES);
-    return 0;
-}
+static const luaL_Reg FUNCTIONS[] = {
+    {"model", model_new},     {"gather", gather_models}, {"first", first_answer}, {"refuse", decision_refuse},
+    {"prompt", file_prompt},  {"re", regex_new},         {"note", note_add},      {"now", chance_now},
+    {"random", chance_random}};
 
 static int open_tables(lua_State *L)
 {
@@ -29,22 +30,15 @@ static int open_tables(lua_State *L)
     reply_register(L);
     model_register(L);
     decision_register(L);
-    lua_settop(L, 0);
-    lua_newuserdata(L, 0); /* `wye` itself: nothing can be stored in it */
-    field_metatable(L, "wye", unknown, NULL);
+    regex_register(L);
     lua_newtable(L);
-    field_function(L, "model", model_new);
-    field_function(L, "note", note_add);
-    field_function(L, "gather", gather_models);
-    field_function(L, "first", first_answer);
-    field_function(L, "refuse", decision_refuse);
+    for (size_t i = 0; i < sizeof FUNCTIONS / sizeof *FUNCTIONS; i++)
+        field_function(L, FUNCTIONS[i].name, FUNCTIONS[i].func);
     lua_pushlightuserdata(L, NULL);
     lua_setfield(L, -2, "null");
-    lua_newtable(L);
-    field_function(L, "__index", unknown);
-    lua_setmetatable(L, -2);
-    lua_setfield(L, -2, "__index");
-    lua_setmetatable(L, -2);
+    codec_open(L);
+    lua_setfield(L, -2, "json");
+    vm_lock(L, "wye");
     vm_set_global(vm, "wye");
     return 0;
 }

@@ -53,6 +53,7 @@ struct scope {
     const struct host *host;
     struct view view;
     uint64_t serial; /* of the request: handles carry it; goes up when the request ends */
+    uint64_t seed;   /* where wye.random stands: begins as the decision's number */
 };
 
 /* The scope of the running coroutine; raises "works only while a request is served" while loading. */

@@ -20,9 +20,10 @@ static void push_string(lua_State *L, struct str value, struct arena *arena)
 static void push_number(lua_State *L, struct str value)
 {
     double number = 0;
-    int64_t integer;
     json_number(value, &number);
-    if (json_integer(value, &integer) && fabs(number) > 9007199254740992.0)
+    bool is_integer = memchr(value.p, '.', value.len) == NULL && memchr(value.p, 'e', value.len) == NULL &&
+                      memchr(value.p, 'E', value.len) == NULL;
+    if (fabs(number) > 9007199254740992.0 && is_integer)
         lua_pushlstring(L, value.p, value.len);
     else
         lua_pushnumber(L, number);

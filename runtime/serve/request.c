@@ -377,7 +377,7 @@ static void open_request(struct request *rq, struct router *r, struct exchange *
     rq->x = x;
     rq->generation = generation_hold(r->live);
     rq->route = NULL;
-    rq->number = router_number(r);
+    rq->number = rq->scope.seed = router_number(r);
     rq->started_ns = exchange_started(x);
     rq->started_us = clock_wall_us();
     rq->task = (struct task){.owner = rq};

@@ -186,6 +186,7 @@ int trial_run(struct trial *t, const struct route *route, struct str body)
     const char *param;
     arena_reset(&t->arena);
     t->route = route;
+    t->scope.seed = 0;
     t->ask_count = t->answered = t->note_count = t->place = 0;
     t->is_posted = t->is_over = t->has_failed = t->is_endless = false;
     t->task.owner = t;

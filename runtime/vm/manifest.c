@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/near.h"
 
 enum { LONGEST_PATH = 512 };
 
@@ -274,6 +275,30 @@ struct str manifest_read(struct manifest *m, const char *path, struct err *err)
 bool manifest_has(struct manifest *m, const char *path)
 {
     return manifest_read(m, path, NULL).p != NULL;
+}
+
+bool manifest_near(struct manifest *m, const char *path, char *out, size_t size)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    char parent[LONGEST_PATH + 1];
+    if (m->root == NULL || !is_inside(path))
+        return false;
+    snprintf(parent, sizeof parent, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
+    int fd = open_inside(m->root, parent);
+    DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+    int best = near_reach(name) + 1;
+    for (struct dirent *e; folder && (e = readdir(folder)) != NULL;) {
+        int distance = near_distance(name, e->d_name);
+        if (e->d_name[0] == '.' || distance >= best)
+            continue;
+        best = distance;
+        snprintf(out, size, "%.*s%s", slash ? (int)(slash + 1 - path) : 0, path, e->d_name);
+    }
+    if (folder)
+        closedir(folder);
+    else if (fd >= 0)
+        close(fd);
+    return best <= near_reach(name);
 }
 
 static bool is_route(const char *name)

@@ -39,6 +39,9 @@ void manifest_free(struct manifest *m);
 struct str manifest_read(struct manifest *m, const char *path, struct err *err);
 bool manifest_has(struct manifest *m, const char *path);
 
+/* The file of the same folder whose name is nearest to one that cannot be read: "prompts/support.md". False when none is near, or there is no folder to look in. */
+bool manifest_near(struct manifest *m, const char *path, char *out, size_t size);
+
 /* Top-level *.lua files but wye.lua: the routes. Sorted; count returned. Valid until the next call. */
 int manifest_routes(struct manifest *m, const char *const **paths);
 

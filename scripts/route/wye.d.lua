@@ -228,6 +228,78 @@ function wye.gather(models, req, opts) end
 ---@return wye.Error? err
 function wye.first(models, req, opts) end
 
+---The text of a file of the project, such as a prompt; it is reloaded and rolled back with the code. Only while the file
+---loads. Raises, with the near name, when there is none.
+---@param path string within the project: "prompts/support.md"
+---@return string
+function wye.prompt(path) end
+
+---A regular expression of PCRE2 (UTF-8, Unicode classes). `nil, err` of the kind "limit": this text takes too many steps.
+---@class wye.Regex
+local Regex = {}
+
+---The captures (nil for one that took no part), or the whole match when the pattern has none; nil when nothing matches.
+---@param text string
+---@param init? integer the byte to begin at, as in string.match
+---@return string? ...
+function Regex:match(text, init) end
+
+---Whether it matches anywhere.
+---@param text string
+---@return boolean? found
+---@return wye.Error? err
+function Regex:test(text) end
+
+---Where the first match begins and ends, in bytes as string.find; nil when nothing matches.
+---@param text string
+---@param init? integer
+---@return integer? first
+---@return integer|wye.Error|nil last
+function Regex:find(text, init) end
+
+---@class wye.RegexSet
+local RegexSet = {}
+
+---The name of the first that matches, in the order of their names; nil when none does.
+---@param text string
+---@return string? name
+---@return wye.Error? err
+function RegexSet:match(text) end
+
+---Compiles a pattern, or a set of up to 64 by name. Only while the file loads; raises for one that does not compile.
+---
+---    local ticket = wye.re [[(?i)\b([A-Z]{2,5}-\d+)\b]]
+---    local topics = wye.re { code = "```|traceback", sql = [[(?i)\bselect\b.+\bfrom\b]] }
+---@param pattern string
+---@return wye.Regex
+---@overload fun(patterns: table<string, string>): wye.RegexSet
+function wye.re(pattern) end
+
+---@class wye.json
+wye.json = {}
+
+---Arrays become sequences that stay arrays when encoded, null becomes wye.null, integers beyond 2^53 become strings. Up to 8 MiB.
+---@param text string
+---@return any value nil with err (kind "malformed" or "limit") when it is no JSON
+---@return wye.Error? err
+function wye.json.decode(text) end
+
+---A table with items is an array, any other an object; decoded arrays stay arrays when they are empty. Raises beyond 32 levels.
+---@param value any
+---@return string
+function wye.json.encode(value) end
+
+---Seconds since 1970, with microseconds.
+---@return number
+function wye.now() end
+
+---Without arguments a number in [0, 1), else a whole number from 1 to m, or from m to n. Each request has its own sequence, which
+---follows from its decision's number.
+---@param m? integer
+---@param n? integer
+---@return number
+function wye.random(m, n) end
+
 ---Writes a line into the decision's story, with the place it was called from. `wye why` and `wye trace -g raw` show it.
 ---@param text string  up to 1,024 bytes
 ---@param data? table  anything that JSON can hold, up to 16 KiB

@@ -1,0 +1,44 @@
+#include "bind/chance.h"
+
+#include <lauxlib.h>
+#include <math.h>
+
+#include "base/clock.h"
+#include "bind/scope.h"
+
+/* The next of the request's own numbers: SplitMix64 (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators"). */
+static uint64_t next(struct scope *scope)
+{
+    uint64_t z = scope->seed += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+int chance_now(lua_State *L)
+{
+    lua_pushnumber(L, (lua_Number)clock_wall_us() / 1e6);
+    return 1;
+}
+
+static double check_bound(lua_State *L, int index)
+{
+    double n = luaL_checknumber(L, index);
+    if (!(fabs(n) <= 4503599627370496.0) || n != floor(n))
+        luaL_argerror(L, index, "a whole number up to 2^52 is needed");
+    return n;
+}
+
+int chance_random(lua_State *L)
+{
+    double share = (double)(next(scope_of(L, "wye.random")) >> 11) * 0x1p-53;
+    int count = lua_gettop(L);
+    if (count == 0) {
+        lua_pushnumber(L, share);
+        return 1;
+    }
+    double least = count > 1 ? check_bound(L, 1) : 1, most = check_bound(L, count > 1 ? 2 : 1);
+    luaL_argcheck(L, least <= most, count > 1 ? 2 : 1, "the interval is empty");
+    lua_pushnumber(L, least + floor(share * (most - least + 1)));
+    return 1;
+}
