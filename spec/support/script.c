@@ -26,7 +26,7 @@ int script_setup(void **state)
     project = project_new();
     project_write(project, "wye.lua",
                   "return { providers = { a = { kind = 'openai', base_url = 'http://127.0.0.1:9/v1' } }, models = { ['a/m'] = {} },\n"
-                  "limits = { script_ms = 2000 } }");
+                  "limits = { script_ms = 2000, script_mb = 128 } }");
     return guard_open(NULL);
 }
 
