@@ -103,6 +103,8 @@ char *text_dollars(const struct record *r, char *out, size_t size)
     double n;
     if (!record_number(r, F_USD, &n))
         snprintf(out, size, "-");
+    else if (!(fabs(n) < 1e9))
+        snprintf(out, size, "%g", n); /* no sum of dollars, but a damaged file may hold it */
     else
         trim_zeros(out, snprintf(out, size, "%.*f", fabs(n) < 0.01 ? 7 : 4, n));
     return out;

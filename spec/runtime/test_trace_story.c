@@ -282,6 +282,23 @@ static void test_files(void **state)
     decision_free(d);
 }
 
+/* A damaged file may hold any number. */
+static void test_absurd_amount(void **state)
+{
+    struct trace *t = folder_trace(*state, 0, 0);
+    begin(t);
+    struct event *e = event_open(t, EVENT_DECISION, 1);
+    event_num(e, F_USD, -1e300);
+    event_close(e);
+    trace_close(t);
+    struct decision *d = read_one(*state);
+    struct buf out = BUF(4096);
+    assert_int_equal(line_decision(&out, d, &PLAIN), 0);
+    assert_non_null(strstr(out.p, "-1e+300"));
+    buf_clear(&out);
+    decision_free(d);
+}
+
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, folder_make, folder_remove)
 
 int main(void)
@@ -293,6 +310,7 @@ int main(void)
         IN_FOLDER(test_long_files_are_cut),
         IN_FOLDER(test_line),
         IN_FOLDER(test_files),
+        IN_FOLDER(test_absurd_amount),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
