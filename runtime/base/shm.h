@@ -1,4 +1,4 @@
-/* shm: memory shared by the master and everything it forks. Zeroed; dies with the last process. */
+/* shm: memory shared by the master and everything it forks. Zeroed; pages cost nothing until they are written to; dies with the last process. */
 #pragma once
 
 #include <stddef.h>

@@ -9,6 +9,7 @@
 #include "bind/file.h"
 #include "bind/first.h"
 #include "bind/gather.h"
+#include "bind/kv.h"
 #include "bind/model.h"
 #include "bind/note.h"
 #include "bind/reply.h"
@@ -31,11 +32,14 @@ static int open_tables(lua_State *L)
     model_register(L);
     decision_register(L);
     regex_register(L);
+    kv_register(L);
     lua_newtable(L);
     for (size_t i = 0; i < sizeof FUNCTIONS / sizeof *FUNCTIONS; i++)
         field_function(L, FUNCTIONS[i].name, FUNCTIONS[i].func);
     lua_pushlightuserdata(L, NULL);
     lua_setfield(L, -2, "null");
+    kv_push(L);
+    lua_setfield(L, -2, "kv");
     codec_open(L);
     lua_setfield(L, -2, "json");
     vm_lock(L, "wye");

@@ -16,6 +16,7 @@
 #include "vm/task.h"
 
 struct scope;
+struct table;
 
 /* What an attempt is for: the word in the trace. */
 #define PURPOSES(X) X(ASK, "ask") X(SERVE, "serve") X(CLASSIFY, "classify") X(JUDGE, "judge") X(HEDGE, "hedge")
@@ -47,6 +48,8 @@ struct host {
     void (*sleep)(struct scope *scope, unsigned ms, struct op *op);
     /* wye.note: `data` is JSON or {NULL, 0}; `where` as above. */
     void (*note)(struct scope *scope, struct str text, struct str data, struct str where);
+    /* What wye.kv keeps its values in; NULL where the host shares none. */
+    struct table *(*kv)(struct scope *scope);
 };
 
 struct scope {

@@ -11,12 +11,16 @@
 #include "policy/keys.h"
 #include "policy/limited.h"
 #include "policy/retry.h"
+#include "policy/table.h"
+
+enum { REGION_KV_MOST_MB = 64 };
 
 struct region {
     struct health health;
     struct retry_budget retries;
     struct keys keys;
     struct limited_counts limited;
+    struct table *kv; /* wye.kv */
 };
 
 struct region *region_new(void);

@@ -161,4 +161,9 @@ static void note(struct scope *scope, struct str text, struct str data, struct s
     journal_note((struct request *)scope, text, data, where);
 }
 
-const struct host REQUEST_HOST = {.ask = ask, .sleep = rest, .note = note};
+static struct table *kv(struct scope *scope)
+{
+    return ((struct request *)scope)->router->options.region->kv;
+}
+
+const struct host REQUEST_HOST = {.ask = ask, .sleep = rest, .note = note, .kv = kv};

@@ -96,6 +96,11 @@ static void write_region(struct buf *out, const struct region *region)
     for (int why = 0; why < LIMITED_COUNT; why++)
         buf_printf(out, "wye_limited_total{why=\"%s\"} %llu\n", limited_name(why),
                    (unsigned long long)atomic_load(&region->limited.counts[why]));
+    struct table_counts kv = table_counts(region->kv);
+    write_head(out, "wye_kv_entries", "gauge", "Entries of wye.kv");
+    buf_printf(out, "wye_kv_entries %llu\n", (unsigned long long)kv.entries);
+    write_head(out, "wye_kv_evictions_total", "counter", "Entries of wye.kv that made room for others");
+    buf_printf(out, "wye_kv_evictions_total %llu\n", (unsigned long long)kv.evictions);
     write_head(out, "wye_client_keys", "gauge", "Client keys; with none, nobody is asked for one");
     buf_printf(out, "wye_client_keys %u\n", atomic_load(&region->keys.live));
 }

@@ -32,6 +32,8 @@ void router_use(struct router *r, struct generation *g)
     if (r->live)
         generation_release(r->live);
     r->live = generation_hold(g);
+    if (r->options.region)
+        table_resize(r->options.region->kv, (uint64_t)g->config->limits.kv_mb << 20);
 }
 
 void router_free(struct router *r)

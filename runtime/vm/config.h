@@ -71,6 +71,7 @@ struct config {
         unsigned concurrent; /* 4096, over all workers */
         unsigned script_ms;  /* 50 */
         unsigned script_mb;  /* 32 */
+        unsigned kv_mb;      /* 8: of wye.kv, over all workers */
     } limits;
     struct {
         double share; /* -1: not given */

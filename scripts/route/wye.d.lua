@@ -300,6 +300,41 @@ function wye.now() end
 ---@return number
 function wye.random(m, n) end
 
+---A small store that all workers share and that outlives reloads and workers (not the server). Keys have up to 256 bytes. It is
+---bounded by limits.kv_mb of wye.lua: what was not used for longest makes room. Only while a request is served.
+---
+---    if wye.kv.add("asked:" .. req.user, 1, { ttl = 60 }) > 20 then return small, "asks a lot" end
+wye.kv = {}
+
+---@class wye.Life
+---@field ttl? number  seconds, up to a year; unless given it stays until it must make room
+
+---@param key string
+---@return string|number|boolean|nil value
+function wye.kv.get(key) end
+
+---@param key string
+---@param value string|number|boolean  strings up to 8 KiB
+---@param opts? wye.Life
+function wye.kv.set(key, value, opts) end
+
+---Adds to a number, which begins at 0, and returns the sum; no other worker comes between. `ttl` counts from its beginning.
+---@param key string
+---@param n? number  1 unless given
+---@param opts? wye.Life
+---@return number sum
+function wye.kv.add(key, n, opts) end
+
+---Gives the entry `seconds` more to live, from now.
+---@param key string
+---@param seconds number
+---@return boolean found
+function wye.kv.expire(key, seconds) end
+
+---@param key string
+---@return boolean found
+function wye.kv.delete(key) end
+
 ---Writes a line into the decision's story, with the place it was called from. `wye why` and `wye trace -g raw` show it.
 ---@param text string  up to 1,024 bytes
 ---@param data? table  anything that JSON can hold, up to 16 KiB
