@@ -85,18 +85,19 @@ struct str arena_str(struct arena *a, struct str s)
 
 struct str arena_join(struct arena *a, const char *first, ...)
 {
-    size_t len = 0;
+    size_t lengths[ARENA_JOIN_MOST], len = 0;
+    int count = 0;
     va_list args;
     va_start(args, first);
-    for (const char *s = first; s; s = va_arg(args, const char *))
-        len += strlen(s);
+    for (const char *s = first; s && count < ARENA_JOIN_MOST; s = va_arg(args, const char *))
+        len += lengths[count++] = strlen(s);
     va_end(args);
     char *joined = arena_alloc(a, len + 1), *at = joined;
     if (joined == NULL)
         return str_n(NULL, 0);
     va_start(args, first);
-    for (const char *s = first; s; s = va_arg(args, const char *))
-        at = stpcpy(at, s);
+    for (int i = 0; i < count; i++, first = va_arg(args, const char *))
+        at = mempcpy(at, first, lengths[i]);
     va_end(args);
     *at = '\0';
     return str_n(joined, len);

@@ -37,7 +37,9 @@ char *arena_strdup(struct arena *a, const char *s);
 /* A copy of the view; {NULL, 0} at the ceiling. */
 struct str arena_str(struct arena *a, struct str s);
 
-/* The texts up to a NULL one after another, NUL-terminated: many times faster than arena_printf. {NULL, 0} at the ceiling. */
+enum { ARENA_JOIN_MOST = 24 };
+
+/* The texts (at most ARENA_JOIN_MOST) up to a NULL one after another, NUL-terminated: many times faster than arena_printf. {NULL, 0} at the ceiling. */
 struct str arena_join(struct arena *a, const char *first, ...) __attribute__((sentinel));
 
 /* Formatted, NUL-terminated; NULL at the ceiling. */

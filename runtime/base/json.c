@@ -7,6 +7,9 @@ struct check {
     const char *p, *end;
     const char *why;
     int depth;
+    struct json_members *members; /* of the outermost object, wanted by the caller; or NULL */
+    int wanted;                   /* which of them the value now read is; -1: none */
+    const char *value;            /* where it began */
     bool in_object[JSON_MAX_DEPTH + 1];
 };
 
@@ -165,16 +168,37 @@ static enum expect check_value(struct check *c)
     }
 }
 
+static int find_member(const struct json_members *m, struct str key)
+{
+    for (int i = 0; i < m->count; i++)
+        if (json_scan_key_is(key, m->names[i]))
+            return i;
+    return -1;
+}
+
+static void end_member(struct check *c)
+{
+    struct str *value = &c->members->values[c->wanted];
+    c->members->repeats = c->members->repeats || value->p;
+    *value = str_n(c->value, (size_t)(c->p - c->value));
+    c->wanted = -1;
+}
+
 static enum expect check_key(struct check *c)
 {
+    const char *start = c->p + 1;
     if (*c->p != '"')
         return refuse(c, "a key in quotes expected");
     if ((c->why = check_string(c)) != NULL)
         return INVALID;
+    if (c->depth == 1 && c->members)
+        c->wanted = find_member(c->members, str_n(start, (size_t)(c->p - 1 - start)));
     c->p = json_scan_blanks(c->p, c->end);
     if (c->p == c->end || *c->p != ':')
         return refuse(c, "a colon expected");
-    c->p++;
+    c->p = json_scan_blanks(c->p + 1, c->end);
+    if (c->depth == 1)
+        c->value = c->p;
     return A_VALUE;
 }
 
@@ -214,7 +238,7 @@ static int fail(const struct check *c, struct str s, struct err *err)
                    c->why);
 }
 
-int json_validate(struct str s, struct err *err)
+int json_validate_members(struct str s, struct json_members *members, struct err *err)
 {
     if (s.p == NULL)
         s.p = "";
@@ -222,6 +246,10 @@ int json_validate(struct str s, struct err *err)
     c.p = s.p;
     c.end = s.p + s.len;
     c.depth = 0;
+    c.members = members;
+    c.wanted = -1;
+    for (int i = 0; members && i < members->count; i++)
+        members->values[i] = (struct str){NULL, 0};
     enum expect expect = A_VALUE;
     while ((c.p = json_scan_blanks(c.p, c.end)) < c.end) {
         expect = step(&c, expect);
@@ -229,9 +257,16 @@ int json_validate(struct str s, struct err *err)
             return fail(&c, s, err);
         if (expect == A_SEPARATOR && c.depth == 0)
             expect = NOTHING;
+        else if (expect == A_SEPARATOR && c.depth == 1 && c.wanted >= 0)
+            end_member(&c);
     }
     if (expect == NOTHING)
         return 0;
     c.why = "the text ends inside a value";
     return fail(&c, s, err);
+}
+
+int json_validate(struct str s, struct err *err)
+{
+    return json_validate_members(s, NULL, err);
 }

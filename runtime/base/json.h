@@ -17,6 +17,18 @@ enum { JSON_MAX_DEPTH = 128, JSON_MANY = 16 };
 /* 0 when the whole of s is one valid JSON value (blanks around it allowed); -1 with byte offset and reason in err. */
 int json_validate(struct str s, struct err *err);
 
+/*
+ * The same, and on the way notes where the members of the object lie: values[i] for names[i] as json_get_many finds them (a repeated one: the
+ * last, and `repeats` is set). When s is no object they stay {NULL, 0}.
+ */
+struct json_members {
+    const char *const *names;
+    struct str *values;
+    int count; /* at most JSON_MANY */
+    bool repeats;
+};
+int json_validate_members(struct str s, struct json_members *members, struct err *err);
+
 /* All below take VALID json. A view of a value has no blanks around it. */
 
 enum json_type { JSON_NONE, JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };

@@ -8,7 +8,6 @@ enum { MODEL, STREAM, MESSAGES, TOOLS, METADATA, USER, STREAM_OPTIONS, SAFETY_ID
 static const char *const NAMES[NAME_COUNT] = {"model", "stream",         "messages",          "tools",           "metadata",
                                               "user",  "stream_options", "safety_identifier", "prompt_cache_key",
                                               "max_tokens", "max_completion_tokens", "n"};
-static const size_t LENGTHS[NAME_COUNT] = {5, 6, 8, 5, 8, 4, 14, 17, 16, 10, 21, 1};
 
 static int refuse(const char **param, const char *name, struct err *err, const char *words)
 {
@@ -70,35 +69,30 @@ static bool read_message(struct view *v, struct json_walk *w, int64_t *bytes)
     return json_type(role) == JSON_STRING;
 }
 
-/* The messages, which w has reached: checked, weighed, and the user's last one remembered. Returns the index of the wrong one, or -1. */
-static int read_messages(struct view *v, struct json_walk *w)
+/* One walk over the messages: checked, weighed, the user's last one remembered. Returns the index of a wrong one, or -1. */
+static int read_messages(struct view *v)
 {
-    const char *start = w->at;
-    struct json_walk items = json_enter(w);
+    struct json_walk w = json_walk(v->messages);
     int64_t bytes = 0;
-    v->tokens = v->message_count = 0;
-    while (json_next_key(&items)) {
-        if (!read_message(v, &items, &bytes))
+    for (; json_next_key(&w); v->message_count++)
+        if (!read_message(v, &w, &bytes))
             return v->message_count;
-        v->message_count++;
-    }
-    json_leave(w, &items);
-    v->messages = str_n(start, (size_t)(w->at - start));
     v->tokens += v->message_count * TOKENS_PER_MESSAGE + (bytes + BYTES_PER_TOKEN - 1) / BYTES_PER_TOKEN;
     return -1;
 }
 
-static int check_messages(struct view *v, int wrong, const char **param, struct err *err)
+static int check_messages(struct view *v, const char **param, struct err *err)
 {
+    if (v->messages.p == NULL)
+        return refuse(param, "messages", err, "Missing required parameter: 'messages'.");
+    if (json_type(v->messages) != JSON_ARRAY)
+        return refuse(param, "messages", err, "Invalid type for 'messages': expected an array of objects.");
+    int wrong = read_messages(v);
     if (wrong >= 0) {
         *param = arena_printf(v->arena, "messages[%d]", wrong);
         return err_set(err, ERR_BAD_REQUEST,
                        "Invalid 'messages[%d]': expected an object with a string member 'role'.", wrong);
     }
-    if (v->messages.p == NULL)
-        return refuse(param, "messages", err, "Missing required parameter: 'messages'.");
-    if (json_type(v->messages) != JSON_ARRAY)
-        return refuse(param, "messages", err, "Invalid type for 'messages': expected an array of objects.");
     if (v->message_count == 0)
         return refuse(param, "messages", err, "Invalid 'messages': expected at least one message.");
     return 0;
@@ -121,40 +115,6 @@ static int check_types(struct view *v, struct str stream, const char **param, st
     return 0;
 }
 
-static int position(struct str key)
-{
-    for (int i = 0; i < NAME_COUNT; i++)
-        if (key.len == LENGTHS[i] && memcmp(key.p, NAMES[i], key.len) == 0)
-            return i;
-    return -1;
-}
-
-/* One walk over the whole body. Returns the index of a wrong message, or -1. */
-static int read_members(struct view *v, struct str *values)
-{
-    struct json_walk w = json_walk(v->body);
-    while (json_next_key(&w)) {
-        int which = position(w.key);
-        if (which < 0 && memchr(w.key.p, '\\', w.key.len))
-            v->is_odd = true;
-        v->is_odd = v->is_odd || (which == MESSAGES && v->messages.p);
-        if (which == MESSAGES && *w.at == '[') {
-            int wrong = read_messages(v, &w);
-            if (wrong >= 0)
-                return wrong;
-            continue;
-        }
-        json_skip(&w);
-        if (which < 0)
-            continue;
-        v->is_odd = v->is_odd || values[which].p;
-        values[which] = w.value;
-        if (which == MESSAGES)
-            v->messages = w.value;
-    }
-    return -1;
-}
-
 /* The larger of the two names' values for each choice; providers read the one or the other. */
 static uint64_t read_max_tokens(const struct str *values)
 {
@@ -175,12 +135,14 @@ int view_init(struct view *v, const char *id, const struct http_head *head, stru
     struct err why;
     *param = NULL;
     *v = (struct view){.id = id, .head = head, .arena = arena, .body = body};
-    if (json_validate(body, &why) < 0)
+    struct str values[NAME_COUNT];
+    struct json_members members = {NAMES, values, NAME_COUNT, false};
+    if (json_validate_members(body, &members, &why) < 0)
         return err_set(err, ERR_BAD_REQUEST, "The body of your request is not valid JSON: %s", why.message);
     if (json_type(body) != JSON_OBJECT)
         return err_set(err, ERR_BAD_REQUEST, "The body of your request must be a JSON object.");
-    struct str values[NAME_COUNT] = {0};
-    int wrong = read_members(v, values);
+    v->is_odd = members.repeats;
+    v->messages = values[MESSAGES];
     v->raw_model = values[MODEL];
     v->tools = values[TOOLS];
     v->metadata = values[METADATA];
@@ -191,7 +153,7 @@ int view_init(struct view *v, const char *id, const struct http_head *head, stru
     v->wants_usage = v->stream_options.p && json_is_true(json_get(v->stream_options, "include_usage"));
     if (check_types(v, values[STREAM], param, err) < 0)
         return -1;
-    return check_messages(v, wrong, param, err);
+    return check_messages(v, param, err);
 }
 
 static struct str text_of(struct view *v, struct str content)

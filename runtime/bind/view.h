@@ -18,7 +18,7 @@ struct view {
     struct str body;  /* valid JSON, an object */
     struct str model; /* decoded */
     struct str raw_model;
-    bool is_odd; /* a member repeats or is spelt with escapes: its place is not to be trusted for splicing */
+    bool is_odd; /* a member repeats: splicing one place would not do */
     int message_count;
     struct str messages, tools, metadata, user, stream_options, cache_key; /* raw; {NULL, 0} when absent */
     bool stream;

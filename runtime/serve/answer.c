@@ -8,8 +8,7 @@
 
 enum { MAX_ANSWER = 1 << 20 };
 
-/* Decimal digits, written backwards into `end`. */
-static const char *digits(unsigned n, char *end)
+const char *answer_digits(unsigned n, char *end)
 {
     *--end = '\0';
     do
@@ -23,9 +22,9 @@ struct str answer_fields(struct request *rq, const char *more)
     char generation[12], attempts[12];
     return arena_join(rq->scope.view.arena, "x-wye-id: ", rq->id, "\r\nx-wye-route: ",
                       rq->route ? rq->route->name : "-", "\r\nx-wye-generation: ",
-                      digits(rq->generation->id, generation + sizeof generation), "\r\nx-wye-model: ",
+                      answer_digits(rq->generation->id, generation + sizeof generation), "\r\nx-wye-model: ",
                       rq->served ? rq->served->id : "-", "\r\nx-wye-cause: ", rq->cause ? rq->cause : "-",
-                      "\r\nx-wye-attempts: ", digits((unsigned)rq->attempts, attempts + sizeof attempts), "\r\n",
+                      "\r\nx-wye-attempts: ", answer_digits((unsigned)rq->attempts, attempts + sizeof attempts), "\r\n",
                       more, (char *)NULL);
 }
 

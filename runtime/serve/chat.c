@@ -89,9 +89,9 @@ struct chat_chunk chat_chunk(struct str data)
     static const char *const NAMES[] = {"choices", "usage", "error"};
     struct chat_chunk c = {.kind = CHUNK_BAD};
     struct str values[3];
-    if (json_validate(data, NULL) < 0 || json_type(data) != JSON_OBJECT)
+    struct json_members members = {NAMES, values, 3, false};
+    if (json_validate_members(data, &members, NULL) < 0 || json_type(data) != JSON_OBJECT)
         return c;
-    json_get_many(data, NAMES, values, 3);
     c.error = values[2];
     if (c.error.p && json_type(c.error) != JSON_NULL) {
         c.kind = CHUNK_ERROR;
@@ -117,10 +117,10 @@ int chat_completion(struct str body, struct usage *usage, struct err *err)
 {
     static const char *const NAMES[] = {"choices", "usage", "error"};
     struct str values[3];
+    struct json_members members = {NAMES, values, 3, false};
     struct err why;
-    if (json_validate(body, &why) < 0)
+    if (json_validate_members(body, &members, &why) < 0)
         return err_set(err, ERR_MALFORMED, "the provider's answer is no JSON: %s", why.message);
-    json_get_many(body, NAMES, values, 3);
     if (values[2].p && json_type(values[2]) != JSON_NULL) {
         chat_stream_error(values[2], err);
         return -1;

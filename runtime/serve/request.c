@@ -229,9 +229,11 @@ static const char *place_of(struct request *rq, int place)
 {
     if (place == 0)
         return NULL;
+    const struct manifest *files = rq->generation->files;
     char line[12];
-    snprintf(line, sizeof line, "%d", lines_line(place));
-    return arena_join(rq->scope.view.arena, manifest_label(rq->generation->files), "/", manifest_path(rq->generation->files, lines_file(place)), ":", line, (char *)NULL).p;
+    return arena_join(rq->scope.view.arena, manifest_label(files), "/", manifest_path(files, lines_file(place)), ":",
+                      answer_digits((unsigned)lines_line(place), line + sizeof line), (char *)NULL)
+        .p;
 }
 
 static void obey(struct request *rq)
