@@ -191,10 +191,12 @@ struct str view_user(struct view *v)
 
 struct str view_conversation(struct view *v)
 {
-    struct str value = http_field(v->head, "x-wye-conversation");
-    if (value.p == NULL)
-        value = json_text(json_get(v->metadata, "conversation"), v->arena);
-    if (value.p == NULL)
-        value = json_text(json_get(v->metadata, "conversation_id"), v->arena);
-    return value.p ? value : json_text(v->cache_key, v->arena);
+    static const char *const IN_METADATA[] = {"conversation", "conversation_id"};
+    struct str value = http_field(v->head, "x-wye-conversation"), named[2] = {{0}};
+    if (value.p)
+        return value;
+    if (v->metadata.p)
+        json_get_many(v->metadata, IN_METADATA, named, 2);
+    value = named[0].p ? named[0] : named[1].p ? named[1] : v->cache_key;
+    return value.p ? json_text(value, v->arena) : value;
 }

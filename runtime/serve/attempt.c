@@ -240,15 +240,6 @@ void attempt_resume(struct attempt *a)
     a->request->router->options.transport->resume(a->call);
 }
 
-static struct str request_fields(struct attempt *a, int provider)
-{
-    struct request *rq = a->request;
-    const char *key = rq->generation->keys[provider];
-    return arena_join(rq->scope.view.arena, "Content-Type: application/json\r\nAccept: ",
-                      a->options.stream ? "text/event-stream" : "application/json", "\r\nUser-Agent: wye\r\n",
-                      key ? "Authorization: Bearer " : "", key ? key : "", key ? "\r\n" : "", (char *)NULL);
-}
-
 static struct attempt *new_attempt(struct request *rq, const struct model *model)
 {
     struct attempt *a = arena_need(rq->scope.view.arena, sizeof *a);
@@ -287,7 +278,7 @@ struct attempt *attempt_start(struct request *rq, const struct model *model, con
     struct call_request call = {
         .method = "POST",
         .path = str_of("/chat/completions"),
-        .fields = request_fields(a, provider),
+        .fields = str_of(rq->generation->fields[provider]),
         .body = pieces,
         .body_count = count,
         .deadlines = {.connect = options->connect_ms,

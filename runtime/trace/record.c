@@ -148,7 +148,7 @@ struct trace_counts trace_counts(const struct trace *t)
 }
 
 /* Takes back what was written of the event: the bytes beyond a tail are always zero. */
-static void drop(struct event *e)
+static __attribute__((cold, noinline)) void drop(struct event *e)
 {
     if (e->is_dropped)
         return;
@@ -159,7 +159,7 @@ static void drop(struct event *e)
 }
 
 /* Moves the event begun at the end of a full segment to the start of the next. */
-static bool move(struct event *e, size_t more)
+static __attribute__((cold, noinline)) bool move(struct event *e, size_t more)
 {
     struct trace *t = e->trace;
     size_t len = (size_t)(e->at - e->head);

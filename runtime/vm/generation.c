@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
 
 enum { MAX_KEY = 4096 };
 
@@ -41,24 +42,43 @@ static bool is_played(const struct generation *g, const struct provider *p)
     return p->kind == KIND_SIM || g->options->is_demo;
 }
 
+/* Header lines that every call to a provider begins with. */
+static char *write_fields(const char *key)
+{
+    struct buf out = BUF(MAX_KEY * 2);
+    buf_puts(&out, "Content-Type: application/json\r\nUser-Agent: wye\r\n");
+    if (key)
+        buf_printf(&out, "Authorization: Bearer %s\r\n", key);
+    return out.p;
+}
+
+static void forget(char *secret)
+{
+    if (secret)
+        explicit_bzero(secret, strlen(secret));
+    free(secret);
+}
+
 static void open_endpoints(struct generation *g)
 {
     int count = g->config->provider_count;
     g->endpoints = xcalloc((size_t)count + 1, sizeof *g->endpoints);
     g->keys = xcalloc((size_t)count + 1, sizeof *g->keys);
+    g->fields = xcalloc((size_t)count + 1, sizeof *g->fields);
     for (int i = 0; i < count; i++) {
         const struct provider *p = &g->config->providers[i];
         struct endpoint *e = &g->endpoints[i];
         *e = (struct endpoint){.name = p->name, .max_connections = p->max_connections};
         if (is_played(g, p)) {
             e->base_url = g->options->sim_url;
-            continue;
+        } else {
+            e->base_url = p->base_url;
+            e->proxy = p->proxy;
+            e->ca_file = p->ca_file;
+            e->is_private = p->is_private;
+            g->keys[i] = read_key(p);
         }
-        e->base_url = p->base_url;
-        e->proxy = p->proxy;
-        e->ca_file = p->ca_file;
-        e->is_private = p->is_private;
-        g->keys[i] = read_key(p);
+        g->fields[i] = write_fields(g->keys[i]);
     }
 }
 
@@ -170,13 +190,13 @@ static int check_aliases(struct generation *g, struct err *err)
 static void generation_free(struct generation *g)
 {
     for (int i = 0; g->config && i < g->config->provider_count; i++) {
-        if (g->keys[i])
-            explicit_bzero(g->keys[i], strlen(g->keys[i]));
-        free(g->keys[i]);
+        forget(g->keys[i]);
+        forget(g->fields[i]);
     }
     for (int i = 0; i < g->route_count; i++)
         free((char *)g->routes[i].name);
     free(g->keys);
+    free(g->fields);
     free(g->endpoints);
     free(g->routes);
     if (g->vm)

@@ -38,7 +38,8 @@ struct generation {
     struct vm *vm;
     struct config *config;
     struct endpoint *endpoints; /* one for each provider of config, same order */
-    char **keys;                /* the provider's key ("Bearer …" not included) or NULL, same order; read at load, never shown */
+    char **keys;                /* the provider's key or NULL, same order; read at load, never shown */
+    char **fields;              /* the header lines of every call to it, same order; secret too */
     struct route *routes;
     int route_count;
     const struct generation_options *options;

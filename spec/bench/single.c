@@ -75,7 +75,8 @@ int main(int argc, char **argv)
     char name[64];
     if (argc != 3)
         die("usage: single PROJECT TRACE_DIR");
-    struct worker_options options = {.board = shm_new(sizeof(struct stats_board)), .trace_dir = argv[2]};
+    struct worker_options options = {
+        .board = shm_new(sizeof(struct stats_board)), .region = region_new(), .trace_dir = argv[2]};
     atomic_store(&options.board->workers, 1);
     options.listen_fd = listen_open("127.0.0.1:0", false, &err);
     if (options.listen_fd < 0)

@@ -67,7 +67,7 @@ static void assert_same(const char *s, const char *p, const char *r)
     for (int i = 0; i < 4; i++) {
         const char *why = difference(OPS[i], str_of(s), str_of(p), i == 3 ? r : NULL);
         if (why)
-            fail_msg("%s(%s, %s, %s): %s", OPS[i], s, p, r, why);
+            fail_msg("%s(%s, %s): %s", OPS[i], s ? s : "", p ? p : "", why);
     }
 }
 
