@@ -3,21 +3,28 @@
 #include <lauxlib.h>
 #include <string.h>
 
+#include "base/near.h"
 #include "bind/field.h"
 #include "bind/model.h"
 #include "bind/scope.h"
 
 #define REFUSAL_METATABLE "refusal"
 
-enum { MAX_REASON = 512, MAX_MESSAGE = 2048, MAX_SECONDS = 3600 };
+enum { MAX_REASON = 512, MAX_MESSAGE = 2048, MAX_SECONDS = 3600, MAX_WEIGHT = 1000000 };
 
 #define KIND_BIT(kind) (1u << (kind))
 const uint32_t NEXT_ON_DEFAULT = KIND_BIT(ERR_RATE_LIMIT) | KIND_BIT(ERR_OVERLOADED) | KIND_BIT(ERR_SERVER_ERROR) |
                                  KIND_BIT(ERR_AUTH) | KIND_BIT(ERR_CONNECT) | KIND_BIT(ERR_CUT) |
                                  KIND_BIT(ERR_MALFORMED) | KIND_BIT(ERR_TIMEOUT);
 
-static const char *const OPTIONS[] = {"connect", "first_token", "idle", "attempt", "total", "next_on"};
-enum { CONNECT, FIRST_TOKEN, IDLE, ATTEMPT, TOTAL, NEXT_ON, OPTION_COUNT };
+static const char *const OPTIONS[] = {"connect", "first_token", "idle", "attempt", "total",
+                                      "next_on", "weights",     "order", "sticky"};
+enum { CONNECT, FIRST_TOKEN, IDLE, ATTEMPT, TOTAL, NEXT_ON, WEIGHTS, ORDER, STICKY, OPTION_COUNT };
+
+struct reading {
+    struct decision *d;
+    struct arena *arena;
+};
 
 struct refusal {
     int status;
@@ -68,11 +75,61 @@ static uint32_t read_next_on(lua_State *L)
     return bits;
 }
 
-static void read_option(lua_State *L, struct decision *d)
+/* One of `names` at the top of the stack: its position. */
+static int read_word(lua_State *L, const char *option, const char *const *names, int count)
 {
+    const char *word = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+    for (int i = 0; word && i < count; i++)
+        if (strcmp(word, names[i]) == 0)
+            return i;
+    const char *near = word ? near_name(word, names, count) : NULL;
+    return luaL_error(L, "%s cannot be '%s'%s%s%s", option, word ? word : luaL_typename(L, -1),
+                      near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+}
+
+static void read_weights(lua_State *L, struct decision *d, struct arena *arena)
+{
+    luaL_checktype(L, -1, LUA_TTABLE);
+    if ((int)lua_objlen(L, -1) != d->count)
+        luaL_error(L, "weights has %d numbers for %d models", (int)lua_objlen(L, -1), d->count);
+    double *weights = arena_need(arena, (size_t)d->count * sizeof *weights), sum = 0;
+    for (int i = 0; i < d->count; i++) {
+        lua_rawgeti(L, -1, i + 1);
+        weights[i] = lua_type(L, -1) == LUA_TNUMBER ? lua_tonumber(L, -1) : -1;
+        if (!(weights[i] >= 0 && weights[i] <= MAX_WEIGHT))
+            luaL_error(L, "weight %d must be a number from 0 to %d", i + 1, MAX_WEIGHT);
+        sum += weights[i];
+        lua_pop(L, 1);
+    }
+    if (sum <= 0)
+        luaL_error(L, "weights are all 0: no model of the list may serve");
+    d->weights = weights;
+}
+
+/* True when it was one of the options that say which model comes first. */
+static bool read_choice(lua_State *L, int option, struct reading *r)
+{
+    static const char *const ORDERS[] = {"cost", "latency", "least_busy"};
+    static const char *const UNITS[] = {"user", "conversation"};
+    if (option == WEIGHTS)
+        read_weights(L, r->d, r->arena);
+    else if (option == ORDER)
+        r->d->order = BY_COST + (enum list_order)read_word(L, "order", ORDERS, 3);
+    else if (option == STICKY)
+        r->d->sticky = STICKY_USER + (enum list_sticky)read_word(L, "sticky", UNITS, 2);
+    else
+        return false;
+    return true;
+}
+
+static void read_option(lua_State *L, struct reading *r)
+{
+    struct decision *d = r->d;
     unsigned *const fields[] = {&d->deadlines.connect, &d->deadlines.first_token, &d->deadlines.idle,
                                 &d->deadlines.attempt, &d->deadlines.total};
     int option = field_check(L, -2, "the list's options", OPTIONS, OPTION_COUNT);
+    if (read_choice(L, option, r))
+        return;
     if (option == NEXT_ON) {
         d->next_on = read_next_on(L);
         return;
@@ -83,8 +140,9 @@ static void read_option(lua_State *L, struct decision *d)
     *fields[option] = (unsigned)(seconds * 1000 + 0.999);
 }
 
-static void read_list(lua_State *L, struct decision *d)
+static void read_list(lua_State *L, struct reading *r)
 {
+    struct decision *d = r->d;
     int count = (int)lua_objlen(L, 1);
     if (count == 0)
         luaL_error(L, "the list that the route returned has no model");
@@ -102,9 +160,11 @@ static void read_list(lua_State *L, struct decision *d)
     lua_pushnil(L);
     while (lua_next(L, 1)) {
         if (lua_type(L, -2) != LUA_TNUMBER)
-            read_option(L, d);
+            read_option(L, r);
         lua_pop(L, 1);
     }
+    if (d->order != BY_LIST && (d->weights || d->sticky))
+        luaL_error(L, "order goes with neither weights nor sticky: each says which model comes first");
 }
 
 static bool has_metatable(lua_State *L, int index, const char *name)
@@ -117,11 +177,6 @@ static bool has_metatable(lua_State *L, int index, const char *name)
     return same;
 }
 
-struct reading {
-    struct decision *d;
-    struct arena *arena;
-};
-
 static void read_act(lua_State *L, struct reading *r)
 {
     struct decision *d = r->d;
@@ -129,7 +184,7 @@ static void read_act(lua_State *L, struct reading *r)
         d->kind = DECIDE_MODELS;
         d->count = 1;
     } else if (lua_istable(L, 1)) {
-        read_list(L, d);
+        read_list(L, r);
     } else if (has_metatable(L, 1, REPLY_METATABLE)) {
         d->kind = DECIDE_REPLY;
         d->reply = scope_check(L, 1, REPLY_METATABLE);

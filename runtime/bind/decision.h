@@ -19,6 +19,12 @@ struct deadlines {
     unsigned connect, first_token, idle, attempt, total;
 };
 
+/* Which model of a list is tried first: as listed, or the cheapest, fastest or least busy. */
+enum list_order { BY_LIST, BY_COST, BY_LATENCY, BY_LEAST_BUSY };
+
+/* The same one for the same user or conversation, as long as the list has it: its prompt cache is warm there. */
+enum list_sticky { STICKY_NONE, STICKY_USER, STICKY_CONVERSATION };
+
 enum decision_kind { DECIDE_MODELS, DECIDE_REPLY, DECIDE_REFUSAL };
 
 enum { DECISION_MAX_MODELS = 16 };
@@ -28,6 +34,9 @@ struct decision {
     const struct model *models[DECISION_MAX_MODELS];
     int count;
     struct deadlines deadlines;
+    enum list_order order;
+    enum list_sticky sticky;
+    const double *weights; /* one for each model; NULL: none given */
     uint32_t next_on; /* bit for each err_kind that leads to the next model */
     struct reply *reply;
     int status;        /* of a refusal */

@@ -12,8 +12,8 @@
 
 static const char *const NAMES[] = {"id",        "user",   "conversation", "prompt",  "messages", "tokens",
                                     "tools",     "has_image", "has_tools", "stream",  "headers",  "model",
-                                    "metadata"};
-enum { ID, USER, CONVERSATION, PROMPT, MESSAGES, TOKENS, TOOLS, HAS_IMAGE, HAS_TOOLS, STREAM, HEADERS, MODEL, METADATA, NAME_COUNT };
+                                    "metadata", "limit"};
+enum { ID, USER, CONVERSATION, PROMPT, MESSAGES, TOKENS, TOOLS, HAS_IMAGE, HAS_TOOLS, STREAM, HEADERS, MODEL, METADATA, LIMIT, NAME_COUNT };
 
 /* What carries a client's secret stays out of scripts, and so out of the trace. */
 static bool is_secret(struct str name)
@@ -60,6 +60,37 @@ static bool has_items(struct str array)
     return json_type(array) == JSON_ARRAY && json_next(&w);
 }
 
+/* A later call may only tighten: what a rule allows itself, a rule that it calls cannot widen. */
+static double tighter(double old, double new)
+{
+    return old >= 0 && old < new ? old : new;
+}
+
+/* req:limit{ usd =, seconds =, attempts =, tokens = } */
+static int limit(lua_State *L)
+{
+    static const char *const NAMES_OF_LIMITS[] = {"usd", "seconds", "attempts", "tokens"};
+    static const double MOST[] = {1e6, 3600, 1e6, 1e9};
+    struct scope *scope = req_check(L, 1);
+    struct limit *l = &scope->limit;
+    luaL_checktype(L, 2, LUA_TTABLE);
+    if (!l->is_set)
+        *l = (struct limit){true, -1, -1, -1, -1};
+    for (lua_pushnil(L); lua_next(L, 2); lua_pop(L, 1)) {
+        int which = field_check(L, -2, "req:limit's options", NAMES_OF_LIMITS, 4);
+        double most = lua_type(L, -1) == LUA_TNUMBER ? lua_tonumber(L, -1) : -1;
+        if (!(most >= 0 && most <= MOST[which]))
+            luaL_error(L, "req:limit: %s must be a number from 0 to %d", NAMES_OF_LIMITS[which], (int)MOST[which]);
+        switch (which) {
+        case 0: l->usd = tighter(l->usd, most); break;
+        case 1: l->seconds = tighter(l->seconds, most); break;
+        case 2: l->attempts = (int)tighter(l->attempts, most); break;
+        default: l->tokens = (int64_t)tighter((double)l->tokens, most);
+        }
+    }
+    return 0;
+}
+
 static int read_field(lua_State *L)
 {
     struct scope *scope = scope_check(L, 1, REQ_METATABLE);
@@ -78,6 +109,7 @@ static int read_field(lua_State *L)
     case HEADERS: push_headers(L, v->head); break;
     case MODEL: push_str(L, v->model); break;
     case METADATA: push_tree(L, v, v->metadata); break;
+    case LIMIT: lua_pushcfunction(L, limit); break;
     }
     return 1;
 }

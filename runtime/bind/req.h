@@ -1,4 +1,4 @@
-/* req: what a route knows of the request: id, user, conversation, prompt, messages, tokens, tools, has_image, has_tools, stream, headers, model, metadata. Read-only. */
+/* req: what a route knows of the request: id, user, conversation, prompt, messages, tokens, tools, has_image, has_tools, stream, headers, model, metadata, and req:limit. Read-only. */
 #pragma once
 
 #include <lua.h>

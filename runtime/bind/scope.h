@@ -52,9 +52,18 @@ struct host {
     struct table *(*kv)(struct scope *scope);
 };
 
+/* What req:limit allows the request; below 0: without limit. */
+struct limit {
+    bool is_set; /* false: none of them */
+    double usd, seconds;
+    int attempts;
+    int64_t tokens;
+};
+
 struct scope {
     const struct host *host;
     struct view view;
+    struct limit limit;
     uint64_t serial; /* of the request: handles carry it; goes up when the request ends */
     uint64_t seed;   /* where wye.random stands: begins as the decision's number */
 };

@@ -72,7 +72,12 @@ struct health_target *health_target(struct health *h, const char *name, uint64_t
 
 static bool is_spare(const struct health_target *t)
 {
-    return LOAD(t->state) != IN_USE;
+    return atomic_load_explicit(&t->state, memory_order_acquire) != IN_USE;
+}
+
+const char *health_name(const struct health_target *t)
+{
+    return is_spare(t) ? NULL : t->name;
 }
 
 /* ---- the breaker ---- */

@@ -53,6 +53,9 @@ enum health_pick { HEALTH_CLOSED, HEALTH_PROBE, HEALTH_COOLING };
 /* The target of that name. Another fingerprint (address, key, name at the provider) than before clears what was known. */
 struct health_target *health_target(struct health *h, const char *name, uint64_t fingerprint);
 
+/* NULL for one that is not in use. */
+const char *health_name(const struct health_target *t);
+
 /* May it be called? HEALTH_PROBE: only by the caller, who has taken the one probe. */
 enum health_pick health_pick(struct health_target *t, uint64_t now);
 

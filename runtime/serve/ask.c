@@ -1,5 +1,6 @@
 /* The host's side of model:ask and wye.note: buffered calls that a route waits for in order to decide. */
 #include "base/clock.h"
+#include "serve/budget.h"
 #include "serve/journal.h"
 #include "serve/router_state.h"
 
@@ -121,7 +122,9 @@ static void ask(struct scope *scope, const struct model *model, const struct ask
     };
     start(rq, &k->pending, op, stop_asking);
     k->reply = reply;
-    k->attempt = unaskable(rq, model, options->purpose);
+    struct err err;
+    k->attempt = budget_allows(rq, model, &err) ? unaskable(rq, model, options->purpose)
+                                                : attempt_unaffordable(rq, model, options->purpose, &err);
     if (k->attempt == NULL)
         k->attempt = attempt_start(rq, model, &o, k);
     if (k->attempt->call == NULL)

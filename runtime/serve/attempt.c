@@ -5,9 +5,11 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "serve/body.h"
+#include "serve/budget.h"
 #include "serve/journal.h"
 #include "serve/router_state.h"
 #include "serve/usage.h"
+#include "serve/vitals.h"
 
 enum { MAX_REPLY = 32 << 20, MAX_HELD = 256 << 10, MAX_PIECES = 32, DONE_GRACE_MS = 500 };
 
@@ -18,6 +20,8 @@ static void finish(struct attempt *a)
     a->usd = usage_usd(&a->usage, a->model);
     if (a->options.purpose == PURPOSE_SERVE) /* asks do not use the timer, and may end while a model serves */
         timer_cancel(&a->request->content);
+    vitals_ended(a);
+    budget_ended(a);
     a->options.events->done(a);
 }
 
@@ -34,6 +38,7 @@ static void commit(struct attempt *a)
 {
     a->is_committed = true;
     a->first_ns = clock_ns();
+    vitals_committed(a);
     a->options.events->commit(a);
     if (a->held.len > 0)
         a->options.events->frame(a, buf_str(&a->held));
@@ -157,6 +162,8 @@ static void on_head(void *ctx, const struct http_head *head)
         sse_init(&a->sse, 0);
         return;
     }
+    if (a->status >= 400)
+        a->hint = hint_read(head);
     struct str retry_after = http_field(head, "retry-after");
     a->content_type = arena_str(arena, type);
     if (retry_after.p)
@@ -247,6 +254,7 @@ static struct attempt *new_attempt(struct request *rq, const struct model *model
     a->model = model;
     a->n = ++rq->attempts;
     a->started_ns = clock_ns();
+    a->hint = (struct hint){-1, -1};
     a->held = BUF(MAX_HELD);
     a->body = BUF(MAX_REPLY);
     return a;
@@ -266,6 +274,7 @@ struct attempt *attempt_start(struct request *rq, const struct model *model, con
     struct attempt *a = new_attempt(rq, model);
     struct iovec *pieces;
     a->options = *options;
+    a->options.attempt_ms = budget_ms(rq, options->attempt_ms);
     a->owner = owner;
     if (toll_reserve(rq, model, &a->err) < 0)
         return refused(a);
@@ -283,12 +292,14 @@ struct attempt *attempt_start(struct request *rq, const struct model *model, con
         .body_count = count,
         .deadlines = {.connect = options->connect_ms,
                       .head = options->stream ? options->first_token_ms : 0,
-                      .total = options->attempt_ms},
+                      .total = a->options.attempt_ms},
     };
     journal_attempt_start(rq, a);
     if (options->stream)
         timer_set(&rq->content, options->first_token_ms);
     struct transport *t = rq->router->options.transport;
+    vitals_began(a);
+    budget_began(a);
     a->call = t->start(t, &rq->generation->endpoints[provider], &call, &CALL_EVENTS, a);
     return a;
 }
@@ -302,6 +313,18 @@ struct attempt *attempt_refused(struct request *rq, const struct model *model, e
     return refused(a);
 }
 
+struct attempt *attempt_unaffordable(struct request *rq, const struct model *model, enum purpose purpose,
+                                     const struct err *why)
+{
+    struct attempt *a = new_attempt(rq, model);
+    a->n = 0;
+    rq->attempts--;
+    a->options.purpose = purpose;
+    a->ended_ns = a->started_ns;
+    a->err = *why;
+    return a;
+}
+
 void attempt_cancel(struct attempt *a, enum err_kind kind, const char *why)
 {
     if (a->call == NULL)
@@ -311,6 +334,8 @@ void attempt_cancel(struct attempt *a, enum err_kind kind, const char *why)
     a->ended_ns = clock_ns();
     a->usd = usage_usd(&a->usage, a->model);
     err_set(&a->err, kind, "%s", why);
+    vitals_ended(a);
+    budget_ended(a);
     if (a->options.purpose == PURPOSE_SERVE)
         timer_cancel(&a->request->content);
 }

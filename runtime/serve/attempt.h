@@ -11,6 +11,7 @@
 #include "net/sse.h"
 #include "net/transport.h"
 #include "serve/chat.h"
+#include "serve/hint.h"
 
 struct request;
 struct attempt;
@@ -49,8 +50,11 @@ struct attempt {
     struct buf body;       /* buffered */
     bool adds_usage;       /* wye asked for the usage, the client did not */
     bool served;
+    struct hint hint;      /* of an error's head */
     struct usage usage;
     double usd;
+    double reserved_usd;   /* of the request's limits, while it runs */
+    int64_t reserved_tokens;
     struct err err;
 };
 
@@ -59,6 +63,9 @@ struct attempt *attempt_start(struct request *rq, const struct model *model, con
 
 /* One that cannot be called (`why`: no key, unknown kind): recorded as failed with ERR_AUTH, no events. */
 struct attempt *attempt_refused(struct request *rq, const struct model *model, enum purpose purpose, const char *why);
+
+/* One that the request's limits leave no room for: not recorded, not counted, no events. */
+struct attempt *attempt_unaffordable(struct request *rq, const struct model *model, enum purpose purpose, const struct err *why);
 
 /* The request's content timer fired: it fails with ERR_TIMEOUT, or succeeds when only the end of a complete stream was missing. */
 void attempt_timed_out(struct attempt *a);

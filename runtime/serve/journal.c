@@ -92,6 +92,8 @@ static void put_usage(struct event *e, const struct usage *u)
 
 void journal_attempt(struct request *rq, const struct attempt *a, const char *next)
 {
+    if (a->n == 0)
+        return; /* it was never made */
     rq->usd += a->usd;
     toll_used(rq, a);
     stats_add(rq->router->stats, STAT_ATTEMPTS, 1);
@@ -145,6 +147,10 @@ void journal_decision(struct request *rq)
     put_z(e, F_ERROR, rq->script_error);
     put_z(e, F_LIMIT_HIT, rq->limit_hit);
     put_z(e, F_KEY, toll_name(rq));
+    if (rq->scope.limit.is_set && rq->scope.limit.usd >= 0)
+        event_num(e, F_LIMIT_USD, rq->scope.limit.usd);
+    if (rq->scope.limit.is_set && rq->scope.limit.seconds >= 0)
+        event_num(e, F_LIMIT_SECONDS, rq->scope.limit.seconds);
     struct str conversation = view_conversation(&rq->scope.view);
     if (conversation.p)
         event_str(e, F_CONVERSATION, conversation);

@@ -105,6 +105,17 @@ static void write_region(struct buf *out, const struct region *region)
     buf_printf(out, "wye_client_keys %u\n", atomic_load(&region->keys.live));
 }
 
+/* Models by their id, which has a slash; providers' keys have none. */
+static void write_cooling(struct buf *out, const struct health *h)
+{
+    write_head(out, "wye_model_cooling", "gauge", "1 while the model is left out of lists after failures");
+    for (int i = 0; i < HEALTH_TARGETS; i++) {
+        const char *name = health_name(&h->targets[i]);
+        if (name && strchr(name, '/') && strpbrk(name, "\"\\\n") == NULL)
+            buf_printf(out, "wye_model_cooling{model=\"%s\"} %d\n", name, !health_is_closed(&h->targets[i]));
+    }
+}
+
 void metrics_write(struct buf *out, const struct stats_board *board, const struct host_board *host,
                    const struct region *region)
 {
@@ -119,4 +130,5 @@ void metrics_write(struct buf *out, const struct stats_board *board, const struc
     write_workers(out, board, host);
     write_generation(out, host);
     write_region(out, region);
+    write_cooling(out, &region->health);
 }

@@ -1,4 +1,4 @@
-/* metrics: what the workers counted, as Prometheus text. Labels are bounded: worker slots, reload results, the live generation. */
+/* metrics: what the workers counted, as Prometheus text. Labels are bounded: worker slots, reload results, the live generation, configured models. */
 #pragma once
 
 #include "base/buf.h"

@@ -363,7 +363,9 @@ static void on_total(void *arg)
 static void on_content(void *arg)
 {
     struct request *rq = arg;
-    if (rq->serving)
+    if (rq->is_waiting)
+        serving_again(rq);
+    else if (rq->serving)
         attempt_timed_out(rq->serving);
 }
 
@@ -385,11 +387,14 @@ static void open_request(struct request *rq, struct router *r, struct exchange *
     rq->task = (struct task){.owner = rq};
     rq->is_task_running = rq->is_recorded = false;
     rq->serving = NULL;
-    rq->at = rq->attempts = rq->status = 0;
+    rq->at = rq->attempts = rq->status = rq->retries = 0;
+    rq->plan = (struct plan){0};
+    rq->is_waiting = rq->scope.limit.is_set = false;
     rq->served = NULL;
     rq->cause = rq->place = rq->script_error = rq->limit_hit = NULL;
     rq->first_ns = rq->script_us = 0;
-    rq->usd = 0;
+    rq->usd = rq->reserved_usd = 0;
+    rq->tokens = rq->reserved_tokens = 0;
     rq->toll = (struct toll){0};
     rq->decision = (struct decision){.reason = str_of("")};
 }

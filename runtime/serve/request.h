@@ -11,6 +11,7 @@
 #include "bind/scope.h"
 #include "net/server.h"
 #include "serve/attempt.h"
+#include "serve/plan.h"
 #include "serve/toll.h"
 #include "vm/generation.h"
 #include "vm/task.h"
@@ -33,6 +34,9 @@ struct request {
     struct timer total, content;
     struct decision decision;
     int at;                 /* which of decision.models is tried */
+    struct plan plan;       /* of the others */
+    int retries;
+    bool is_waiting;        /* to try the same model again; `content` wakes it */
     struct attempt *serving;
     struct list asks;       /* struct pending of ask.c: what the route waits for */
     int attempts;
@@ -47,6 +51,9 @@ struct request {
     uint64_t script_us;
     double usd;
     struct toll toll;
+    int64_t tokens;
+    double reserved_usd;    /* by calls in flight, under req:limit */
+    int64_t reserved_tokens;
     struct list link;       /* router's active or free */
 };
 

@@ -11,6 +11,7 @@
 #include "serve/answer.h"
 #include "serve/router_state.h"
 #include "serve/toll.h"
+#include "serve/vitals.h"
 
 #define CHAT_PATH "/v1/chat/completions"
 #define MODELS_PATH "/v1/models"
@@ -34,6 +35,7 @@ void router_use(struct router *r, struct generation *g)
     r->live = generation_hold(g);
     if (r->options.region)
         table_resize(r->options.region->kv, (uint64_t)g->config->limits.kv_mb << 20);
+    vitals_open(r, g);
 }
 
 void router_free(struct router *r)

@@ -5,36 +5,38 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "serve/answer.h"
+#include "serve/budget.h"
 #include "serve/journal.h"
 #include "serve/router_state.h"
+#include "serve/vitals.h"
 
+enum { FEWEST_ATTEMPTS = 3, MOST_ATTEMPTS = 6, LONGEST_WAIT_MS = 30 * 1000 };
 enum { CONNECT_MS = 5000, FIRST_TOKEN_MS = 120 * 1000, IDLE_MS = 60 * 1000, ATTEMPT_MS = 600 * 1000 };
 
 static void try_model(struct request *rq);
+
+/* Another model than the list's first was reached: those before it failed, or cool. */
+static bool has_moved_on(const struct request *rq)
+{
+    return rq->plan.tried > 1 || rq->at > rq->plan.first;
+}
 
 static void mark_served(struct request *rq, const struct model *model)
 {
     rq->served = model;
     rq->status = 200;
-    if (rq->at > 0 && strcmp(rq->cause, "script_error") != 0)
+    if (has_moved_on(rq) && strcmp(rq->cause, "script_error") != 0)
         rq->cause = "failover";
     if (rq->first_ns == 0)
         rq->first_ns = clock_ns();
-}
-
-/* The models of the list that were not needed. */
-static void record_rest(struct request *rq, const char *why)
-{
-    for (int i = rq->at + 1; i < rq->decision.count; i++)
-        journal_candidate(rq, rq->decision.models[i], "passed_over", why);
 }
 
 static void record_success(struct request *rq, struct attempt *a)
 {
     a->served = true;
     journal_attempt(rq, a, "stop");
-    journal_candidate(rq, a->model, "served", NULL);
-    record_rest(rq, "an earlier model served");
+    journal_candidate(rq, a->model, "served", rq->plan.moved);
+    plan_record_rest(rq, "an earlier model served");
 }
 
 static void error_frame(struct buf *out, const struct attempt *a)
@@ -55,7 +57,7 @@ static void answer_failure(struct request *rq, struct attempt *a)
         buf_clear(&frame);
         return;
     }
-    if (rq->at > 0 && strcmp(rq->cause, "script_error") != 0)
+    if (has_moved_on(rq) && strcmp(rq->cause, "script_error") != 0)
         rq->cause = "failover";
     if (rq->toll.is_spent && a->err.kind == ERR_LIMIT) {
         toll_refuse_spent(rq);
@@ -74,22 +76,106 @@ static void answer_failure(struct request *rq, struct attempt *a)
     buf_clear(&body);
 }
 
-static void after_failure(struct request *rq, struct attempt *a)
+/* Time left of the request, as far as deadlines and limits bound it. */
+static int64_t left_ms(const struct request *rq)
 {
-    bool may_pass_on = (rq->decision.next_on & (1u << a->err.kind)) && !a->is_committed;
-    bool has_more = rq->at + 1 < rq->decision.count && rq->limit_hit == NULL;
-    const char *next = a->is_committed ? "stop" : !may_pass_on ? "fail_fast" : has_more ? "next_model" : "exhausted";
+    int64_t used = (int64_t)((clock_ns() - rq->started_ns) / 1000000);
+    unsigned total = rq->decision.deadlines.total;
+    unsigned by_limit = budget_ms(rq, LONGEST_WAIT_MS);
+    int64_t left = total ? (int64_t)total - used : LONGEST_WAIT_MS;
+    return left < by_limit ? left : by_limit;
+}
+
+/* A quota of money or of a day says 429 too, and waiting does not refill it. */
+static bool is_spent(const struct attempt *a)
+{
+    struct str body = buf_str(&a->body);
+    return a->hint.wait_ms < 0 && body.p &&
+           (memmem(body.p, body.len, "quota", 5) || memmem(body.p, body.len, "billing", 7) || memmem(body.p, body.len, "spend", 5));
+}
+
+static bool may_heal(const struct attempt *a)
+{
+    switch (a->err.kind) {
+    case ERR_RATE_LIMIT: return a->hint.should_retry != 0 && !is_spent(a);
+    case ERR_OVERLOADED:
+    case ERR_SERVER_ERROR:
+    case ERR_CONNECT: return a->hint.should_retry != 0 && a->status != 501;
+    default: return false;
+    }
+}
+
+/* Two for each model of the list, within reason. */
+static int most_attempts(const struct decision *d)
+{
+    int most = d->count * 2;
+    return most < FEWEST_ATTEMPTS ? FEWEST_ATTEMPTS : most > MOST_ATTEMPTS ? MOST_ATTEMPTS : most;
+}
+
+/* Milliseconds until the same model is tried again, the only one of the list that can be; -1: it is not. */
+static int64_t again_after(struct request *rq, const struct attempt *a)
+{
+    uint64_t now = clock_ms();
+    struct err err;
+    if (rq->plan.tried > 1 || rq->retries + 1 >= most_attempts(&rq->decision) || !may_heal(a))
+        return -1;
+    if (!budget_allows(rq, a->model, &err))
+        return -1;
+    int64_t hint = a->hint.wait_ms > 0 ? a->hint.wait_ms : 0;
+    int64_t wait = hint + retry_backoff_ms(rq->retries, router_random(rq->router));
+    if (wait >= left_ms(rq) || (int64_t)vitals_cooling_ms(rq, a->model, now) > hint)
+        return -1; /* too late, or it fails for others too: one call in a while probes it */
+    if (!retry_withdraw(&rq->router->options.region->retries)) {
+        stats_add(rq->router->stats, STAT_RETRY_BUDGET_SPENT, 1);
+        return -1;
+    }
+    stats_add(rq->router->stats, STAT_RETRIES, 1);
+    return wait;
+}
+
+static void refuse_over_budget(struct request *rq, const struct err *err)
+{
+    rq->cause = "limit";
+    journal_candidate(rq, rq->decision.models[rq->at], "passed_over", err->message);
+    plan_record_rest(rq, "req:limit left no room");
+    request_error(rq, answer_status(ERR_LIMIT), "limit", NULL, arena_strdup(rq->scope.view.arena, err->message));
+}
+
+static void record_failure(struct request *rq, struct attempt *a, const char *next)
+{
     journal_attempt(rq, a, next);
     journal_candidate(rq, a->model, a->is_committed ? "served" : "tried",
                       arena_printf(rq->scope.view.arena, "%s: %s", err_kind_name(a->err.kind), a->err.message));
-    if (may_pass_on && has_more) {
+}
+
+static void after_failure(struct request *rq, struct attempt *a)
+{
+    bool may_pass_on = (rq->decision.next_on & (1u << a->err.kind)) && !a->is_committed;
+    int next = may_pass_on && rq->limit_hit == NULL ? plan_next(rq) : -1;
+    if (next >= 0) {
+        struct err err;
+        bool has_room = budget_allows(rq, rq->decision.models[next], &err);
+        record_failure(rq, a, has_room ? "next_model" : "exhausted");
         attempt_clear(a);
         rq->serving = NULL;
-        rq->at++;
-        try_model(rq);
+        rq->at = next;
+        if (has_room)
+            try_model(rq);
+        else
+            refuse_over_budget(rq, &err);
         return;
     }
-    record_rest(rq, "an earlier model's error ended the request");
+    int64_t wait = may_pass_on && rq->limit_hit == NULL ? again_after(rq, a) : -1;
+    if (wait >= 0) {
+        journal_attempt(rq, a, "retry_same");
+        attempt_clear(a);
+        rq->serving = NULL;
+        rq->is_waiting = true;
+        timer_set(&rq->content, (uint64_t)wait);
+        return;
+    }
+    record_failure(rq, a, a->is_committed ? "stop" : may_pass_on ? "exhausted" : "fail_fast");
+    plan_record_rest(rq, "an earlier model's error ended the request");
     if (may_pass_on)
         stats_add(rq->router->stats, STAT_EXHAUSTED, 1);
     answer_failure(rq, a);
@@ -159,7 +245,12 @@ static void try_model(struct request *rq)
 {
     const struct decision *d = &rq->decision;
     const struct model *model = d->models[rq->at];
+    struct err err;
     char why[256];
+    if (!budget_allows(rq, model, &err)) {
+        refuse_over_budget(rq, &err);
+        return;
+    }
     struct attempt_options options = {
         .purpose = PURPOSE_SERVE,
         .stream = rq->scope.view.stream,
@@ -177,6 +268,25 @@ static void try_model(struct request *rq)
         after_failure(rq, rq->serving);
 }
 
+static void serve_list(struct request *rq)
+{
+    retry_deposit(&rq->router->options.region->retries);
+    if (plan_open(rq)) {
+        rq->at = plan_next(rq);
+        try_model(rq);
+        return;
+    }
+    const char *words = arena_printf(rq->scope.view.arena, "No model that the route named can serve this request: %s.", rq->plan.refused);
+    request_error(rq, 400, rq->plan.code, NULL, words);
+}
+
+void serving_again(struct request *rq)
+{
+    rq->is_waiting = false;
+    rq->retries++;
+    try_model(rq);
+}
+
 void serving_begin(struct request *rq)
 {
     struct decision *d = &rq->decision;
@@ -185,7 +295,7 @@ void serving_begin(struct request *rq)
         timer_set(&rq->total, d->deadlines.total > used ? d->deadlines.total - used : 1);
     }
     if (d->kind == DECIDE_MODELS) {
-        try_model(rq);
+        serve_list(rq);
         return;
     }
     struct reply *reply = d->reply;

@@ -7,6 +7,9 @@ struct request;
 
 void serving_begin(struct request *rq);
 
+/* The wait before a retry is over. */
+void serving_again(struct request *rq);
+
 /* The request's total deadline passed. */
 void serving_timed_out(struct request *rq);
 

@@ -191,6 +191,7 @@ int trial_run(struct trial *t, const struct route *route, struct str body)
     t->is_posted = t->is_over = t->has_failed = t->is_endless = false;
     t->task.owner = t;
     http_parse_request(&head, REQUEST_HEAD, sizeof REQUEST_HEAD - 1, &scanned, &refused);
+    t->scope.limit.is_set = false;
     if (view_init(&t->scope.view, "trial", &head, body, &t->arena, &param, &t->err) < 0) {
         t->has_failed = true;
         return -1;

@@ -198,6 +198,7 @@ static void generation_free(struct generation *g)
     free(g->keys);
     free(g->fields);
     free(g->endpoints);
+    free(g->health);
     free(g->routes);
     if (g->vm)
         vm_free(g->vm);

@@ -16,6 +16,7 @@
 #include "vm/state.h"
 
 struct generation;
+struct health_target;
 
 struct route {
     const char *name; /* "route" for route.lua */
@@ -43,6 +44,7 @@ struct generation {
     struct route *routes;
     int route_count;
     const struct generation_options *options;
+    struct health_target **health; /* of each model of config, then of each provider's key; the router's, in shared memory */
     unsigned holds;
     uint64_t requests, script_errors; /* in this worker */
     bool is_retired;                  /* a newer VM took its place */

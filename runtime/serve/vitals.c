@@ -1,0 +1,123 @@
+#include "serve/vitals.h"
+
+#include <stdio.h>
+#include <xxhash.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "bind/derive.h"
+#include "serve/attempt.h"
+#include "serve/router_state.h"
+
+static uint64_t hash_of(const char *text, uint64_t seed)
+{
+    return text ? XXH3_64bits_withSeed(text, strlen(text), seed) : seed;
+}
+
+/* What makes it another target under the same name: address and key, and for a model what the provider calls it. */
+static uint64_t fingerprint(const struct generation *g, int provider, const char *name)
+{
+    uint64_t hash = hash_of(g->config->providers[provider].base_url, 1);
+    return hash_of(name, hash_of(g->keys[provider], hash));
+}
+
+void vitals_open(struct router *r, struct generation *g)
+{
+    const struct config *c = g->config;
+    struct health *h = &r->options.region->health;
+    char name[HEALTH_NAME];
+    if (g->health)
+        return;
+    g->health = xcalloc((size_t)(c->model_count + c->provider_count) + 1, sizeof *g->health);
+    for (int i = 0; i < c->model_count; i++) {
+        const struct model *m = &c->models[i];
+        g->health[i] = health_target(h, m->id, fingerprint(g, (int)(m->provider - c->providers), m->name));
+    }
+    for (int i = 0; i < c->provider_count; i++) {
+        snprintf(name, sizeof name, "%s", c->providers[i].name); /* no model's: those have a slash */
+        g->health[c->model_count + i] = health_target(h, name, fingerprint(g, i, NULL));
+    }
+}
+
+struct health_target *vitals_of(const struct request *rq, const struct model *model)
+{
+    return rq->generation->health[model_base(model) - rq->generation->config->models];
+}
+
+static struct health_target *key_of(const struct request *rq, const struct model *model)
+{
+    const struct config *c = rq->generation->config;
+    return rq->generation->health[c->model_count + (model->provider - c->providers)];
+}
+
+enum health_pick vitals_pick(const struct request *rq, const struct model *model, uint64_t now)
+{
+    struct health_target *key = key_of(rq, model);
+    enum health_pick of_key = health_pick(key, now);
+    if (of_key == HEALTH_COOLING)
+        return HEALTH_COOLING;
+    enum health_pick of_model = health_pick(vitals_of(rq, model), now);
+    if (of_model == HEALTH_COOLING && of_key == HEALTH_PROBE)
+        health_undecided(key);
+    return of_model == HEALTH_CLOSED ? of_key : of_model;
+}
+
+uint64_t vitals_cooling_ms(const struct request *rq, const struct model *model, uint64_t now)
+{
+    uint64_t own = health_cooling_ms(vitals_of(rq, model), now), key = health_cooling_ms(key_of(rq, model), now);
+    return own > key ? own : key;
+}
+
+void vitals_began(const struct attempt *a)
+{
+    health_began(vitals_of(a->request, a->model), a->request->router->options.slot);
+}
+
+void vitals_committed(const struct attempt *a)
+{
+    struct health_target *t = vitals_of(a->request, a->model);
+    uint64_t began = a->started_ns / 1000000, now = a->first_ns / 1000000;
+    health_succeeded(t, began, now);
+    health_succeeded(key_of(a->request, a->model), began, now);
+    health_first_token(t, (a->first_ns - a->started_ns) / 1000, now);
+}
+
+static void failed(const struct attempt *a, struct health_target *t, uint64_t began, uint64_t now)
+{
+    health_failed(t, began, now);
+    if ((a->err.kind == ERR_RATE_LIMIT || a->err.kind == ERR_OVERLOADED) && a->hint.wait_ms > 0)
+        health_cool(t, now, (uint64_t)a->hint.wait_ms);
+}
+
+void vitals_ended(const struct attempt *a)
+{
+    struct health_target *t = vitals_of(a->request, a->model), *key = key_of(a->request, a->model);
+    uint64_t began = a->started_ns / 1000000, now = a->ended_ns / 1000000;
+    health_ended(t, a->request->router->options.slot);
+    switch (a->err.kind) {
+    case ERR_NONE:
+        if (a->is_committed)
+            return;
+        health_succeeded(t, began, now);
+        health_succeeded(key, began, now);
+        health_duration(t, (a->ended_ns - a->started_ns) / 1000, now);
+        return;
+    case ERR_RATE_LIMIT:
+    case ERR_OVERLOADED:
+    case ERR_SERVER_ERROR:
+    case ERR_CONNECT:
+    case ERR_CUT:
+    case ERR_MALFORMED:
+    case ERR_TIMEOUT:
+        failed(a, t, began, now);
+        health_undecided(key);
+        return;
+    case ERR_AUTH:
+        health_failed(key, began, now);
+        health_undecided(t);
+        return;
+    default:
+        health_undecided(t);
+        health_undecided(key);
+    }
+}
