@@ -3,6 +3,8 @@
 #include "base/clock.h"
 #include "serve/request.h"
 
+enum { EARLY_MS = 10 }; /* deadlines count from the loop's time, which is a little behind */
+
 static int64_t left_ms(const struct request *rq)
 {
     return (int64_t)(rq->scope.limit.seconds * 1000) - (int64_t)((clock_ns() - rq->started_ns) / 1000000);
@@ -79,7 +81,7 @@ void budget_ended(struct attempt *a)
         return;
     rq->reserved_usd -= a->reserved_usd;
     rq->reserved_tokens -= a->reserved_tokens;
-    if (a->err.kind != ERR_TIMEOUT || rq->scope.limit.seconds < 0 || left_ms(rq) > 0)
+    if (a->err.kind != ERR_TIMEOUT || rq->scope.limit.seconds < 0 || left_ms(rq) > EARLY_MS)
         return;
     rq->limit_hit = "seconds";
     err_set(&a->err, ERR_LIMIT, "req:limit: the %g seconds are used up", rq->scope.limit.seconds);

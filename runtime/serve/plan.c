@@ -145,7 +145,7 @@ static void rank_by_draw(struct request *rq, struct str unit, double *ranks)
 static void sort_models(struct request *rq, double *ranks)
 {
     struct decision *d = &rq->decision;
-    double weights[DECISION_MAX_MODELS];
+    double weights[DECISION_MAX_MODELS] = {0};
     for (int i = 0; i < d->count; i++)
         weights[i] = d->weights ? d->weights[i] : 1;
     for (int i = 1; i < d->count; i++) {

@@ -47,6 +47,19 @@
 ---@field headers table<string, string> by lower-case name, without those that carry secrets
 ---@field model string          the model that the client named
 ---@field metadata? table
+local Request = {}
+
+---What the request may use as a whole, asks included. An ask over it returns nil and an error of kind "limit"; serving over
+---it answers 402. Money and tokens are estimated before each call and counted after it. A second call can only tighten.
+---@class wye.Limit
+---@field usd? number
+---@field seconds? number     up to 3600
+---@field attempts? integer   calls to models
+---@field tokens? integer     of prompts and replies
+
+---    req:limit { usd = 0.02, seconds = 12 }
+---@param limit wye.Limit
+function Request:limit(limit) end
 
 ---Tokens in buckets that do not overlap: cached tokens are not in `input`, reasoning is not in `output`.
 ---@class wye.Usage
@@ -168,6 +181,9 @@ function Model:pick(req, drafts, opts) end
 ---@field total? number         the request as a whole
 ---@field next_on? wye.ErrorKind[] what leads to the next model; unless given all but bad_request, content_filter,
 ---limit and cancelled
+---@field weights? number[]      one for each model: shares of the traffic; 0 serves nobody
+---@field order? "cost"|"latency"|"least_busy" which is tried first; unless given as listed
+---@field sticky? "user"|"conversation" keeps each with the same model, where its prompt cache is warm; weights share them out
 
 ---@class wye.Refusal
 
