@@ -9,6 +9,7 @@
 #include "bind/option.h"
 #include "bind/req.h"
 #include "bind/tree.h"
+#include "bind/validator.h"
 
 enum { MAX_TEXT = 8 << 20, MAX_TOKENS = 1 << 20 };
 
@@ -144,8 +145,10 @@ static void read_schema(lua_State *L, int index, const char *what, struct scope 
     if (type == LUA_TNIL)
         return;
     buf_reset(&scratch);
-    if (type == LUA_TSTRING) {
-        text.p = lua_tolstring(L, -1, &text.len);
+    const struct schema *schema = validator_at(L, lua_gettop(L));
+    if (schema || type == LUA_TSTRING) {
+        text.p = schema ? NULL : lua_tolstring(L, -1, &text.len);
+        text = schema ? schema_text(schema) : text;
         check_written(L, what, "schema", buf_append(&scratch, text.p, text.len));
         if (json_validate(buf_str(&scratch), &err) < 0)
             luaL_error(L, "%s: schema is no JSON: %s", what, err.message);

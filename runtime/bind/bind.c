@@ -16,12 +16,13 @@
 #include "bind/regex.h"
 #include "bind/req.h"
 #include "bind/tree.h"
+#include "bind/validator.h"
 #include "vm/generation.h"
 
 static const luaL_Reg FUNCTIONS[] = {
     {"model", model_new},     {"gather", gather_models}, {"first", first_answer}, {"refuse", decision_refuse},
     {"prompt", file_prompt},  {"re", regex_new},         {"note", note_add},      {"now", chance_now},
-    {"random", chance_random}};
+    {"random", chance_random}, {"schema", validator_new}};
 
 static int open_tables(lua_State *L)
 {
@@ -33,6 +34,7 @@ static int open_tables(lua_State *L)
     decision_register(L);
     regex_register(L);
     kv_register(L);
+    validator_register(L);
     lua_newtable(L);
     for (size_t i = 0; i < sizeof FUNCTIONS / sizeof *FUNCTIONS; i++)
         field_function(L, FUNCTIONS[i].name, FUNCTIONS[i].func);

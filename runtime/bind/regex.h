@@ -1,9 +1,4 @@
-/*
- * regex: wye.re, PCRE2 for routes, compiled at load, bounded when it runs.
- *
- * PCRE2's match limit holds for one start position only, so a hopeless search over a long text could take minutes inside one call. The
- * search is therefore cut into runs of start positions (offset limit) that grow while they are cheap, and asks for the time in between.
- */
+/* regex: wye.re, patterns of PCRE2 for routes, compiled at load, bounded when they run (base/search.h). */
 #pragma once
 
 #include <lua.h>

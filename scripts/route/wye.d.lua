@@ -85,7 +85,7 @@ function Request:limit(limit) end
 ---@class wye.AskOptions
 ---@field timeout? number      seconds, up to 3600
 ---@field logprobs? boolean    asks for the log probability of each token
----@field schema? table|string a JSON schema (a table, or JSON text) that the answer should follow
+---@field schema? wye.Schema|table|string a JSON schema (wye.schema's, a table, or JSON text) that the answer should follow
 ---@field prompt? string       a single message of the user, instead of the messages
 ---@field messages? table[]    other messages
 ---@field system? string       another system prompt
@@ -290,6 +290,19 @@ function RegexSet:match(text) end
 ---@return wye.Regex
 ---@overload fun(patterns: table<string, string>): wye.RegexSet
 function wye.re(pattern) end
+
+---Tells whether a value is as a JSON Schema says: true, or false and why ("/total: \"3\" is not a number"). Takes a reply (what
+---it says), JSON as text, or a Lua value such as `reply.json`. `model:ask(req, { schema = … })` takes one too.
+---@alias wye.Schema fun(value: any): boolean, string?
+
+---A JSON Schema (draft 2020-12; references within the file) from a file of the project or a table. Only while the file
+---loads. Raises for a wrong one, with file and JSON pointer.
+---
+---    local invoice = wye.schema "schemas/invoice.json"
+---    local valid, why = invoice(reply)
+---@param source string|table
+---@return wye.Schema
+function wye.schema(source) end
 
 ---@class wye.json
 wye.json = {}
