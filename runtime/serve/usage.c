@@ -1,5 +1,7 @@
 #include "serve/usage.h"
 
+#include <math.h>
+
 #include "base/json.h"
 
 static int64_t count_of(struct str value)
@@ -41,5 +43,5 @@ double usage_usd(const struct usage *u, const struct model *model)
         return 0;
     for (int i = 0; i < PRICE_BUCKETS; i++)
         usd += (double)u->tokens[i] * model->price[i] / 1e6;
-    return usd;
+    return round(usd * 1e12) / 1e12; /* sums of products read 8.25e-05, not 8.2500000000000013e-05 */
 }
