@@ -5,4 +5,5 @@ exclude_files = { "spec/node_modules", "build*" }
 files["routes"] = { std = "max", read_globals = { "wye" } }
 files["scripts"] = { read_globals = { "wye" } }
 files["spec"] = { std = "+busted", read_globals = { "wye" } }
+files["routes/specs"] = { std = "max+busted" }
 files["spec/bench"] = { globals = { "init", "done", "wrk" } }

@@ -39,6 +39,11 @@ $(BUILD)/init/%.inc: runtime/cmd/init/%
 	@mkdir -p $(dir $@)
 	@od -An -v -tx1 $< | sed 's/ *\([0-9a-f][0-9a-f]\)/0x\1,/g' > $@
 $(BUILD)/runtime/cmd/init.o: $(INIT)
+# So is the Lua that runs specs.
+$(BUILD)/scripts/%.inc: scripts/%
+	@mkdir -p $(dir $@)
+	@od -An -v -tx1 $< | sed 's/ *\([0-9a-f][0-9a-f]\)/0x\1,/g' > $@
+$(BUILD)/runtime/bind/kit.o: $(BUILD)/scripts/testkit.lua.inc $(BUILD)/scripts/specs.lua.inc
 
 -include $(OBJECTS:.o=.d) $(BUILD)/runtime/main.d
 

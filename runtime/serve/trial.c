@@ -190,8 +190,12 @@ int trial_run(struct trial *t, const struct route *route, struct str body)
     t->ask_count = t->answered = t->note_count = t->place = 0;
     t->is_posted = t->is_over = t->has_failed = t->is_endless = false;
     t->task.owner = t;
-    http_parse_request(&head, REQUEST_HEAD, sizeof REQUEST_HEAD - 1, &scanned, &refused);
     t->scope.limit.is_set = false;
+    struct str text = t->head.p ? t->head : str_n(REQUEST_HEAD, sizeof REQUEST_HEAD - 1);
+    if (http_parse_request(&head, text.p, text.len, &scanned, &refused) <= 0) {
+        t->has_failed = true;
+        return err_set(&t->err, ERR_BAD_REQUEST, "the request's headers are not HTTP");
+    }
     if (view_init(&t->scope.view, "trial", &head, body, &t->arena, &param, &t->err) < 0) {
         t->has_failed = true;
         return -1;

@@ -36,6 +36,7 @@ struct trial {
     /* Fills ask->reply, whose memory is t->arena's. Called for at most TRIAL_ASKS asks: further ones answer `limit`, and one after TRIAL_MOST_ASKS ends the run. */
     void (*answer)(struct trial *t, struct trial_ask *ask);
     void *arg; /* the caller's */
+    struct str head; /* the request's, as it comes over the wire; {NULL, 0}: a plain one whose user is u-1 */
 
     /* Of the last run; valid until the next. */
     struct arena arena;
