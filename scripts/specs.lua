@@ -12,7 +12,7 @@ os.exit = function(code) -- luacheck: ignore 122
   error(ended, 0)
 end
 
-arg = { [0] = "wye test", ... }
+arg = { [0] = "wye test", ... } -- luacheck: ignore 121
 local ok, err = pcall(runner, { standalone = false })
 io.stdout:flush()
 if ok then return 0 end

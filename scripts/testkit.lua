@@ -95,7 +95,8 @@ end
 local function completion(answer)
   local text = answer.json ~= nil and encode(answer.json) or answer.text
   local message = { role = "assistant", content = text, tool_calls = answer.tool_calls }
-  local choice = { index = 0, message = message, finish_reason = answer.finish or "stop", logprobs = logprobs_of(answer.logprobs) }
+  local reason = answer.finish or "stop"
+  local choice = { index = 0, message = message, finish_reason = reason, logprobs = logprobs_of(answer.logprobs) }
   local usage = answer.usage or { prompt_tokens = 10, completion_tokens = 5, total_tokens = 15 }
   return { id = "trial", object = "chat.completion", created = 1, model = "trial", choices = { choice }, usage = usage }
 end
