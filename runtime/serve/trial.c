@@ -35,8 +35,32 @@ void trial_text(struct trial *t, struct reply *reply, struct str text)
     buf_clear(&body);
 }
 
+/* To a question with choices (model:classify, model:pick): the first of them. */
+static void write_choice(struct buf *out, const struct ask_options *o)
+{
+    struct str format = {NULL, 0};
+    const char *before = "{";
+    for (int i = 0; i < o->edit_count; i++)
+        if (strcmp(o->edits[i].name, "response_format") == 0)
+            format = o->edits[i].value;
+    for (struct json_walk w = json_walk(json_pointer(format, "/json_schema/schema/properties")); json_next(&w);) {
+        struct str choice = json_pointer(w.value, "/enum/0");
+        choice = choice.p ? choice : str_of("\"ok\"");
+        buf_printf(out, "%s\"" STR_FMT "\":" STR_FMT, before, STR_ARG(w.key), STR_ARG(choice));
+        before = ",";
+    }
+    buf_putc(out, '}');
+}
+
 void trial_answer(struct trial *t, struct trial_ask *ask)
 {
+    if (ask->options.purpose == PURPOSE_CLASSIFY || ask->options.purpose == PURPOSE_JUDGE) {
+        struct buf text = BUF(4096);
+        write_choice(&text, &ask->options);
+        trial_text(t, ask->reply, buf_str(&text));
+        buf_clear(&text);
+        return;
+    }
     trial_text(t, ask->reply, str_of("{\"answer\":\"ok\"}"));
 }
 

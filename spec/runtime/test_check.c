@@ -139,6 +139,23 @@ static void text_that_is_not_json_is_tried(void **state)
     assert_string_equal(f->seen, "when ask 1 of a/good answers text that is not JSON");
 }
 
+/* The models that choose do choose: what follows their choice is tried too. */
+static void what_follows_a_choice_is_tried(void **state)
+{
+    (void)state;
+    expect("local m = wye.model \"a/good\"\nreturn function(req)\n  local drafts = wye.gather({ m, m }, req)\n"
+           "  local pick = drafts[2] and m:pick(req, drafts)\n  if pick then return pick.indx.x end\n  return m\nend\n",
+           5, 28, "attempt to index field 'indx'");
+}
+
+static void what_follows_a_label_is_tried(void **state)
+{
+    (void)state;
+    expect("local m = wye.model \"a/good\"\nreturn function(req)\n"
+           "  local label, p = m:classify(req.prompt, { \"x\", \"y\" })\n  if label == \"x\" then return p end\n  return m\nend\n",
+           4, 3, "the route returned number");
+}
+
 static void a_retry_without_an_end_is_found(void **state)
 {
     (void)state;
@@ -199,6 +216,8 @@ int main(void)
         CASE(a_mishandled_failure_is_found_with_its_fault),
         CASE(two_failures_are_combined),
         CASE(text_that_is_not_json_is_tried),
+        CASE(what_follows_a_choice_is_tried),
+        CASE(what_follows_a_label_is_tried),
         CASE(a_retry_without_an_end_is_found),
         CASE(a_loop_only_under_a_fault_is_ended),
         CASE(after_is_told_of_an_exhausted_list),

@@ -51,6 +51,7 @@ return function(req)
       wye.note("seen", { text = reply.text })
       if m["until"] == "raise" then error "deliberate" end
       if m["until"] == "loop" then while true do end end
+      if m["until"] == "eat" then local s = "x"; while true do s = s .. s end end
       if m["until"] == "ask" then all.good:ask(req) end
       return reply.text == m["until"]
     end
@@ -190,7 +191,7 @@ test('gather: ends when `until` is true', async () => {
   assert.equal((await w.decision(never.headers['x-wye-id'])).reason, 'one two a/busy:rate_limit')
 })
 
-for (const [how, words] of [['raise', /deliberate/], ['loop', /ran longer than/], ['ask', /cannot wait/]])
+for (const [how, words] of [['raise', /deliberate/], ['loop', /ran longer than/], ['eat', /outgrew its memory/], ['ask', /cannot wait/]])
   test(`gather: an \`until\` that goes wrong (${how}) is a script error with its line`, async () => {
     const reply = await run('gather', undefined, { metadata: { models: 'one hang', until: how } })
     assert.equal(reply.headers['x-wye-cause'], 'script_error')
