@@ -125,9 +125,17 @@ static int resume(lua_State *L, struct task *task)
     return ask_fail(L, &failure(r)->err, failure(r)->status);
 }
 
-static double read_hedge(lua_State *L)
+/* Seconds; "p95": what nineteen of twenty answers of the first model took lately, none as long as that is not known. */
+static double read_hedge(lua_State *L, const struct scope *scope, const struct model *first)
 {
     double seconds = -1;
+    lua_getfield(L, 3, "hedge");
+    bool is_p95 = lua_type(L, -1) == LUA_TSTRING && strcmp(lua_tostring(L, -1), "p95") == 0;
+    lua_pop(L, 1);
+    if (is_p95) {
+        unsigned ms = scope->host->p95_ms ? scope->host->p95_ms(scope, first) : 0;
+        return ms ? ms / 1000.0 : -1;
+    }
     option_number(L, 3, "wye.first", "hedge", 0, MAX_HEDGE, &seconds);
     return seconds;
 }
@@ -145,7 +153,7 @@ int first_answer(lua_State *L)
     r->task = task_of(L);
     r->options = ask_options_new(L, scope);
     ask_read(L, 3, "wye.first", r->options);
-    r->hedge = read_hedge(L);
+    r->hedge = lua_istable(L, 3) ? read_hedge(L, scope, models[0]) : -1;
     r->pause.is_done = true;
     r->count = count;
     memcpy(r->models, models, sizeof models);

@@ -46,6 +46,8 @@ struct host {
                 struct reply *reply, struct op *op);
     /* op_done(op) after `ms`, never at once. */
     void (*sleep)(struct scope *scope, unsigned ms, struct op *op);
+    /* How long 95 % of the model's buffered answers took lately; 0: too few to say. NULL: nothing is known of models. */
+    unsigned (*p95_ms)(const struct scope *scope, const struct model *model);
     /* wye.note: `data` is JSON or {NULL, 0}; `where` as above. */
     void (*note)(struct scope *scope, struct str text, struct str data, struct str where);
     /* What wye.kv keeps its values in; NULL where the host shares none. */

@@ -294,6 +294,11 @@ void health_duration(struct health_target *t, uint64_t us, uint64_t now)
         observe(&t->duration, us, now);
 }
 
+uint32_t health_samples(const struct health_times *times)
+{
+    return LOAD(times->count);
+}
+
 uint32_t health_p50(const struct health_times *times)
 {
     return LOAD(times->p50_us);

@@ -87,6 +87,7 @@ void health_first_token(struct health_target *t, uint64_t us, uint64_t now);
 void health_duration(struct health_target *t, uint64_t us, uint64_t now);
 
 /* Microseconds at the quantiles of recent calls; 0 when there was none. Stale: none in the last minute. */
+uint32_t health_samples(const struct health_times *times);
 uint32_t health_p50(const struct health_times *times);
 uint32_t health_p95(const struct health_times *times);
 bool health_is_stale(const struct health_times *times, uint64_t now);

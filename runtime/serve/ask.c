@@ -3,6 +3,7 @@
 #include "serve/budget.h"
 #include "serve/journal.h"
 #include "serve/router_state.h"
+#include "serve/vitals.h"
 
 enum { CONNECT_MS = 5000, ATTEMPT_MS = 60000 };
 
@@ -169,4 +170,9 @@ static struct table *kv(struct scope *scope)
     return ((struct request *)scope)->router->options.region->kv;
 }
 
-const struct host REQUEST_HOST = {.ask = ask, .sleep = rest, .note = note, .kv = kv};
+static unsigned p95_ms(const struct scope *scope, const struct model *model)
+{
+    return vitals_p95_ms((const struct request *)scope, model);
+}
+
+const struct host REQUEST_HOST = {.ask = ask, .sleep = rest, .note = note, .kv = kv, .p95_ms = p95_ms};

@@ -9,6 +9,8 @@
 #include "serve/attempt.h"
 #include "serve/router_state.h"
 
+enum { FEWEST_SAMPLES = 20 };
+
 static uint64_t hash_of(const char *text, uint64_t seed)
 {
     return text ? XXH3_64bits_withSeed(text, strlen(text), seed) : seed;
@@ -68,6 +70,12 @@ uint64_t vitals_cooling_ms(const struct request *rq, const struct model *model, 
     return own > key ? own : key;
 }
 
+unsigned vitals_p95_ms(const struct request *rq, const struct model *model)
+{
+    const struct health_times *times = &vitals_of(rq, model)->duration;
+    return health_samples(times) < FEWEST_SAMPLES ? 0 : health_p95(times) / 1000 + 1;
+}
+
 void vitals_began(const struct attempt *a)
 {
     health_began(vitals_of(a->request, a->model), a->request->router->options.slot);
@@ -110,6 +118,12 @@ void vitals_ended(const struct attempt *a)
     case ERR_MALFORMED:
     case ERR_TIMEOUT:
         failed(a, t, began, now);
+        health_undecided(key);
+        return;
+    case ERR_CANCELLED:
+        if (!a->is_sse && health_samples(&t->duration) && a->ended_ns - a->started_ns >= health_p95(&t->duration) * 1000ull)
+            health_duration(t, (a->ended_ns - a->started_ns) / 1000, now); /* else losers of hedges would hide the tail */
+        health_undecided(t);
         health_undecided(key);
         return;
     case ERR_AUTH:

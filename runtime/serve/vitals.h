@@ -25,6 +25,9 @@ enum health_pick vitals_pick(const struct request *rq, const struct model *model
 /* Until either may be called or probed again; 0: now. */
 uint64_t vitals_cooling_ms(const struct request *rq, const struct model *model, uint64_t now);
 
+/* What 95 % of its buffered replies took lately; 0 while there are too few to say. */
+unsigned vitals_p95_ms(const struct request *rq, const struct model *model);
+
 /* Around the call of an attempt; `committed` at a stream's first content, which is its success. */
 void vitals_began(const struct attempt *a);
 void vitals_committed(const struct attempt *a);

@@ -232,7 +232,8 @@ function wye.model(id) end
 function wye.gather(models, req, opts) end
 
 ---@class wye.FirstOptions: wye.AskOptions
----@field hedge? number    seconds without an answer before the next model is asked too; 0 asks all at once
+---@field hedge? number|"p95" seconds without an answer before the next model is asked too; 0 asks all at once;
+---"p95": as long as 95 % of the first model's answers took lately
 ---@field timeout? number  seconds for all of it
 
 ---The first whole answer. The next model is asked after `hedge` seconds without one, and when all that were asked have

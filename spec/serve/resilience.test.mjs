@@ -41,6 +41,9 @@ end
 end
 `,
   'few_tokens.lua': 'return function(req) req:limit { tokens = 50 } return wye.model "a/one" end\n',
+  'hedged.lua': `local tail, good = wye.model "a/tail", wye.model "b/good"
+return function(req) return wye.first({ tail, good }, req, { hedge = "p95" }) end
+`,
   'wrong_limit.lua': 'return function(req) req:limit { dollars = 1 } return wye.model "a/one" end\n',
 }
 
@@ -50,7 +53,7 @@ const models = `{
     ["a/slow"] = {}, ["b/quick"] = {},
     ["a/one"] = { price = { input = 1, output = 1 } }, ["b/two"] = {}, ["a/three"] = {},
     ["a/small"] = { context = 100 }, ["a/plain"] = { tools = false, vision = false, structured = false },
-    ["a/flaky"] = {}, ["a/waits"] = {}, ["a/quota"] = {}, ["a/never"] = {},
+    ["a/flaky"] = {}, ["a/waits"] = {}, ["a/quota"] = {}, ["a/never"] = {}, ["a/tail"] = {},
   }`
 
 let up, w, down
@@ -291,6 +294,18 @@ for (const route of ['hurried', 'hurried_ask'])
     assert.equal(record.limit.hit, 'seconds')
     assert.equal(record.limit.seconds, 0.3)
   })
+
+test('wye.first hedges at the observed p95', async () => {
+  let n = 0
+  up.models.tail = (call, out) => (n++ < 30 ? replies.chat('usual') : replies.hang())(call, out)
+  for (let i = 0; i < 30; i++) assert.match((await ask('hedged')).headers['x-wye-model'], /tail|good/)
+  while (n < 30) await ask('a/tail')
+  const reply = await ask('hedged')
+  assert.equal(reply.headers['x-wye-model'], 'b/good')
+  const record = await record_of(reply)
+  assert.deepEqual(record.attempts.map((a) => a.purpose), ['ask', 'hedge'])
+  assert.equal(record.attempts[0].completion, 'cancelled')
+})
 
 test('an outage under load: retries add less than a fifth', async () => {
   const s = await sim()
