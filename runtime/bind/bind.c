@@ -15,6 +15,7 @@
 #include "bind/reply.h"
 #include "bind/regex.h"
 #include "bind/req.h"
+#include "bind/score.h"
 #include "bind/tree.h"
 #include "bind/validator.h"
 #include "vm/generation.h"
@@ -42,6 +43,8 @@ static int open_tables(lua_State *L)
     lua_setfield(L, -2, "null");
     kv_push(L);
     lua_setfield(L, -2, "kv");
+    score_open(L);
+    lua_setfield(L, -2, "score");
     codec_open(L);
     lua_setfield(L, -2, "json");
     vm_lock(L, "wye");

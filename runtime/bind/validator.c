@@ -64,8 +64,7 @@ static struct str text_of(lua_State *L, int index)
     struct str text;
     if (has_metatable(L, index, REPLY_METATABLE)) {
         struct reply *r = scope_check(L, index, REPLY_METATABLE);
-        text = json_text(json_pointer(r->body, "/choices/0/message/content"), scope_of(L, "a reply")->view.arena);
-        return text.p ? text : str_of("");
+        return reply_text(r, scope_of(L, "a reply")->view.arena);
     }
     text.p = lua_tolstring(L, index, &text.len);
     return text;
