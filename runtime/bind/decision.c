@@ -10,7 +10,8 @@
 
 #define REFUSAL_METATABLE "refusal"
 
-enum { MAX_REASON = 512, MAX_MESSAGE = 2048, MAX_SECONDS = 3600, MAX_WEIGHT = 1000000 };
+enum { MAX_REASON = 512, MAX_MESSAGE = 2048, MAX_SECONDS = 3600, MAX_WEIGHT = 1000000,
+       MAX_CACHE_SECONDS = 30 * 86400 };
 
 #define KIND_BIT(kind) (1u << (kind))
 const uint32_t NEXT_ON_DEFAULT = KIND_BIT(ERR_RATE_LIMIT) | KIND_BIT(ERR_OVERLOADED) | KIND_BIT(ERR_SERVER_ERROR) |
@@ -18,8 +19,8 @@ const uint32_t NEXT_ON_DEFAULT = KIND_BIT(ERR_RATE_LIMIT) | KIND_BIT(ERR_OVERLOA
                                  KIND_BIT(ERR_MALFORMED) | KIND_BIT(ERR_TIMEOUT);
 
 static const char *const OPTIONS[] = {"connect", "first_token", "idle", "attempt", "total",
-                                      "next_on", "weights",     "order", "sticky"};
-enum { CONNECT, FIRST_TOKEN, IDLE, ATTEMPT, TOTAL, NEXT_ON, WEIGHTS, ORDER, STICKY, OPTION_COUNT };
+                                      "next_on", "weights",     "order", "sticky", "cache"};
+enum { CONNECT, FIRST_TOKEN, IDLE, ATTEMPT, TOTAL, NEXT_ON, WEIGHTS, ORDER, STICKY, CACHE, OPTION_COUNT };
 
 struct reading {
     struct decision *d;
@@ -134,9 +135,14 @@ static void read_option(lua_State *L, struct reading *r)
         d->next_on = read_next_on(L);
         return;
     }
+    int most = option == CACHE ? MAX_CACHE_SECONDS : MAX_SECONDS;
     lua_Number seconds = lua_type(L, -1) == LUA_TNUMBER ? lua_tonumber(L, -1) : -1;
-    if (!(seconds > 0 && seconds <= MAX_SECONDS))
-        luaL_error(L, "%s must be seconds above 0 and up to %d", OPTIONS[option], MAX_SECONDS);
+    if (!(seconds > 0 && seconds <= most))
+        luaL_error(L, "%s must be seconds above 0 and up to %d", OPTIONS[option], most);
+    if (option == CACHE) {
+        d->cache_s = (unsigned)(seconds + 0.999);
+        return;
+    }
     *fields[option] = (unsigned)(seconds * 1000 + 0.999);
 }
 

@@ -13,14 +13,15 @@
 #include "policy/retry.h"
 #include "policy/table.h"
 
-enum { REGION_KV_MOST_MB = 64 };
+enum { REGION_KV_MOST_MB = 64, REGION_CACHE_MOST_MB = 1024 };
 
 struct region {
     struct health health;
     struct retry_budget retries;
     struct keys keys;
     struct limited_counts limited;
-    struct table *kv; /* wye.kv */
+    struct table *kv;    /* wye.kv */
+    struct table *cache; /* whole answers */
 };
 
 struct region *region_new(void);

@@ -25,7 +25,7 @@ struct str answer_fields(struct request *rq, const char *more)
                       answer_digits(rq->generation->id, generation + sizeof generation), "\r\nx-wye-model: ",
                       rq->served ? rq->served->id : "-", "\r\nx-wye-cause: ", rq->cause ? rq->cause : "-",
                       "\r\nx-wye-attempts: ", answer_digits((unsigned)rq->attempts, attempts + sizeof attempts), "\r\n",
-                      more, (char *)NULL);
+                      recall_field(rq), more, (char *)NULL);
 }
 
 int answer_status(enum err_kind kind)

@@ -101,6 +101,8 @@ static void write_region(struct buf *out, const struct region *region)
     buf_printf(out, "wye_kv_entries %llu\n", (unsigned long long)kv.entries);
     write_head(out, "wye_kv_evictions_total", "counter", "Entries of wye.kv that made room for others");
     buf_printf(out, "wye_kv_evictions_total %llu\n", (unsigned long long)kv.evictions);
+    write_head(out, "wye_cache_evictions_total", "counter", "Answers in the response cache that made room for others");
+    buf_printf(out, "wye_cache_evictions_total %llu\n", (unsigned long long)table_counts(region->cache).evictions);
     write_head(out, "wye_client_keys", "gauge", "Client keys; with none, nobody is asked for one");
     buf_printf(out, "wye_client_keys %u\n", atomic_load(&region->keys.live));
 }

@@ -396,6 +396,7 @@ static void open_request(struct request *rq, struct router *r, struct exchange *
     rq->usd = rq->reserved_usd = 0;
     rq->tokens = rq->reserved_tokens = 0;
     rq->toll = (struct toll){0};
+    rq->recall = RECALL_UNASKED;
     rq->decision = (struct decision){.reason = str_of("")};
 }
 

@@ -12,6 +12,7 @@
 #include "net/server.h"
 #include "serve/attempt.h"
 #include "serve/plan.h"
+#include "serve/recall.h"
 #include "serve/toll.h"
 #include "vm/generation.h"
 #include "vm/task.h"
@@ -54,6 +55,8 @@ struct request {
     int64_t tokens;
     double reserved_usd;    /* by calls in flight, under req:limit */
     int64_t reserved_tokens;
+    enum recall recall;
+    unsigned char recall_key[RECALL_KEY];
     struct list link;       /* router's active or free */
 };
 

@@ -33,8 +33,10 @@ void router_use(struct router *r, struct generation *g)
     if (r->live)
         generation_release(r->live);
     r->live = generation_hold(g);
-    if (r->options.region)
+    if (r->options.region) {
         table_resize(r->options.region->kv, (uint64_t)g->config->limits.kv_mb << 20);
+        table_resize(r->options.region->cache, (uint64_t)g->config->limits.cache_mb << 20);
+    }
     vitals_open(r, g);
 }
 

@@ -224,6 +224,8 @@ static void on_done(struct attempt *a)
     }
     mark_served(rq, a->model);
     record_success(rq, a);
+    if (!a->is_sse)
+        recall_keep(rq, a->model, buf_str(&a->body));
     struct buf *mine = a->is_sse ? &a->held : &a->body; /* the attempt ends before its bytes are written */
     struct buf rest = *mine;
     *mine = BUF(0);
@@ -287,6 +289,18 @@ void serving_again(struct request *rq)
     try_model(rq);
 }
 
+static bool serve_again(struct request *rq)
+{
+    const struct model *model;
+    struct str completion;
+    if (!recall_find(rq, &model, &completion))
+        return false;
+    journal_candidate(rq, model, "cache", "the same request was answered before");
+    mark_served(rq, model);
+    reply_body(rq, completion);
+    return true;
+}
+
 void serving_begin(struct request *rq)
 {
     struct decision *d = &rq->decision;
@@ -294,6 +308,8 @@ void serving_begin(struct request *rq)
         uint64_t used = (clock_ns() - rq->started_ns) / 1000000;
         timer_set(&rq->total, d->deadlines.total > used ? d->deadlines.total - used : 1);
     }
+    if (d->kind == DECIDE_MODELS && d->cache_s && serve_again(rq))
+        return;
     if (d->kind == DECIDE_MODELS) {
         serve_list(rq);
         return;

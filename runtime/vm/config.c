@@ -19,6 +19,7 @@ static int read_limits(struct settings *s, void *field, const struct setting *ro
         {"concurrent", settings_unsigned, offsetof(struct config, limits.concurrent), 1, 1e6, NULL},
         {"script_ms", settings_unsigned, offsetof(struct config, limits.script_ms), 1, 10000, NULL},
         {"script_mb", settings_unsigned, offsetof(struct config, limits.script_mb), 1, 1024, NULL},
+        {"cache_mb", settings_unsigned, offsetof(struct config, limits.cache_mb), 0, 1024, NULL},
         {"kv_mb", settings_unsigned, offsetof(struct config, limits.kv_mb), 1, 64, NULL},
     };
     (void)row;
@@ -170,6 +171,7 @@ struct config *config_read(struct vm *vm, struct str source, const char *label, 
     c->limits.concurrent = 4096;
     c->limits.script_ms = 50;
     c->limits.script_mb = 32;
+    c->limits.cache_mb = 64;
     c->limits.kv_mb = 8;
     c->capture.share = -1;
     struct settings s = {

@@ -71,6 +71,7 @@ struct config {
         unsigned concurrent; /* 4096, over all workers */
         unsigned script_ms;  /* 50 */
         unsigned script_mb;  /* 32 */
+        unsigned cache_mb;   /* 64: of whole answers, for routes that ask for it; 0: none */
         unsigned kv_mb;      /* 8: of wye.kv, over all workers */
     } limits;
     struct {

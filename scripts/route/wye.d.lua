@@ -179,6 +179,7 @@ function Model:pick(req, drafts, opts) end
 ---@field idle? number          between two pieces of content
 ---@field attempt? number       one attempt as a whole
 ---@field total? number         the request as a whole
+---@field cache? number         seconds, up to 30 days, for which a whole answer is served again to the same request
 ---@field next_on? wye.ErrorKind[] what leads to the next model; unless given all but bad_request, content_filter,
 ---limit and cancelled
 ---@field weights? number[]      one for each model: shares of the traffic; 0 serves nobody

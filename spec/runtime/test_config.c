@@ -74,7 +74,7 @@ static const char FULL[] =
     "  aliases = { ['gpt-4o'] = 'wye/route', small = 'openai/mini' },\n"
     "  default = 'openai/mini',\n"
     "  direct = true,\n"
-    "  limits = { body = '512KB', concurrent = 10, script_ms = 20, script_mb = 16, kv_mb = 3 },\n"
+    "  limits = { body = '512KB', concurrent = 10, script_ms = 20, script_mb = 16, kv_mb = 3, cache_mb = 0 },\n"
     "  capture = { share = 0.01, mask = { '/messages/*/content', '/a~1b' } },\n"
     "  admin = { token = { env = 'WYE_ADMIN_TOKEN' } },\n"
     "}\n";
@@ -102,6 +102,7 @@ static void test_everything_is_read(void **state)
     assert_int_equal(c->limits.script_ms, 20);
     assert_int_equal(c->limits.script_mb, 16);
     assert_int_equal(c->limits.kv_mb, 3);
+    assert_int_equal(c->limits.cache_mb, 0);
     assert_true(c->capture.share == 0.01);
     assert_int_equal(c->capture.mask_count, 2);
     assert_string_equal(c->capture.masks[1], "/a~1b");
@@ -158,6 +159,7 @@ static void test_only_models_are_needed(void **state)
     assert_int_equal(c->limits.script_ms, 50);
     assert_int_equal(c->limits.script_mb, 32);
     assert_int_equal(c->limits.kv_mb, 8);
+    assert_int_equal(c->limits.cache_mb, 64);
     assert_true(c->capture.share == -1);
     config_free(c);
 }
@@ -334,6 +336,7 @@ static const struct {
      "2: limits.body: expected a size (\"32MB\" or a number of bytes), got boolean"},
     {REST("limits = { concurrent = 0 }"), "2: limits.concurrent: 0 is not from 1 to 1000000"},
     {REST("limits = { script_ms = 20000 }"), "2: limits.script_ms: 20000 is not from 1 to 10000"},
+    {REST("limits = { cache_mb = 1025 }"), "2: limits.cache_mb: 1025 is not from 0 to 1024"},
     {REST("limits = { kv_mb = 65 }"), "2: limits.kv_mb: 65 is not from 1 to 64"},
     {REST("limits = { script_mb = 0.5 }"), "2: limits.script_mb: 0.5 is not from 1 to 1024"},
     {REST("limits = { scirpt_ms = 5 }"),
