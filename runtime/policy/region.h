@@ -13,7 +13,7 @@
 #include "policy/retry.h"
 #include "policy/table.h"
 
-enum { REGION_KV_MOST_MB = 64, REGION_CACHE_MOST_MB = 1024 };
+enum { REGION_KV_MOST_MB = 64, REGION_CACHE_MOST_MB = 512 };
 
 struct region {
     struct health health;

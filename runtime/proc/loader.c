@@ -25,10 +25,25 @@ struct attempt {
     int pipe, memory;
 };
 
+#ifndef __SANITIZE_ADDRESS__ /* its shadow alone takes terabytes of address space */
+/* Beside what it has from the master, which is mostly reserved for the workers' shared memory. */
+static void limit_memory(void)
+{
+    unsigned long pages = 0;
+    FILE *in = fopen("/proc/self/statm", "re");
+    if (in && fscanf(in, "%lu", &pages) != 1)
+        pages = 0;
+    if (in)
+        fclose(in);
+    rlim_t most = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + LOADER_MEMORY;
+    setrlimit(RLIMIT_AS, &(struct rlimit){most, most});
+}
+#endif
+
 static void set_limits(void)
 {
-#ifndef __SANITIZE_ADDRESS__ /* its shadow alone takes terabytes of address space */
-    setrlimit(RLIMIT_AS, &(struct rlimit){LOADER_MEMORY, LOADER_MEMORY});
+#ifndef __SANITIZE_ADDRESS__
+    limit_memory();
 #endif
     setrlimit(RLIMIT_CPU, &(struct rlimit){LOADER_CPU_S, LOADER_CPU_S});
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});

@@ -19,7 +19,7 @@ static int read_limits(struct settings *s, void *field, const struct setting *ro
         {"concurrent", settings_unsigned, offsetof(struct config, limits.concurrent), 1, 1e6, NULL},
         {"script_ms", settings_unsigned, offsetof(struct config, limits.script_ms), 1, 10000, NULL},
         {"script_mb", settings_unsigned, offsetof(struct config, limits.script_mb), 1, 1024, NULL},
-        {"cache_mb", settings_unsigned, offsetof(struct config, limits.cache_mb), 0, 1024, NULL},
+        {"cache_mb", settings_unsigned, offsetof(struct config, limits.cache_mb), 0, 512, NULL},
         {"kv_mb", settings_unsigned, offsetof(struct config, limits.kv_mb), 1, 64, NULL},
     };
     (void)row;

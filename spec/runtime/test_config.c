@@ -336,7 +336,7 @@ static const struct {
      "2: limits.body: expected a size (\"32MB\" or a number of bytes), got boolean"},
     {REST("limits = { concurrent = 0 }"), "2: limits.concurrent: 0 is not from 1 to 1000000"},
     {REST("limits = { script_ms = 20000 }"), "2: limits.script_ms: 20000 is not from 1 to 10000"},
-    {REST("limits = { cache_mb = 1025 }"), "2: limits.cache_mb: 1025 is not from 0 to 1024"},
+    {REST("limits = { cache_mb = 513 }"), "2: limits.cache_mb: 513 is not from 0 to 512"},
     {REST("limits = { kv_mb = 65 }"), "2: limits.kv_mb: 65 is not from 1 to 64"},
     {REST("limits = { script_mb = 0.5 }"), "2: limits.script_mb: 0.5 is not from 1 to 1024"},
     {REST("limits = { scirpt_ms = 5 }"),
