@@ -78,7 +78,7 @@ static int by_key(const void *a, const void *b)
 
 static int hash_body(EVP_MD_CTX *h, struct str body)
 {
-    struct member members[MAX_MEMBERS];
+    struct member members[MAX_MEMBERS] = {0};
     size_t count = 0;
     for (struct json_walk w = json_walk(body); json_next(&w);) {
         if (!counts(w.key))
