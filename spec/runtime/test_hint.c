@@ -1,0 +1,58 @@
+/* When to ask again, as providers spell it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "serve/hint.h"
+
+static struct hint hint_of(int status, const char *name, const char *value, const char *name2, const char *value2)
+{
+    struct http_head head = {.status = status};
+    head.fields[head.count].name = str_of(name);
+    head.fields[head.count++].value = str_of(value);
+    if (name2) {
+        head.fields[head.count].name = str_of(name2);
+        head.fields[head.count++].value = str_of(value2);
+    }
+    return hint_read(&head);
+}
+
+static void milliseconds_come_before_seconds(void **state)
+{
+    (void)state;
+    assert_int_equal(hint_of(429, "retry-after", "2", "retry-after-ms", "1500").wait_ms, 1500);
+    assert_int_equal(hint_of(429, "Retry-After", "2", "Retry-After-Ms", "soon").wait_ms, 2000);
+    assert_int_equal(hint_of(503, "Retry-After", "0.5", NULL, NULL).wait_ms, 500);
+    assert_int_equal(hint_of(503, "Date", "now", NULL, NULL).wait_ms, -1);
+}
+
+static void resets_count_for_what_is_used_up(void **state)
+{
+    (void)state;
+    assert_int_equal(hint_of(429, "x-ratelimit-reset-requests", "1m1s", "x-ratelimit-reset-tokens", "6ms").wait_ms, 61000);
+    assert_int_equal(hint_of(429, "x-ratelimit-reset-requests", "1m", "x-ratelimit-remaining-requests", "3").wait_ms, -1);
+    assert_int_equal(hint_of(429, "x-ratelimit-reset-requests", "1s", "x-ratelimit-remaining-requests", "0").wait_ms, 1000);
+    assert_int_equal(hint_of(503, "x-ratelimit-reset-requests", "1s", NULL, NULL).wait_ms, -1);
+}
+
+static void a_provider_may_say_yes_or_no(void **state)
+{
+    (void)state;
+    assert_int_equal(hint_of(500, "x-should-retry", "true", NULL, NULL).should_retry, 1);
+    assert_int_equal(hint_of(500, "x-should-retry", "False", NULL, NULL).should_retry, 0);
+    assert_int_equal(hint_of(500, "x-should-retry", "perhaps", NULL, NULL).should_retry, -1);
+    assert_int_equal(hint_of(500, "Date", "now", NULL, NULL).should_retry, -1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(milliseconds_come_before_seconds),
+        cmocka_unit_test(resets_count_for_what_is_used_up),
+        cmocka_unit_test(a_provider_may_say_yes_or_no),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
