@@ -1,6 +1,7 @@
 #include "serve/trial.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/json.h"
@@ -35,33 +36,45 @@ void trial_text(struct trial *t, struct reply *reply, struct str text)
     buf_clear(&body);
 }
 
-/* To a question with choices (model:classify, model:pick): the first of them. */
-static void write_choice(struct buf *out, const struct ask_options *o)
+/* The schema that the ask wants its answer to follow; {NULL, 0}: none. */
+static struct str schema_of(const struct ask_options *o)
 {
-    struct str format = {NULL, 0};
-    const char *before = "{";
     for (int i = 0; i < o->edit_count; i++)
         if (strcmp(o->edits[i].name, "response_format") == 0)
-            format = o->edits[i].value;
-    for (struct json_walk w = json_walk(json_pointer(format, "/json_schema/schema/properties")); json_next(&w);) {
-        struct str choice = json_pointer(w.value, "/enum/0");
-        choice = choice.p ? choice : str_of("\"ok\"");
-        buf_printf(out, "%s\"" STR_FMT "\":" STR_FMT, before, STR_ARG(w.key), STR_ARG(choice));
-        before = ",";
+            return json_pointer(o->edits[i].value, "/json_schema/schema");
+    return str_n(NULL, 0);
+}
+
+/* A value that follows a plain schema: the first of what it lists, else the emptiest of its type. */
+static void write_sample(struct buf *out, struct str schema)
+{
+    struct str first = json_pointer(schema, "/enum/0"), type = json_plain(json_get(schema, "type"));
+    if (first.p) {
+        buf_append(out, first.p, first.len);
+    } else if (str_eq(type, "object")) {
+        char before = '{';
+        for (struct json_walk w = json_walk(json_get(schema, "properties")); json_next(&w); before = ',') {
+            buf_printf(out, "%c\"" STR_FMT "\":", before, STR_ARG(w.key));
+            write_sample(out, w.value);
+        }
+        buf_puts(out, before == '{' ? "{}" : "}");
+    } else {
+        buf_puts(out, str_eq(type, "array")     ? "[]"
+                      : str_eq(type, "boolean") ? "true"
+                      : str_eq(type, "number") || str_eq(type, "integer") ? "1" : "\"ok\"");
     }
-    buf_putc(out, '}');
 }
 
 void trial_answer(struct trial *t, struct trial_ask *ask)
 {
-    if (ask->options.purpose == PURPOSE_CLASSIFY || ask->options.purpose == PURPOSE_JUDGE) {
-        struct buf text = BUF(4096);
-        write_choice(&text, &ask->options);
-        trial_text(t, ask->reply, buf_str(&text));
-        buf_clear(&text);
-        return;
-    }
-    trial_text(t, ask->reply, str_of("{\"answer\":\"ok\"}"));
+    struct str schema = schema_of(&ask->options);
+    struct buf text = BUF(COMPLETION);
+    if (schema.p && json_type(schema) == JSON_OBJECT)
+        write_sample(&text, schema);
+    else
+        buf_puts(&text, "{\"answer\":\"ok\"}");
+    trial_text(t, ask->reply, buf_str(&text));
+    buf_clear(&text);
 }
 
 void trial_fault(struct reply *reply, enum err_kind kind)

@@ -63,7 +63,8 @@ void trial_free(struct trial *t);
 /* 0 when the route decided. -1 with t->err when it raised, ran over its limits, returned no decision, or `body` is no chat request. */
 int trial_run(struct trial *t, const struct route *route, struct str body);
 
-/* Makes the reply that of a model which does well: text that is JSON too, so that routes which read reply.json find some. */
+/* Makes the reply that of a model which does well: text that is JSON too and follows
+ * the schema of the ask, so that routes which read reply.json find what they want. */
 void trial_answer(struct trial *t, struct trial_ask *ask);
 
 /* Makes the reply an ordinary completion with this text. */
