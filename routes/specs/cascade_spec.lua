@@ -25,7 +25,7 @@ describe("cascade", function()
   for why, answer in pairs {
     empty = " \n",
     ["cut short"] = { text = "The capital of", finish = "length" },
-    ["says: i don't know"] = "Sorry, I don't know.",
+    ["says: I don't know"] = "Sorry, I don't know.",
   } do
     it("climbs past an answer that is " .. why, function()
       t:fake("local/8b", answer)
@@ -35,6 +35,13 @@ describe("cascade", function()
       assert.are.equal(why, d.notes[1].data.why)
     end)
   end
+
+  it("climbs past an invoice that is not what the schema asks for", function()
+    t:fake("local/8b", "Thank you for the invoice.")
+    t:fake("openai/mini", "Thank you for the invoice.")
+    local d = t:decide("cascade", { metadata = { task = "invoice" }, messages = { { role = "user", content = "Read this." } } })
+    assert.are.equal("escalated", d.reason)
+  end)
 
   it("ends with the strongest model, which is served and not asked", function()
     t:fake("local/8b", { error = "connect" })
