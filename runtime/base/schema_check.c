@@ -4,7 +4,7 @@
 
 #include "base/schema_node.h"
 
-enum { MAX_STEPS = 1000000, MAX_DEPTH = 256, MAX_SHOWN = 40, SCRATCH_BYTES = 64 << 20 };
+enum { MAX_STEPS = 200000, MAX_DEPTH = 256, MAX_SHOWN = 40, SCRATCH_BYTES = 64 << 20 };
 
 /* One step into the value: a member or an item of what `outer` is. */
 struct place {

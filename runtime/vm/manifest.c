@@ -152,7 +152,7 @@ static int open_resolved(const char *root, const char *path)
     if (realpath(root, real_root) == NULL || realpath(joined, real) == NULL)
         return -1;
     size_t len = strlen(real_root);
-    if (strncmp(real, real_root, len) != 0 || (real[len] != '/' && len > 1)) {
+    if (strncmp(real, real_root, len) != 0 || (real[len] != '/' && real[len] != '\0' && len > 1)) {
         errno = EXDEV;
         return -1;
     }
