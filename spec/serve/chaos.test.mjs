@@ -27,6 +27,8 @@ const files = (url) => ({
   'route.lua': list(`return { m[req.prompt], m.fine, ${limits} }, "chaos"`),
   'only.lua': list(`return { m[req.prompt], ${limits} }`),
   'ask.lua': list(`local reply = m[req.prompt]:ask(req, { timeout = 0.4 })\n  wye.note("asked", { got = reply and reply.text })\n  return reply or { m.fine, ${limits} }`),
+  'gather.lua': list(`local replies = wye.gather({ m[req.prompt], m.slow_bytes, m.fine }, req, { timeout = 0.4 })\n  wye.note("gathered", { some = replies ~= nil })\n  return { m[req.prompt], m.fine, ${limits} }`),
+  'first.lua': list(`return wye.first({ m[req.prompt], m.fine, m.hang }, req, { timeout = 0.5 }) or { m.fine, ${limits} }`),
   'keep.lua': list(`local old = kept\n  kept = req\n  m[req.prompt]:ask(req, { timeout = 0.2 })\n  local _, prompt = pcall(function() return old.prompt end)\n  return { m[prompt], ${limits} }`),
   // Raises where the check cannot: for clients that left.
   'after.lua': `${models}return {\n  route = function(req) return { m[req.prompt], ${limits} } end,\n  after = function(out) if out.status == 499 then error("after") end end,\n}\n`,
@@ -52,7 +54,7 @@ const flaws = []
 let answered = 0
 
 function post() {
-  const route = any(['auto', 'wye/only', 'wye/ask', 'wye/keep', 'wye/after'])
+  const route = any(['auto', 'wye/only', 'wye/ask', 'wye/keep', 'wye/gather', 'wye/first', 'wye/after'])
   const body = JSON.stringify({ model: route, stream: Math.random() < 0.5, messages: [{ role: 'user', content: any(names) }] })
   return `POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`
 }
