@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -149,10 +150,17 @@ static void sleep_a_second(struct keeper *k)
         k->has_failed = false;
 }
 
+/* Its bursts of a few milliseconds each second must not hold up the writer where both share a processor. */
+static void step_back(void)
+{
+    setpriority(PRIO_PROCESS, (id_t)gettid(), 10); /* of this thread alone, on Linux */
+}
+
 static void *keep(void *arg)
 {
     struct keeper *k = arg;
     struct err err;
+    step_back();
     pthread_mutex_lock(&k->lock);
     while (!k->is_stopping) {
         if (k->next == NULL && !k->is_making && !k->has_failed)
