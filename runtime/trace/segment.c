@@ -77,6 +77,7 @@ struct segment *segment_create(const char *dir, unsigned slot, uint64_t sequence
                 strerror(error), advice(error));
         return NULL;
     }
+    madvise(base, bytes, MADV_RANDOM); /* the first touch would else read ahead megabytes of nothing */
     struct segment *s = wrap(base, bytes, path);
     struct segment_head *head = s->head;
     memcpy(head->magic, MAGIC, sizeof MAGIC);
