@@ -93,6 +93,7 @@ static bool take_done_frame(struct attempt *a, struct str raw)
 static bool take_chunk(struct attempt *a, struct str raw, struct str data)
 {
     struct chat_chunk c = chat_chunk(data);
+    a->has_chunks = true;
     if (c.kind == CHUNK_BAD) {
         err_set(&a->err, ERR_MALFORMED, "a frame of the stream is no JSON object");
         return fail(a);
@@ -178,7 +179,9 @@ static void end_stream(struct attempt *a)
     struct str rest = trimmed(sse_pending(&a->sse));
     if (!a->is_done_frame && str_starts(rest, "data:") && memmem(rest.p, rest.len, "[DONE]", 6))
         take_done_frame(a, str_of("data: [DONE]\n\n"));
-    if (!a->is_done_frame && (!a->is_finished || rest.len > 0))
+    if (!a->is_done_frame && !a->has_chunks && rest.len == 0)
+        err_set(&a->err, ERR_MALFORMED, "the stream ended without a single event");
+    else if (!a->is_done_frame && (!a->is_finished || rest.len > 0))
         err_set(&a->err, ERR_CUT, "the stream ended before it was complete");
     finish(a);
 }

@@ -44,7 +44,7 @@ struct attempt {
     int status;            /* 0: no head came */
     struct str retry_after, content_type; /* of the reply, in the arena */
     bool is_sse;           /* the reply is an event stream with status 200 */
-    bool is_committed, is_finished, is_done_frame; /* content, finish_reason, [DONE] seen */
+    bool has_chunks, is_committed, is_finished, is_done_frame; /* JSON, content, finish_reason, [DONE] seen */
     struct sse sse;
     struct buf held;       /* streamed: frames before commit; [DONE] and after */
     struct buf body;       /* buffered */

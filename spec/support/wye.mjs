@@ -104,13 +104,13 @@ export function cli(args, options) {
   return run(WYE, args, options)
 }
 
-// The simulated provider; `faults` are scripted as runtime/sim/README.md says.
+// The simulated provider; `script` is the text of its script, `faults` are as runtime/sim/README.md says.
 export async function sim({ script } = {}) {
   const args = ['sim', '--listen', '127.0.0.1:0']
   if (script) {
     const dir = folder()
-    write(dir, { 'script.json': JSON.stringify(script) })
-    args.push('--script', join(dir, 'script.json'))
+    write(dir, { 'sim.lua': script })
+    args.push('--script', join(dir, 'sim.lua'))
   }
   const child = start(WYE, args)
   const [, url] = await line(child, /(http:\/\/127\.0\.0\.1:\d+)/)
