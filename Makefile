@@ -91,11 +91,12 @@ fuzz-build: fuzz-deps
 fuzz-deps:
 	@.ci/deps fuzz
 
-# stress: the reload and kill tests at length
+# stress: the reload, kill and outage tests at length
 stress:
 	@.ci/deps test
 	@$(AGAIN) all
-	@BUILD=$(BUILD) RELOADS=1000 KILLS=1000 node --test spec/serve/reload_load.test.mjs spec/serve/kill.test.mjs
+	@BUILD=$(BUILD) RELOADS=1000 KILLS=1000 OUTAGE=60 node --test \
+		spec/serve/reload_load.test.mjs spec/serve/kill.test.mjs spec/serve/outage.test.mjs
 
 # bench: beside nginx and HAProxy, with the ratios; BENCH=quick takes two minutes
 $(BUILD)/bench/%: spec/bench/%.c
