@@ -132,8 +132,10 @@ static int run_check(struct generation *g, bool is_gate, struct loader_result *r
         char line[1300], place[256] = "";
         if (f->line)
             snprintf(place, sizeof place, "%s:%d: ", f->file, f->line);
-        snprintf(line, sizeof line, "%s%s (route %s, built-in request '%s'%s%s)", place, f->message, f->route, f->request,
-                 f->seen[0] ? ", " : "", f->seen);
+        int n = snprintf(line, sizeof line, "%s%s", place, f->message);
+        if (f->request[0])
+            snprintf(line + n, sizeof line - (size_t)n, " (route %s, built-in request '%s'%s%s)", f->route, f->request,
+                     f->seen[0] ? ", " : "", f->seen);
         if (f->is_warning || !is_gate)
             add_warning(r, line);
         else if (is_first)

@@ -250,6 +250,7 @@ static void tell_unchanged(struct reload *r, const struct warm *w)
     struct reload_outcome o = outcome_of(w, 200);
     o.is_unchanged = true;
     snprintf(o.message, sizeof o.message, "no file has changed; generation %u stays live", w->id);
+    log_info("%s", o.message);
     atomic_fetch_add(&r->host->reloads_unchanged, 1);
     finish(r, &o);
 }

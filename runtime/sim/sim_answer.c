@@ -35,17 +35,26 @@ static struct str beginning(struct str prompt)
     return str_n(prompt.p, len);
 }
 
-/* What a made-up string says: the last word of the prompt. */
+static size_t word_end(struct str text, size_t end)
+{
+    while (end > 0 && (isspace((unsigned char)text.p[end - 1]) || ispunct((unsigned char)text.p[end - 1])))
+        end--;
+    return end;
+}
+
+/* What a made-up string says: the last word of the prompt that is no tag. */
 static struct str last_word(struct str prompt)
 {
-    size_t end = prompt.len;
-    while (end > 0 &&
-           (isspace((unsigned char)prompt.p[end - 1]) || ispunct((unsigned char)prompt.p[end - 1])))
-        end--;
-    size_t start = end;
-    while (start > 0 && !isspace((unsigned char)prompt.p[start - 1]) && end - start < 60)
-        start--;
-    return end > start ? str_n(prompt.p + start, end - start) : str_of("something");
+    size_t end = word_end(prompt, prompt.len);
+    while (end > 0) {
+        size_t start = end;
+        while (start > 0 && !isspace((unsigned char)prompt.p[start - 1]) && end - start < 60)
+            start--;
+        if (prompt.p[start] != '<')
+            return str_n(prompt.p + start, end - start);
+        end = word_end(prompt, start);
+    }
+    return str_of("something");
 }
 
 static void write_text(struct sim_answer *a, const struct sim_ask *ask, uint64_t question)

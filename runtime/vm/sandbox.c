@@ -54,13 +54,21 @@ static int raise_unknown(lua_State *L, int index, const char *what, const char *
     return luaL_error(L, "unknown %s '%s'%s", what, key, of);
 }
 
+const char *sandbox_instead(const char *name)
+{
+    for (size_t i = 0; i < sizeof ABSENT / sizeof *ABSENT; i++)
+        if (strcmp(ABSENT[i][0], name) == 0)
+            return ABSENT[i][1];
+    return NULL;
+}
+
 /* __index of the table of globals itself: reached when a name is in neither. */
 static int unknown_global(lua_State *L)
 {
     const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "?";
-    for (size_t i = 0; i < sizeof ABSENT / sizeof *ABSENT; i++)
-        if (strcmp(ABSENT[i][0], key) == 0)
-            return luaL_error(L, "'%s' does not exist here: %s", key, ABSENT[i][1]);
+    const char *instead = sandbox_instead(key);
+    if (instead)
+        return luaL_error(L, "'%s' does not exist here: %s", key, instead);
     return raise_unknown(L, 1, "global", key, "");
 }
 

@@ -17,3 +17,6 @@ struct vm;
 
 /* Fills vm->env and vm->globals. Raises on lack of memory. */
 void sandbox_open(lua_State *L, struct vm *vm);
+
+/* What a route uses instead of a global of stock Lua that it does not have; NULL for another name. */
+const char *sandbox_instead(const char *name);

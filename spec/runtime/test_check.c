@@ -204,11 +204,88 @@ static void words_without_a_place_are_kept_whole(void **state)
     assert_string_equal(f.file, "");
 }
 
+/* Each on a path that no built-in request takes: only reading the source finds it. */
+static void a_name_is_found_on_a_path_not_taken(void **state)
+{
+    (void)state;
+    const struct finding *f = expect("local cheap = wye.model \"a/good\"\nreturn function(req)\n  -- chaep\n"
+                                     "  if req.prompt == \"nobody says it\" then local x = \"chaep\"; return chaep, x end\n"
+                                     "  return cheap\nend\n", 4, 76, "unknown global 'chaep' (did you mean 'cheap'?)");
+    assert_int_equal(f->width, 5);
+    assert_string_equal(f->request, "");
+}
+
+static const char *one_line(const char *code)
+{
+    static char source[1024];
+    snprintf(source, sizeof source, "local m = wye.model \"a/good\"\nreturn function(req)\n  if req.prompt == \"-\" then\n%s\n  end\n"
+             "  return m\nend\n", code);
+    return source;
+}
+
+static const struct finding *expect_line(const char *code, int column, const char *words)
+{
+    memset(check, 0, sizeof *check);
+    const struct finding *f = expect(one_line(code), 4, column, words);
+    check_clear(check);
+    return f;
+}
+
+static void each_kind_of_wrong_name_is_found(void **state)
+{
+    (void)state;
+    expect_line("total = 1", 1, "globals are read-only: 'total'");
+    expect_line("function help() end", 10, "globals are read-only: 'help'");
+    expect_line("print = 1", 1, "globals are read-only: 'print'");
+    expect_line("wye.noet(\"x\")", 5, "unknown field 'noet' of wye (did you mean 'note'?)");
+    expect_line("return wye.json.decod(\"1\")", 17, "unknown field 'decod' of wye.json (did you mean 'decode'?)");
+    expect_line("return os.time()", 8, "'os' does not exist here: for the time use wye.now");
+    expect_line("return m, \"a\"..reasn", 16, "unknown global 'reasn'");
+    expect_line("do local y = 1 end return m, y", 30, "unknown global 'y'");
+    expect_line("for i = 1, 2 do m:ask(req) end return m, i", 42, "unknown global 'i'");
+    expect_line("if m then local a = 1 else return a end", 35, "unknown global 'a'");
+    expect_line("local f = function(p) return p end return f(p)", 45, "unknown global 'p'");
+    expect_line("local t = { a = b1, c = function(z) return z end }", 17, "unknown global 'b1'");
+}
+
+/* What looks like a global and is none. */
+static void good_names_are_left_alone(void **state)
+{
+    (void)state;
+    static const char *const good[] = {
+        "local t = { key = 1, m, other = { deep = m }; last = 2, [m.id] = 3, f = function(self, q) self.x = q end }\nt.field = t.key; t:f(1)",
+        "for k, v in pairs({}) do if k == v then return m, k .. v end end",
+        "for i = 1, 3 do for j = i, 1, -1 do local function rec(n) return n > 0 and rec(n - j) or i end rec(1) end end",
+        "local function va(...) local a, b = ... return select(\"#\", ...), a, b end va()",
+        "local o = {}\nfunction o.a(x) return x end\nfunction o.n() end\nfunction o:m(y) return self, y end\no.a(o:m(1))",
+        "repeat local done = true until done",
+        "do goto continue end\n::continue::",
+        "local i = 0 while i < 2 do local w = function() for q = 1, 2 do i = i + q end end w() end",
+        "local s = [[free text = here]] .. 'quoted name' --[==[ a comment = x ]==]\nlocal n = 0x1p4 + 1e5 + 10ULL\nreturn m, s:sub(1, 2)..tostring(n)",
+        "local v if m then v = 1 elseif req then v = 2 else v = 3 end return m, tostring(v)",
+        "local w = wye; wye.note(\"x\", { kind = wye.null }); w.note(math.huge == 1 and \"\" or string.rep(\"x\", 2))",
+        "local wye = {}; return m, wye.anything",
+    };
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        memset(check, 0, sizeof *check);
+        write_file("route.lua", one_line(good[i]));
+        int errors = check_project(dir, check);
+        if (errors)
+            print_error("%s\n%s\n", good[i], check->findings[0].message);
+        assert_int_equal(errors, 0);
+        check_clear(check);
+    }
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, open_project, close_project)
+
 int main(void)
 {
-#define CASE(f) cmocka_unit_test_setup_teardown(f, open_project, close_project)
     const struct CMUnitTest tests[] = {
         CASE(a_good_project_has_no_findings),
+        CASE(a_name_is_found_on_a_path_not_taken),
+        CASE(each_kind_of_wrong_name_is_found),
+        CASE(good_names_are_left_alone),
         CASE(an_unknown_model_is_pointed_at),
         CASE(a_syntax_error_is_pointed_at),
         CASE(a_branch_that_only_images_take_is_tried),

@@ -7,7 +7,7 @@ import { folder, serve } from '../support/wye.mjs'
 
 test('make run: three requests, why of each, what to try next, Ctrl-C', async () => {
   const home = folder() // somebody may have `make run` open
-  const env = { LISTEN: '127.0.0.1:0', ADMIN: '127.0.0.1:0', WYE_TRACE: `${home}/trace`, WYE_STATE: `${home}/state` }
+  const env = { WYE_LISTEN: '127.0.0.1:0', WYE_ADMIN: '127.0.0.1:0', WYE_TRACE: `${home}/trace`, WYE_STATE: `${home}/state` }
   const child = start('.ci/demo', [], { env })
   await until('the last lines', () => /Edit: .*routes\/\w+\.lua/.test(child.said) || child.exitCode !== null)
   assert.equal(child.exitCode, null, child.said)
