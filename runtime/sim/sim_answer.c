@@ -37,7 +37,8 @@ static struct str beginning(struct str prompt)
 
 static size_t word_end(struct str text, size_t end)
 {
-    while (end > 0 && (isspace((unsigned char)text.p[end - 1]) || ispunct((unsigned char)text.p[end - 1])))
+    while (end > 0 &&
+           (isspace((unsigned char)text.p[end - 1]) || ispunct((unsigned char)text.p[end - 1])))
         end--;
     return end;
 }

@@ -129,7 +129,8 @@ static void find_near(struct linter *l, const char *name, bool with_locals, char
     for (int i = l->local_count; with_locals && i-- > 0 && count < MOST_NAMES / 2;)
         snprintf(text[count++], LONGEST_NAME, STR_FMT, STR_ARG(l->locals[i]));
     for (lua_pushnil(l->L); lua_next(l->L, -2); lua_pop(l->L, 1))
-        if (count < MOST_NAMES && lua_type(l->L, -2) == LUA_TSTRING && strncmp(lua_tostring(l->L, -2), "__", 2) != 0)
+        if (count < MOST_NAMES && lua_type(l->L, -2) == LUA_TSTRING &&
+            strncmp(lua_tostring(l->L, -2), "__", 2) != 0)
             snprintf(text[count++], LONGEST_NAME, "%s", lua_tostring(l->L, -2));
     for (int i = 0; i < count; i++)
         names[i] = text[i];
@@ -147,15 +148,17 @@ static void tell_unknown(struct linter *l, const struct lexer *at, const char *o
     if (instead)
         snprintf(message, sizeof message, "'%s' does not exist here: %s", name, instead);
     else
-        snprintf(message, sizeof message, "unknown %s '%s'%s%s%s%s%s", of ? "field" : "global", name, of ? " of " : "",
-                 of ? of : "", *near ? " (did you mean '" : "", near, *near ? "'?)" : "");
+        snprintf(message, sizeof message, "unknown %s '%s'%s%s%s%s%s", of ? "field" : "global",
+                 name, of ? " of " : "", of ? of : "", *near ? " (did you mean '" : "", near,
+                 *near ? "'?)" : "");
     tell(l, at, message);
 }
 
 static void tell_write(struct linter *l, const struct lexer *at)
 {
     char message[400];
-    snprintf(message, sizeof message, "globals are read-only: '" STR_FMT "' needs a local", STR_ARG(lexer_text(at)));
+    snprintf(message, sizeof message, "globals are read-only: '" STR_FMT "' needs a local",
+             STR_ARG(lexer_text(at)));
     tell(l, at, message);
 }
 
@@ -218,8 +221,9 @@ static void see_global(struct linter *l, bool is_write)
 
 static bool is_keyword(struct str word)
 {
-    static const char *const words[] = {"and", "break", "elseif", "else", "false", "goto", "if", "in", "nil", "not", "or",
-                                        "return", "then", "true", "while"};
+    static const char *const words[] = {"and",  "break",  "elseif", "else", "false",
+                                        "goto", "if",     "in",     "nil",  "not",
+                                        "or",   "return", "then",   "true", "while"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (str_eq(word, words[i]))
             return true;
@@ -231,7 +235,8 @@ static bool is_no_variable(const struct linter *l)
 {
     if ((is_before(l, '.') && !l->is_concat) || is_before(l, ':') || str_eq(l->before, "goto"))
         return true;
-    return is_in(l, BRACE) && (is_before(l, '{') || is_before(l, ',') || is_before(l, ';')) && is_assigned(l);
+    return is_in(l, BRACE) && (is_before(l, '{') || is_before(l, ',') || is_before(l, ';')) &&
+           is_assigned(l);
 }
 
 /* In `function NAME.field:method(`: NAME is read, or written when it stands alone. */
@@ -400,14 +405,20 @@ static int lint_all(lua_State *L)
         struct str source = manifest_at(files, i, &path);
         if (source.p == NULL || !is_lua(path))
             continue;
-        *l = (struct linter){.L = L, .vm = w->vm, .lex = lexer_open(source), .source = source, .found = w->found, .arg = w->arg};
+        *l = (struct linter){.L = L,
+                             .vm = w->vm,
+                             .lex = lexer_open(source),
+                             .source = source,
+                             .found = w->found,
+                             .arg = w->arg};
         l->finding.path = path;
         lint_file(l);
     }
     return 0;
 }
 
-int lint_files(struct vm *vm, void (*found)(void *arg, const struct lint_finding *f), void *arg, struct err *err)
+int lint_files(struct vm *vm, void (*found)(void *arg, const struct lint_finding *f), void *arg,
+               struct err *err)
 {
     struct walk_files w = {vm, found, arg};
     return vm_protect(vm, lint_all, &w, err);

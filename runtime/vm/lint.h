@@ -19,4 +19,5 @@ struct lint_finding {
 };
 
 /* Calls `found` for each finding in the Lua files that the VM's manifest has recorded; `found` must not use the VM. 0, or -1 with err for lack of memory. */
-int lint_files(struct vm *vm, void (*found)(void *arg, const struct lint_finding *f), void *arg, struct err *err);
+int lint_files(struct vm *vm, void (*found)(void *arg, const struct lint_finding *f), void *arg,
+               struct err *err);

@@ -210,7 +210,7 @@ static void a_name_is_found_on_a_path_not_taken(void **state)
     (void)state;
     const struct finding *f = expect("local cheap = wye.model \"a/good\"\nreturn function(req)\n  -- chaep\n"
                                      "  if req.prompt == \"nobody says it\" then local x = \"chaep\"; return chaep, x end\n"
-                                     "  return cheap\nend\n", 4, 76, "unknown global 'chaep' (did you mean 'cheap'?)");
+                                     "  return cheap\nend\n", 4, 68, "unknown global 'chaep' (did you mean 'cheap'?)");
     assert_int_equal(f->width, 5);
     assert_string_equal(f->request, "");
 }
