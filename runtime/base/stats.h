@@ -35,7 +35,8 @@ struct stats_slot {
 
 struct stats_board {
     _Atomic unsigned workers;
-    _Atomic unsigned in_flight; /* admitted requests over all workers, for limits.concurrent */
+    _Atomic unsigned in_flight;       /* over all workers, for limits.concurrent: what their slots' gauges add up to */
+    _Atomic uint64_t in_flight_bytes; /* the same for limits.in_flight_mb */
     struct stats_slot slots[STATS_MAX_WORKERS];
 };
 

@@ -138,6 +138,7 @@ void client_refuse(struct client *c, int status, const char *why)
 static void linger(struct client *c)
 {
     struct exchange *x = c->x;
+    exchange_over(x);
     shutdown(c->watch.fd, SHUT_WR);
     x->state = EXCHANGE_LINGER;
     x->lingers_since = loop_now(c->server->loop);
@@ -226,6 +227,20 @@ static void body_deadline(struct exchange *x)
     timer_set(&x->timer, x->client->server->limits.body_idle_ms);
 }
 
+/* May a body of unknown length go on? Otherwise the application has answered. */
+static bool may_grow(struct client *c)
+{
+    struct exchange *x = c->x;
+    struct server *s = c->server;
+    if (!s->app.body || x->framing.framing != HTTP_CHUNKED)
+        return true;
+    x->state = EXCHANGE_ASKED;
+    if (!s->app.body(s->ctx, x, x->gathered.len))
+        return false;
+    x->state = EXCHANGE_BODY;
+    return true;
+}
+
 /* Takes body bytes. Returns how many were consumed; the exchange is delivered, refused or waits for more. */
 static size_t take_body(struct client *c, struct str bytes)
 {
@@ -245,6 +260,8 @@ static size_t take_body(struct client *c, struct str bytes)
             return bytes.len;
         }
     }
+    if (!may_grow(c))
+        return bytes.len;
     if (x->framing.done) {
         x->body = buf_str(&x->gathered);
         deliver(c);

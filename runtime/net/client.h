@@ -40,6 +40,7 @@ struct exchange {
     struct client *client;
     struct list spare; /* in server->spare */
     void *owner;
+    uint64_t ticket;
     enum exchange_state state;
     bool keep_alive, bodiless, old; /* bodiless: a reply to HEAD, or 204; old: HTTP/1.0 */
     bool begun, chunked, throttled, broken, linger;
@@ -118,6 +119,8 @@ ssize_t client_send(struct client *c, const struct iovec *pieces, int count);
 /* ---- exchange.c ---- */
 struct exchange *exchange_open(struct client *c);
 void exchange_release(struct exchange *x);
+/* Takes the ticket back, when there is one. */
+void exchange_over(struct exchange *x);
 void exchange_free(struct exchange *x);
 void exchange_flush(struct exchange *x);
 

@@ -57,6 +57,14 @@ struct exchange *exchange_open(struct client *c)
     return x;
 }
 
+void exchange_over(struct exchange *x)
+{
+    struct server *s = x->client->server;
+    if (x->ticket && s->app.over)
+        s->app.over(s->ctx, x);
+    x->ticket = 0;
+}
+
 void exchange_free(struct exchange *x)
 {
     timer_clear(&x->timer);
@@ -68,6 +76,7 @@ void exchange_free(struct exchange *x)
 void exchange_release(struct exchange *x)
 {
     struct server *s = x->client->server;
+    exchange_over(x);
     x->client->x = NULL;
     post_cancel(&x->flush);
     timer_cancel(&x->timer);
@@ -132,6 +141,16 @@ void exchange_set_owner(struct exchange *x, void *owner)
 void *exchange_owner(const struct exchange *x)
 {
     return x->owner;
+}
+
+void exchange_set_ticket(struct exchange *x, uint64_t ticket)
+{
+    x->ticket = ticket;
+}
+
+uint64_t exchange_ticket(const struct exchange *x)
+{
+    return x->ticket;
 }
 
 bool exchange_begun(const struct exchange *x)

@@ -42,12 +42,19 @@ struct server_app {
      * May be NULL.
      */
     bool (*head)(void *ctx, struct exchange *x);
+    /* A body without a length grew to `size` bytes and goes on. Like head: true, or an answer and false. May be NULL. */
+    bool (*body)(void *ctx, struct exchange *x, size_t size);
     /* Head and body are complete. */
     void (*request)(void *ctx, struct exchange *x);
     /* The client left (or broke a deadline) while the exchange was open. The exchange is gone on return. */
     void (*gone)(void *ctx, struct exchange *x);
     /* Output fell below output_high / 4 after exchange_write had reported back-pressure. May be NULL. */
     void (*drained)(void *ctx, struct exchange *x);
+    /*
+     * An exchange with a ticket is over: its reply is sent, or it was cut, or the client left, be it before its body was complete.
+     * Once for each ticket, after all else, and the exchange is gone on return. May be NULL.
+     */
+    void (*over)(void *ctx, struct exchange *x);
 };
 
 /* Takes over the listening descriptor `fd` (non-blocking). */
@@ -77,6 +84,9 @@ uint64_t exchange_started(const struct exchange *x);
 struct str exchange_peer(const struct exchange *x);
 void exchange_set_owner(struct exchange *x, void *owner);
 void *exchange_owner(const struct exchange *x);
+/* A number of the application's that stays until `over`, which is called unless it is 0 (as it is when the head comes). */
+void exchange_set_ticket(struct exchange *x, uint64_t ticket);
+uint64_t exchange_ticket(const struct exchange *x);
 
 /* ---- the reply ---- */
 

@@ -177,6 +177,8 @@ static void settle_counts(struct crew_slot *s)
     unsigned all = atomic_load(&board->in_flight);
     while (!atomic_compare_exchange_weak(&board->in_flight, &all, all > lost ? all - (unsigned)lost : 0))
         ;
+    uint64_t bytes = atomic_exchange(&board->slots[s->index].counters[STAT_IN_FLIGHT_BYTES], 0);
+    atomic_fetch_sub(&board->in_flight_bytes, bytes);
 }
 
 static void replace(struct crew_slot *s, int status)

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "bind/after.h"
 #include "bind/req.h"
+#include "serve/admission.h"
 #include "serve/answer.h"
 #include "serve/journal.h"
 #include "serve/router_state.h"
@@ -86,7 +87,6 @@ static void run_after(struct request *rq)
 static void count(struct request *rq)
 {
     struct stats_slot *s = rq->router->stats;
-    stats_add(s, STAT_IN_FLIGHT, -1);
     stats_add(s, STAT_REQUESTS, 1);
     stats_add(s, STAT_SCRIPT_US, (int64_t)rq->script_us);
     if (rq->scope.view.stream)
@@ -97,6 +97,7 @@ static void count(struct request *rq)
     if (rq->first_ns)
         stats_observe(s->first_token, (rq->first_ns - rq->started_ns) / 1000);
     stats_generation(s, rq->generation->id, rq->script_error != NULL);
+    admission_served(rq);
 }
 
 /*
@@ -408,7 +409,6 @@ void request_start(struct router *r, struct exchange *x)
     open_request(rq, r, x);
     write_id(rq);
     exchange_set_owner(x, rq);
-    stats_add(r->stats, STAT_IN_FLIGHT, 1);
     rq->generation->requests++;
     bool is_good = view_init(&rq->scope.view, rq->id, exchange_head(x), exchange_body(x), exchange_arena(x), &param, &err) == 0;
     write_trace_id(rq);

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "serve/admission.h"
 #include "serve/answer.h"
 #include "serve/router_state.h"
 #include "serve/toll.h"
@@ -37,6 +38,7 @@ void router_use(struct router *r, struct generation *g)
         table_resize(r->options.region->kv, (uint64_t)g->config->limits.kv_mb << 20);
         table_resize(r->options.region->cache, (uint64_t)g->config->limits.cache_mb << 20);
     }
+    admission_use(r);
     vitals_open(r, g);
 }
 
@@ -118,15 +120,6 @@ void router_refresh_vm(struct router *r, struct generation *g)
     generation_release(fresh);
 }
 
-static unsigned in_flight(const struct stats_board *board)
-{
-    uint64_t sum = 0;
-    unsigned workers = atomic_load_explicit(&board->workers, memory_order_relaxed);
-    for (unsigned i = 0; i < workers; i++)
-        sum += atomic_load_explicit(&board->slots[i].counters[STAT_IN_FLIGHT], memory_order_relaxed);
-    return (unsigned)sum;
-}
-
 static struct str path_of(const struct exchange *x)
 {
     struct str target = exchange_head(x)->target;
@@ -168,10 +161,7 @@ static bool on_head(void *ctx, struct exchange *x)
         return refuse(r, x, 415, "unsupported_encoding", "", "Send the body without Content-Encoding.");
     if (head->framing == HTTP_LENGTH && head->length > r->live->config->limits.body)
         return refuse(r, x, 413, "body_too_large", "", "The body is over limits.body of this server.");
-    if (is_chat && in_flight(r->options.board) >= r->live->config->limits.concurrent)
-        return refuse(r, x, 503, "overloaded", "Retry-After: 1\r\n",
-                      "This server already serves limits.concurrent requests. Try again shortly.");
-    return true;
+    return !is_chat || admission_enter(r, x);
 }
 
 /* Clients write the slash of "provider/name" as %2F. */
@@ -219,4 +209,14 @@ static void on_drained(void *ctx, struct exchange *x)
         request_drained(rq);
 }
 
-const struct server_app ROUTER_APP = {on_head, on_request, on_gone, on_drained};
+static bool on_body(void *ctx, struct exchange *x, size_t size)
+{
+    return admission_grow(ctx, x, size);
+}
+
+static void on_over(void *ctx, struct exchange *x)
+{
+    admission_leave(ctx, x);
+}
+
+const struct server_app ROUTER_APP = {on_head, on_body, on_request, on_gone, on_drained, on_over};

@@ -1,6 +1,7 @@
 /* router_state: what serve/'s files share of the router. Not for others. */
 #pragma once
 
+#include "serve/pace.h"
 #include "serve/request.h"
 #include "serve/router.h"
 
@@ -13,6 +14,8 @@ struct router {
     uint64_t seed[4];
     const struct exchange *headed; /* whose head came last, and the key it named */
     struct key *headed_key;
+    unsigned running; /* let in here and not over */
+    struct pace pace;
 };
 
 struct request *router_take(struct router *r);

@@ -228,7 +228,7 @@ static void on_stop(void *arg)
 /* As a child of `wye serve` it outlives the signals: the workers drain what they have asked it. */
 static void serve(struct sim *sim, int fd, bool is_child)
 {
-    static const struct server_app app = {NULL, on_request, on_gone, on_drained};
+    static const struct server_app app = {.request = on_request, .gone = on_gone, .drained = on_drained};
     struct server_limits limits = SERVER_LIMITS;
     limits.connections = 100000;
     sim->loop = loop_new();

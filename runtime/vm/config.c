@@ -8,7 +8,7 @@
 #include "vm/settings.h"
 #include "vm/state.h"
 
-enum { MOST_ALIASES = 4096, MOST_MASKS = 256, ARENA_BYTES = 64 << 20, NEAR_MOST = 16 };
+enum { MOST_ALIASES = 4096, MOST_MASKS = 256, ARENA_BYTES = 64 << 20, NEAR_MOST = 16, IN_FLIGHT_MB = 512 };
 
 #define ROWS(table) (table), (int)(sizeof(table) / sizeof *(table))
 
@@ -17,13 +17,22 @@ static int read_limits(struct settings *s, void *field, const struct setting *ro
     static const struct setting LIMITS[] = {
         {"body", settings_size, offsetof(struct config, limits.body), 1024, 1u << 30, "bytes"},
         {"concurrent", settings_unsigned, offsetof(struct config, limits.concurrent), 1, 1e6, NULL},
+        {"in_flight_mb", settings_unsigned, offsetof(struct config, limits.in_flight_mb), 1, 1 << 20, NULL},
+        {"adaptive", settings_bool, offsetof(struct config, limits.adaptive), 0, 0, NULL},
         {"script_ms", settings_unsigned, offsetof(struct config, limits.script_ms), 1, 10000, NULL},
         {"script_mb", settings_unsigned, offsetof(struct config, limits.script_mb), 1, 1024, NULL},
         {"cache_mb", settings_unsigned, offsetof(struct config, limits.cache_mb), 0, 512, NULL},
         {"kv_mb", settings_unsigned, offsetof(struct config, limits.kv_mb), 1, 64, NULL},
     };
     (void)row;
-    return settings_read(s, ROWS(LIMITS), field);
+    struct config *c = field;
+    if (settings_read(s, ROWS(LIMITS), field) < 0)
+        return -1;
+    if (c->limits.in_flight_mb == IN_FLIGHT_MB && c->limits.body > (size_t)IN_FLIGHT_MB << 20)
+        c->limits.in_flight_mb = (unsigned)((c->limits.body + (1u << 20) - 1) >> 20);
+    if (c->limits.body > (size_t)c->limits.in_flight_mb << 20)
+        return settings_fail(s, "in_flight_mb = %u has no room for one body of limits.body (%zu bytes)", c->limits.in_flight_mb, c->limits.body);
+    return 0;
 }
 
 /* A JSON pointer in which * stands for any member. */
@@ -169,6 +178,7 @@ struct config *config_read(struct vm *vm, struct str source, const char *label, 
     c->arena = ARENA(ARENA_BYTES);
     c->limits.body = 32u << 20;
     c->limits.concurrent = 4096;
+    c->limits.in_flight_mb = IN_FLIGHT_MB;
     c->limits.script_ms = 50;
     c->limits.script_mb = 32;
     c->limits.cache_mb = 64;

@@ -69,6 +69,8 @@ struct config {
     struct {
         size_t body;         /* 32 MiB */
         unsigned concurrent; /* 4096, over all workers */
+        unsigned in_flight_mb; /* 512, or one body when that is more: bodies of what is let in, over all workers */
+        bool adaptive;       /* fewer at once when requests begin to queue at their provider */
         unsigned script_ms;  /* 50 */
         unsigned script_mb;  /* 32 */
         unsigned cache_mb;   /* 64: of whole answers, for routes that ask for it; 0: none */

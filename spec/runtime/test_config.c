@@ -74,7 +74,7 @@ static const char FULL[] =
     "  aliases = { ['gpt-4o'] = 'wye/route', small = 'openai/mini' },\n"
     "  default = 'openai/mini',\n"
     "  direct = true,\n"
-    "  limits = { body = '512KB', concurrent = 10, script_ms = 20, script_mb = 16, kv_mb = 3, cache_mb = 0 },\n"
+    "  limits = { body = '512KB', concurrent = 10, in_flight_mb = 3, adaptive = true, script_ms = 20, script_mb = 16, kv_mb = 3, cache_mb = 0 },\n"
     "  capture = { share = 0.01, mask = { '/messages/*/content', '/a~1b' } },\n"
     "  admin = { token = { env = 'WYE_ADMIN_TOKEN' } },\n"
     "}\n";
@@ -99,6 +99,8 @@ static void test_everything_is_read(void **state)
     assert_true(c->direct);
     assert_int_equal(c->limits.body, 512 * 1024);
     assert_int_equal(c->limits.concurrent, 10);
+    assert_int_equal(c->limits.in_flight_mb, 3);
+    assert_true(c->limits.adaptive);
     assert_int_equal(c->limits.script_ms, 20);
     assert_int_equal(c->limits.script_mb, 16);
     assert_int_equal(c->limits.kv_mb, 3);
@@ -156,6 +158,8 @@ static void test_only_models_are_needed(void **state)
     assert_false(c->direct);
     assert_int_equal(c->limits.body, 32 << 20);
     assert_int_equal(c->limits.concurrent, 4096);
+    assert_int_equal(c->limits.in_flight_mb, 512);
+    assert_false(c->limits.adaptive);
     assert_int_equal(c->limits.script_ms, 50);
     assert_int_equal(c->limits.script_mb, 32);
     assert_int_equal(c->limits.kv_mb, 8);
@@ -335,6 +339,9 @@ static const struct {
     {REST("limits = { body = true }"),
      "2: limits.body: expected a size (\"32MB\" or a number of bytes), got boolean"},
     {REST("limits = { concurrent = 0 }"), "2: limits.concurrent: 0 is not from 1 to 1000000"},
+    {REST("limits = { in_flight_mb = 0 }"), "2: limits.in_flight_mb: 0 is not from 1 to 1048576"},
+    {REST("limits = { in_flight_mb = 8 }"), "2: limits: in_flight_mb = 8 has no room for one body of limits.body (33554432 bytes)"},
+    {REST("limits = { adaptive = 1 }"), "2: limits.adaptive: expected true or false, got number"},
     {REST("limits = { script_ms = 20000 }"), "2: limits.script_ms: 20000 is not from 1 to 10000"},
     {REST("limits = { cache_mb = 513 }"), "2: limits.cache_mb: 513 is not from 0 to 512"},
     {REST("limits = { kv_mb = 65 }"), "2: limits.kv_mb: 65 is not from 1 to 64"},

@@ -33,6 +33,51 @@ static void gone_while_held(void **state)
     assert_null(host.held);
 }
 
+/* Waits until the exchange of a ticket is over, and says what the ticket was. */
+static size_t over(void)
+{
+    host_await(&host.was_over);
+    return host.ticket;
+}
+
+static void a_ticket_is_taken_back_once_however_it_ends(void **state)
+{
+    (void)state;
+    struct wire w = wire_open(host.port);
+    wire_send(&w, "GET /ticket HTTP/1.1\r\n" HOST "\r\nGET /without HTTP/1.1\r\n" HOST "\r\n");
+    wire_expect(&w, "GET", 200, "GET /ticket ");
+    wire_expect(&w, "GET", 200, "GET /without ");
+    assert_int_equal(over(), 1);
+    wire_send(&w, "POST /ticket HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
+    wire_expect(&w, "POST", 200, "POST /ticket abcde");
+    assert_int_equal(over(), 6);
+    wire_send(&w, "GET /ticket/hold HTTP/1.1\r\n" HOST "\r\n");
+    host_await(&host.held_one);
+    wire_close(&w);
+    assert_int_equal(over(), 1);
+    assert_int_equal(host.gone, 1);
+    w = wire_open(host.port);
+    wire_send(&w, "POST /ticket HTTP/1.1\r\n" HOST "Content-Length: 10\r\n\r\nfour");
+    wire_close(&w);
+    assert_int_equal(over(), 1);
+    assert_int_equal(host.gone, 1);
+    assert_int_equal(host.overs, 4);
+}
+
+static void a_chunked_body_is_refused_where_it_grows_too_long(void **state)
+{
+    (void)state;
+    struct wire w = wire_open(host.port);
+    wire_send(&w, "POST /ticket HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n40\r\n"
+                  "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\r\n40\r\n"
+                  "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\r\n");
+    wire_expect(&w, "POST", 403, "no more");
+    assert_int_equal(over(), 129); /* before the connection lingers for the rest */
+    wire_close(&w);
+    assert_int_equal(host.requests, 0);
+    assert_int_equal(host.overs, 1);
+}
+
 static void gone_behind_unread_pipelined_bytes(void **state)
 {
     (void)state;
@@ -203,6 +248,8 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, host_setup, host_teardown)
     const struct CMUnitTest tests[] = {
         TEST(gone_while_held),
+        TEST(a_ticket_is_taken_back_once_however_it_ends),
+        TEST(a_chunked_body_is_refused_where_it_grows_too_long),
         TEST(gone_behind_unread_pipelined_bytes),
         TEST(aborted_and_short_replies_are_visibly_broken),
         TEST(back_pressure),

@@ -30,10 +30,32 @@ static void produce(struct exchange *x)
 static bool on_head(void *ctx, struct exchange *x)
 {
     (void)ctx;
+    if (str_starts(exchange_head(x)->target, "/ticket"))
+        exchange_set_ticket(x, 1);
     if (!str_eq(exchange_head(x)->target, "/forbidden"))
         return true;
     exchange_reply(x, 403, "text/plain", str_n("", 0), str_of("no"));
     return false;
+}
+
+static bool on_body(void *ctx, struct exchange *x, size_t size)
+{
+    (void)ctx;
+    if (exchange_ticket(x) == 0)
+        return true;
+    exchange_set_ticket(x, size + 1);
+    if (size <= HOST_BODY)
+        return true;
+    exchange_reply(x, 403, "text/plain", str_n("", 0), str_of("no more"));
+    return false;
+}
+
+static void on_over(void *ctx, struct exchange *x)
+{
+    (void)ctx;
+    host.ticket = exchange_ticket(x);
+    host.overs++;
+    sem_post(&host.was_over);
 }
 
 static void echo(struct exchange *x)
@@ -50,7 +72,7 @@ static void on_request(void *ctx, struct exchange *x)
     (void)ctx;
     host.requests++;
     struct str target = exchange_head(x)->target;
-    if (str_eq(target, "/hold")) {
+    if (str_eq(target, "/hold") || str_eq(target, "/ticket/hold")) {
         host.held = x;
         sem_post(&host.held_one);
     } else if (str_eq(target, "/stream")) {
@@ -127,18 +149,19 @@ static void *run_loop(void *arg)
 
 static void begin(struct server_limits limits)
 {
-    static const struct server_app app = {on_head, on_request, on_gone, on_drained};
+    static const struct server_app app = {on_head, on_body, on_request, on_gone, on_drained, on_over};
     struct err err;
     char name[128];
     int fd = listen_open("127.0.0.1:0", false, &err);
     assert_true(fd >= 0);
     host.port = atoi(strrchr(listen_name(fd, name, sizeof name), ':') + 1);
-    host.requests = host.gone = host.drains = host.done = 0;
+    host.requests = host.gone = host.drains = host.done = host.overs = 0;
     host.produced = 0;
     host.is_stalled = false;
     host.held = NULL;
     sem_init(&host.held_one, 0, 0);
     sem_init(&host.was_gone, 0, 0);
+    sem_init(&host.was_over, 0, 0);
     sem_init(&host.was_stalled, 0, 0);
     sem_init(&host.was_done, 0, 0);
     sem_init(&host.executed, 0, 0);

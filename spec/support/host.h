@@ -2,7 +2,8 @@
  * host: a real server on loopback in a thread of its own, under a small application that a test looks into.
  *
  * The application by target: /hold keeps the exchange until the test answers it, /stream answers in two writes, /big streams 8 MiB and stops at
- * back-pressure, /short promises more than it sends, /forbidden is refused by its head, /peer and /length tell of the request, all others echo it.
+ * back-pressure, /short promises more than it sends, /forbidden is refused by its head, /peer and /length tell of the request, all others echo it. What begins with
+ * /ticket has one, which says how long its chunked body is, plus one; above HOST_BODY that is refused. /ticket/hold is held.
  */
 #pragma once
 
@@ -13,17 +14,19 @@
 
 #include "net/server.h"
 
+enum { HOST_BODY = 100 };
+
 struct host {
     struct loop *loop;
     struct server *server;
     pthread_t thread;
     int port;
     int commands[2];
-    atomic_int requests, gone, drains, done;
-    atomic_size_t produced;
+    atomic_int requests, gone, drains, done, overs;
+    atomic_size_t produced, ticket; /* ticket: of the exchange that was over last */
     atomic_bool is_stalled;
     struct exchange *held;
-    sem_t held_one, was_gone, was_stalled, was_done, executed;
+    sem_t held_one, was_gone, was_over, was_stalled, was_done, executed;
 };
 extern struct host host;
 
