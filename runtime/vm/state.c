@@ -301,9 +301,9 @@ void vm_collect(struct vm *vm)
 int vm_call(struct vm *vm, int nargs, int nresults, struct err *err)
 {
     lua_State *L = vm->L;
-    struct err ignored = {0};
-    vm->err = err ? err : &ignored;
-    vm->err->message[0] = '\0';
+    struct err ignored = {0}, *words = err ? err : &ignored;
+    words->message[0] = '\0';
+    vm->err = words;
     int at = lua_gettop(L) - nargs;
     lua_rawgeti(L, LUA_REGISTRYINDEX, vm->handler);
     lua_insert(L, at);
@@ -311,13 +311,14 @@ int vm_call(struct vm *vm, int nargs, int nresults, struct err *err)
     guard_enter(vm, vm->limits.script_ms);
     int status = lua_pcall(L, nargs, nresults, at);
     guard_leave(vm, &is_late);
+    vm->err = NULL;
     lua_remove(L, at);
     if (status == 0)
         return 0;
     if (is_late || vm->is_over)
-        vm_words_over(L, is_late, vm->err);
-    else if (vm->err->message[0] == '\0')
-        vm_words(L, vm->err);
+        vm_words_over(L, is_late, words);
+    else if (words->message[0] == '\0')
+        vm_words(L, words);
     lua_pop(L, 1);
     if (vm->is_over)
         vm_collect(vm);

@@ -51,7 +51,7 @@ struct vm {
     int holds;               /* calls that still need the VM; vm_free waits for them */
     bool is_doomed;          /* freed while held */
     int env, globals, modules, handler, runner; /* registry references (sandbox.h, state.c) */
-    struct err *err;         /* where the handler of the running vm_call puts its words */
+    struct err *err;         /* where the handler of the running vm_call puts its words; else NULL */
     long refuse_in;          /* tests: this many allocations from now one is refused; 0: never */
 };
 
@@ -89,7 +89,8 @@ void vm_lock(lua_State *L, const char *name);
 
 /*
  * Calls what is on the stack (function and nargs arguments) under the limits (deadline, memory),
- * outside any request. As lua_pcall; err has file:line. Function and arguments are popped either way.
+ * outside any request. As lua_pcall; err (may be NULL) has file:line. Function and arguments are
+ * popped either way.
  */
 int vm_call(struct vm *vm, int nargs, int nresults, struct err *err);
 

@@ -208,6 +208,10 @@ static void test_a_call_counts_its_arguments(void **state)
     assert_int_equal(vm_call(project->vm, 0, 2, &err), -1);
     assert_string_equal(err.message, "routes/route.lua:1: attempt to perform arithmetic on local 'a' (a nil value)");
     assert_int_equal(lua_gettop(L), 1);
+    lua_pushvalue(L, -1);
+    assert_int_equal(vm_call(project->vm, 0, 2, NULL), -1);
+    assert_null(project->vm->err);
+    assert_int_equal(lua_gettop(L), 1);
 }
 
 static void test_too_little_memory_to_start(void **state)

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { chat, chat_and_leave, question } from '../support/client.mjs'
-import { until } from '../support/process.mjs'
+import { SLOW, until } from '../support/process.mjs'
 import { project, replies, upstream } from '../support/upstream.mjs'
 import { serve } from '../support/wye.mjs'
 
@@ -104,7 +104,9 @@ before(async () => {
     bad: replies.status(400),
     label: replies.chat('{"label":"code"}'),
   })
-  w = await serve(project(up, MODELS.map((name) => `a/${name}`), routes))
+  const files = project(up, MODELS.map((name) => `a/${name}`), routes)
+  files['wye.lua'] = files['wye.lua'].replace('direct = true', `direct = true, limits = { script_ms = ${50 * SLOW} }`)
+  w = await serve(files)
 })
 after(async () => {
   await w?.stop()
