@@ -52,6 +52,8 @@ static void on_lint(void *arg, const struct lint_finding *l)
     struct finding f = {.line = l->line, .column = l->column, .width = l->width};
     snprintf(f.message, sizeof f.message, "%s", l->message);
     snprintf(f.file, sizeof f.file, "%s/%s", manifest_label(linting->files), l->path);
+    if (!strchr(l->path, '/') && strcmp(l->path, "wye.lua") != 0)
+        snprintf(f.route, sizeof f.route, "%.*s", (int)(strlen(l->path) - strlen(".lua")), l->path);
     add(linting->check, &f);
 }
 

@@ -157,7 +157,7 @@ static void tell_unknown(struct linter *l, const struct lexer *at, const char *o
 static void tell_write(struct linter *l, const struct lexer *at)
 {
     char message[400];
-    snprintf(message, sizeof message, "globals are read-only: '" STR_FMT "' needs a local",
+    snprintf(message, sizeof message, "globals are read-only: use local (local " STR_FMT " = …)",
              STR_ARG(lexer_text(at)));
     tell(l, at, message);
 }

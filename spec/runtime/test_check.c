@@ -213,6 +213,7 @@ static void a_name_is_found_on_a_path_not_taken(void **state)
                                      "  return cheap\nend\n", 4, 68, "unknown global 'chaep' (did you mean 'cheap'?)");
     assert_int_equal(f->width, 5);
     assert_string_equal(f->request, "");
+    assert_string_equal(f->route, "route");
 }
 
 static const char *one_line(const char *code)
@@ -234,9 +235,9 @@ static const struct finding *expect_line(const char *code, int column, const cha
 static void each_kind_of_wrong_name_is_found(void **state)
 {
     (void)state;
-    expect_line("total = 1", 1, "globals are read-only: 'total'");
-    expect_line("function help() end", 10, "globals are read-only: 'help'");
-    expect_line("print = 1", 1, "globals are read-only: 'print'");
+    expect_line("total = 1", 1, "globals are read-only: use local (local total = …)");
+    expect_line("function help() end", 10, "globals are read-only: use local (local help = …)");
+    expect_line("print = 1", 1, "globals are read-only: use local (local print = …)");
     expect_line("wye.noet(\"x\")", 5, "unknown field 'noet' of wye (did you mean 'note'?)");
     expect_line("return wye.json.decod(\"1\")", 17, "unknown field 'decod' of wye.json (did you mean 'decode'?)");
     expect_line("return os.time()", 8, "'os' does not exist here: for the time use wye.now");
