@@ -3,7 +3,7 @@
 #include <math.h>
 
 static const uint64_t NS_IN_MS = 1000000;
-static const double TOLERANCE = 2, STEEPEST = 0.5;
+static const double TOLERANCE = 2, STEEPEST = 0.2;
 
 void pace_reset(struct pace *p, unsigned ceiling, uint64_t now_ns)
 {

@@ -3,7 +3,7 @@
  *
  * Over windows (so many samples and ms at least) it compares the geometric mean of the times of requests served with the least such mean of this
  * epoch (so many ms and windows) and the one before. Up to twice that is the provider's own variety; beyond, requests queue somewhere, and the limit falls in that
- * proportion (a half at most) from what was really in flight; while it binds and times are good, it grows by its square root. Only requests that began
+ * proportion (to a fifth at most) from what was really in flight; while it binds and times are good, it grows by its square root. Only requests that began
  * after a change judge it. A limit that binds for a whole epoch is cut to a quarter for one window, so that the least time is
  * seen again without the queue that the limit itself allows. After Netflix's concurrency-limits (Gradient2) and BBR's ProbeRTT.
  *
