@@ -214,7 +214,6 @@ static void fall_back(struct request *rq, const struct err *why)
     const struct model *fallback = rq->generation->config->fallback;
     rq->cause = "script_error";
     rq->script_error = arena_strdup(rq->scope.view.arena, why->message);
-    rq->generation->script_errors++;
     stats_add(rq->router->stats, STAT_SCRIPT_ERRORS, 1);
     log_warn("%s: %s", rq->id, why->message);
     if (fallback == NULL) {
@@ -384,7 +383,6 @@ static void open_request(struct request *rq, struct router *r, struct exchange *
     rq->route = NULL;
     rq->number = rq->scope.seed = router_number(r);
     rq->started_ns = exchange_started(x);
-    rq->started_us = clock_wall_us();
     rq->task = (struct task){.owner = rq};
     rq->is_task_running = rq->is_recorded = false;
     rq->serving = NULL;
@@ -409,7 +407,6 @@ void request_start(struct router *r, struct exchange *x)
     open_request(rq, r, x);
     write_id(rq);
     exchange_set_owner(x, rq);
-    rq->generation->requests++;
     bool is_good = view_init(&rq->scope.view, rq->id, exchange_head(x), exchange_body(x), exchange_arena(x), &param, &err) == 0;
     write_trace_id(rq);
     if (!is_good) {

@@ -28,7 +28,7 @@ struct request {
     uint64_t number;           /* in the trace */
     char id[20];
     char trace_id[33];
-    uint64_t started_ns, started_us; /* monotonic; wall */
+    uint64_t started_ns; /* monotonic */
     struct task task;
     bool is_task_running;
     struct post post;       /* the task's turn in the loop */

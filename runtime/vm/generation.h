@@ -46,7 +46,6 @@ struct generation {
     const struct generation_options *options;
     struct health_target **health; /* of each model of config, then of each provider's key; the router's, in shared memory */
     unsigned holds;
-    uint64_t requests, script_errors; /* in this worker */
     bool is_retired;                  /* a newer VM took its place */
 };
 
