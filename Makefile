@@ -44,6 +44,13 @@ $(BUILD)/scripts/%.inc: scripts/%
 	@mkdir -p $(dir $@)
 	@od -An -v -tx1 $< | sed 's/ *\([0-9a-f][0-9a-f]\)/0x\1,/g' > $@
 $(BUILD)/runtime/bind/kit.o: $(BUILD)/scripts/testkit.lua.inc $(BUILD)/scripts/specs.lua.inc
+# And the adapters of the protocols: one array each, and a table of them by the name that `require` takes.
+ADAPTERS := $(sort $(wildcard scripts/translate.lua scripts/inbound/*.lua scripts/provider/*.lua))
+$(BUILD)/scripts/adapters.inc: $(ADAPTERS:%=$(BUILD)/%.inc) Makefile
+	@for f in $(ADAPTERS); do n=$${f#scripts/}; n=$${n%.lua}; \
+		echo "{\"$$(echo $$n | tr / .)\", \"@wye/$$n.lua\", (const unsigned char[]){"; echo "#include \"scripts/$$n.lua.inc\""; \
+		echo "}, $$(wc -c <$$f)},"; done >$@
+$(BUILD)/runtime/bind/adapters.o: $(BUILD)/scripts/adapters.inc
 
 -include $(OBJECTS:.o=.d) $(BUILD)/runtime/main.d
 
@@ -54,10 +61,16 @@ $(BUILD)/spec/%: spec/runtime/%.c $(wildcard spec/support/*.[ch]) $(BUILD)/libwy
 	$(say) cc $<
 	$(Q)$(CC) $(CFLAGS_ALL) -Ispec/support -o $@ $< $(wildcard spec/support/*.c) $(BUILD)/libwye.a -lcmocka $(LIBS)
 
+# The specs of the adapters, in a program of their own: `build/spec/scripts` runs them.
+$(BUILD)/spec/scripts: spec/scripts/run.c $(BUILD)/libwye.a
+	@mkdir -p $(dir $@)
+	$(say) cc $<
+	$(Q)$(CC) $(CFLAGS_ALL) -o $@ $< $(BUILD)/libwye.a $(LIBS)
+
 .PHONY: units build-tests bench-tools
 units: $(UNITS)
 	@for t in $(UNITS); do echo "== $$t"; $$t || exit 1; done
-build-tests: $(BUILD)/wye $(UNITS)
+build-tests: $(BUILD)/wye $(UNITS) $(BUILD)/spec/scripts
 
 # run: what is missing is installed, wye is built, and the example project is served in the foreground
 run:

@@ -3,6 +3,7 @@
 #include <lauxlib.h>
 #include <lualib.h>
 
+#include "bind/adapters.h"
 #include "bind/tree.h"
 
 enum { KIT_ARENA = 64 << 20, KIT_TEXT = 16 << 20 };
@@ -141,6 +142,8 @@ static int start(lua_State *L)
     struct start *s = lua_touserdata(L, 1);
     luaL_openlibs(L);
     tree_register(L);
+    if (s->kit->decide == NULL)
+        adapters_register(L);
     lua_getglobal(L, "package");
     lua_getfield(L, -1, "preload");
     load(L, TESTKIT, sizeof TESTKIT, "@wye/testkit.lua");
@@ -173,4 +176,9 @@ int kit_run(const char *const *args, int count, kit_decide *decide_in_route, voi
     }
     lua_close(kit.L);
     return s.status;
+}
+
+int kit_run_adapters(const char *const *args, int count, struct err *err)
+{
+    return kit_run(args, count, NULL, NULL, err);
 }

@@ -21,5 +21,8 @@ typedef int kit_decide(void *arg, struct kit *kit, struct str call, struct arena
 enum { KIT_PASSED, KIT_FAILED, KIT_BROKEN };
 int kit_run(const char *const *args, int count, kit_decide *decide, void *arg, struct err *err);
 
+/* The same over specs of wye's own adapters, which find what the host VM has (adapters.h) and drive no route. */
+int kit_run_adapters(const char *const *args, int count, struct err *err);
+
 /* While `decide` runs: the answer of the spec's fake to an ask, as JSON in the arena. -1 with err when the fake raised. */
 int kit_answer(struct kit *kit, struct str ask, struct arena *arena, struct str *answer, struct err *err);
