@@ -9,6 +9,7 @@ FUZZ_SHARED := $(firstword $(wildcard $(WYE_SHARED) ../shared ../../shared))
 FUZZ_SEEDS_json = $(wildcard $(FUZZ_SHARED)/json $(FUZZ_SHARED)/fixtures/openai)
 FUZZ_SEEDS_sse = $(wildcard $(FUZZ_SHARED)/fixtures/*/)
 FUZZ_LEN_sse = 2048
+FUZZ_LEN_eventstream = 2048
 FUZZ_SEEDS_http = build-fuzz/seeds/http
 
 .PHONY: fuzz fuzz-smoke fuzz-build fuzz-seeds
