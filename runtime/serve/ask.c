@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "serve/budget.h"
 #include "serve/journal.h"
+#include "serve/keyring.h"
 #include "serve/router_state.h"
 #include "serve/vitals.h"
 
@@ -43,14 +44,39 @@ static void complete(struct asking *k)
     op_done(k->pending.op);
 }
 
-static void on_done(struct attempt *a)
-{
-    complete(a->owner);
-}
-
 static void on_post(void *arg)
 {
     complete(arg);
+}
+
+static void begin(struct asking *k, struct request *rq, const struct model *model, const struct attempt_options *o)
+{
+    k->attempt = attempt_start(rq, model, o, k);
+    if (k->attempt->call == NULL)
+        loop_post(rq->router->options.loop, &k->post, on_post, k);
+}
+
+/* In what is left of the ask's time. */
+static bool ask_by_next_key(struct asking *k, struct attempt *a)
+{
+    struct request *rq = a->request;
+    struct attempt_options o = a->options;
+    unsigned used = attempt_ms(a);
+    struct err err;
+    o.credential = used < o.attempt_ms ? keyring_next(a) : NULL;
+    if (o.credential == NULL || !budget_allows(rq, a->model, &err))
+        return false;
+    o.attempt_ms -= used;
+    journal_attempt(rq, a, "next_key");
+    attempt_clear(a);
+    begin(k, rq, a->model, &o);
+    return true;
+}
+
+static void on_done(struct attempt *a)
+{
+    if (!ask_by_next_key(a->owner, a))
+        complete(a->owner);
 }
 
 static const struct attempt_events ASK_EVENTS = {.done = on_done};
@@ -127,8 +153,8 @@ static void ask(struct scope *scope, const struct model *model, const struct ask
     k->attempt = budget_allows(rq, model, &err) ? unaskable(rq, model, options->purpose)
                                                 : attempt_unaffordable(rq, model, options->purpose, &err);
     if (k->attempt == NULL)
-        k->attempt = attempt_start(rq, model, &o, k);
-    if (k->attempt->call == NULL)
+        begin(k, rq, model, &o);
+    else
         loop_post(rq->router->options.loop, &k->post, on_post, k);
 }
 

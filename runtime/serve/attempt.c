@@ -7,6 +7,7 @@
 #include "serve/body.h"
 #include "serve/budget.h"
 #include "serve/journal.h"
+#include "serve/keyring.h"
 #include "serve/router_state.h"
 #include "serve/usage.h"
 #include "serve/vitals.h"
@@ -281,6 +282,7 @@ struct attempt *attempt_start(struct request *rq, const struct model *model, con
     a->owner = owner;
     if (toll_reserve(rq, model, &a->err) < 0)
         return refused(a);
+    keyring_use(a);
     int provider = (int)(model->provider - rq->generation->config->providers);
     int count = body_splice(a, &pieces);
     if (count < 0) {
@@ -290,7 +292,7 @@ struct attempt *attempt_start(struct request *rq, const struct model *model, con
     struct call_request call = {
         .method = "POST",
         .path = str_of("/chat/completions"),
-        .fields = str_of(rq->generation->fields[provider]),
+        .fields = str_of(a->credential->fields),
         .body = pieces,
         .body_count = count,
         .deadlines = {.connect = options->connect_ms,

@@ -30,6 +30,8 @@ struct attempt_options {
     const struct json_edit *edits; /* to its members, at most 8 */
     int edit_count;
     unsigned connect_ms, first_token_ms, idle_ms, attempt_ms; /* first_token, idle: streams only */
+    struct credential *credential; /* the key to use; NULL: keyring_take chooses, none of: */
+    uint32_t keys_tried;           /* bit for each key of the provider */
     const struct attempt_events *events;
 };
 
@@ -38,6 +40,7 @@ struct attempt {
     const struct model *model;
     struct attempt_options options;
     void *owner; /* the events' */
+    struct credential *credential;
     int n;
     struct call *call;     /* NULL when none runs */
     uint64_t started_ns, first_ns, ended_ns;

@@ -106,7 +106,7 @@ static void warn_of_providers(const struct generation *g, struct check *check)
     for (int i = 0; i < g->config->provider_count; i++) {
         char words[400];
         const struct provider *p = &g->config->providers[i];
-        const char *problem = generation_provider_problem(g, p, words, sizeof words);
+        const char *problem = generation_provider_warning(g, p, words, sizeof words);
         if (!problem || p->kind == KIND_SIM)
             continue;
         struct finding f = {.is_warning = true};

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "serve/attempt.h"
+#include "serve/keyring.h"
 #include "serve/router_state.h"
 
 static struct trace *trace_of(const struct request *rq)
@@ -112,6 +113,8 @@ void journal_attempt(struct request *rq, const struct attempt *a, const char *ne
     put_z(e, F_COMPLETION, completion_of(a));
     put_z(e, F_NEXT, next);
     event_int(e, F_DID_SERVE, a->served);
+    if (keyring_index(a))
+        event_int(e, F_KEY_INDEX, keyring_index(a));
     if (a->first_ns)
         event_int(e, F_TTFT_US, (int64_t)(a->first_ns - a->started_ns) / 1000);
     event_int(e, F_US, (int64_t)(a->ended_ns - a->started_ns) / 1000);

@@ -118,6 +118,20 @@ static void write_cooling(struct buf *out, const struct health *h)
     }
 }
 
+/* By place in the provider's list, never by the key. */
+static void write_keys(struct buf *out, const struct health *h)
+{
+    write_head(out, "wye_key_cooling", "gauge", "1 while a provider's key is left out because it was refused or limited");
+    for (int i = 0; i < HEALTH_TARGETS; i++) {
+        const char *name = health_name(&h->targets[i]);
+        if (name == NULL || strchr(name, '/'))
+            continue;
+        size_t len = strcspn(name, "#");
+        buf_printf(out, "wye_key_cooling{provider=\"%.*s\",key=\"%s\"} %d\n", (int)len, name, name[len] ? name + len + 1 : "1",
+                   !health_is_closed(&h->targets[i]));
+    }
+}
+
 void metrics_write(struct buf *out, const struct stats_board *board, const struct host_board *host,
                    const struct region *region)
 {
@@ -133,4 +147,5 @@ void metrics_write(struct buf *out, const struct stats_board *board, const struc
     write_generation(out, host);
     write_region(out, region);
     write_cooling(out, &region->health);
+    write_keys(out, &region->health);
 }

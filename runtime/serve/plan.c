@@ -240,8 +240,10 @@ int plan_next(struct request *rq)
         return is_settled(rq, 0) ? -1 : try_now(rq, 0);
     uint64_t now = clock_ms();
     for (int i = 0; i < d->count && found < 0; i++)
-        if (!is_settled(rq, i) && vitals_pick(rq, d->models[i], now) != HEALTH_COOLING)
+        if (!is_settled(rq, i) && vitals_pick(rq, d->models[i], now, &rq->credential) != HEALTH_COOLING)
             found = i;
+    if (found < 0)
+        rq->credential = NULL;
     int resort = found < 0 && rq->plan.tried == 0 ? last_resort(rq, now) : found;
     int until = found < 0 ? d->count : found;
     for (int i = 0; i < until; i++)

@@ -37,6 +37,8 @@ struct request {
     int at;                 /* which of decision.models is tried */
     struct plan plan;       /* of the others */
     int retries;
+    struct credential *credential; /* of the next try, and the keys that were tried before; NULL: any */
+    uint32_t keys_tried;
     bool is_waiting;        /* to try the same model again; `content` wakes it */
     struct attempt *serving;
     struct list asks;       /* struct pending of ask.c: what the route waits for */

@@ -7,6 +7,7 @@
 #include "serve/answer.h"
 #include "serve/budget.h"
 #include "serve/journal.h"
+#include "serve/keyring.h"
 #include "serve/router_state.h"
 #include "serve/vitals.h"
 
@@ -148,8 +149,26 @@ static void record_failure(struct request *rq, struct attempt *a, const char *ne
                       arena_printf(rq->scope.view.arena, "%s: %s", err_kind_name(a->err.kind), a->err.message));
 }
 
+/* The provider refused the key, or has had enough of it: the same model by another, before any other model. */
+static bool try_next_key(struct request *rq, struct attempt *a)
+{
+    struct err err;
+    struct credential *key = rq->limit_hit ? NULL : keyring_next(a);
+    if (key == NULL || !budget_allows(rq, a->model, &err))
+        return false;
+    journal_attempt(rq, a, "next_key");
+    rq->credential = key;
+    rq->keys_tried = a->options.keys_tried;
+    attempt_clear(a);
+    rq->serving = NULL;
+    try_model(rq);
+    return true;
+}
+
 static void after_failure(struct request *rq, struct attempt *a)
 {
+    if (try_next_key(rq, a))
+        return;
     bool may_pass_on = (rq->decision.next_on & (1u << a->err.kind)) && !a->is_committed;
     int next = may_pass_on && rq->limit_hit == NULL ? plan_next(rq) : -1;
     if (next >= 0) {
@@ -260,8 +279,12 @@ static void try_model(struct request *rq)
         .first_token_ms = or_default(d->deadlines.first_token, FIRST_TOKEN_MS),
         .idle_ms = or_default(d->deadlines.idle, IDLE_MS),
         .attempt_ms = or_default(d->deadlines.attempt, ATTEMPT_MS),
+        .credential = rq->credential,
+        .keys_tried = rq->keys_tried,
         .events = &SERVE_EVENTS,
     };
+    rq->credential = NULL;
+    rq->keys_tried = 0;
     if (generation_provider_problem(rq->generation, model->provider, why, sizeof why))
         rq->serving = attempt_refused(rq, model, PURPOSE_SERVE, why);
     else

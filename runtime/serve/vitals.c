@@ -7,9 +7,10 @@
 #include "base/clock.h"
 #include "bind/derive.h"
 #include "serve/attempt.h"
+#include "serve/keyring.h"
 #include "serve/router_state.h"
 
-enum { FEWEST_SAMPLES = 20 };
+enum { FEWEST_SAMPLES = 20, LIMITED_REST_MS = 1000, REFUSED_REST_MS = 30 * 1000 };
 
 static uint64_t hash_of(const char *text, uint64_t seed)
 {
@@ -17,28 +18,35 @@ static uint64_t hash_of(const char *text, uint64_t seed)
 }
 
 /* What makes it another target under the same name: address and key, and for a model what the provider calls it. */
-static uint64_t fingerprint(const struct generation *g, int provider, const char *name)
+static uint64_t fingerprint(const struct provider *p, const struct credential *key, const char *name)
 {
-    uint64_t hash = hash_of(g->config->providers[provider].base_url, 1);
-    return hash_of(name, hash_of(g->keys[provider], hash));
+    return hash_of(name, hash_of(key->key, hash_of(p->base_url, 1)));
+}
+
+/* A provider's first key has its name, further ones name#2 and so on: no model's, those have a slash. */
+static void open_keyring(struct health *h, const struct provider *p, struct keyring *ring)
+{
+    char name[2 * HEALTH_NAME]; /* one that is too long is nobody's */
+    for (int i = 0; i < ring->count; i++) {
+        snprintf(name, sizeof name, i == 0 ? "%s" : "%s#%d", p->name, i + 1);
+        ring->keys[i].health = health_target(h, name, fingerprint(p, &ring->keys[i], NULL));
+    }
 }
 
 void vitals_open(struct router *r, struct generation *g)
 {
     const struct config *c = g->config;
     struct health *h = &r->options.region->health;
-    char name[HEALTH_NAME];
     if (g->health)
         return;
-    g->health = xcalloc((size_t)(c->model_count + c->provider_count) + 1, sizeof *g->health);
+    g->health = xcalloc((size_t)c->model_count + 1, sizeof *g->health);
     for (int i = 0; i < c->model_count; i++) {
         const struct model *m = &c->models[i];
-        g->health[i] = health_target(h, m->id, fingerprint(g, (int)(m->provider - c->providers), m->name));
+        const struct keyring *ring = &g->keyrings[m->provider - c->providers];
+        g->health[i] = health_target(h, m->id, fingerprint(m->provider, &ring->keys[0], m->name));
     }
-    for (int i = 0; i < c->provider_count; i++) {
-        snprintf(name, sizeof name, "%s", c->providers[i].name); /* no model's: those have a slash */
-        g->health[c->model_count + i] = health_target(h, name, fingerprint(g, i, NULL));
-    }
+    for (int i = 0; i < c->provider_count; i++)
+        open_keyring(h, &c->providers[i], &g->keyrings[i]);
 }
 
 struct health_target *vitals_of(const struct request *rq, const struct model *model)
@@ -46,27 +54,21 @@ struct health_target *vitals_of(const struct request *rq, const struct model *mo
     return rq->generation->health[model_base(model) - rq->generation->config->models];
 }
 
-static struct health_target *key_of(const struct request *rq, const struct model *model)
+enum health_pick vitals_pick(const struct request *rq, const struct model *model, uint64_t now, struct credential **key)
 {
-    const struct config *c = rq->generation->config;
-    return rq->generation->health[c->model_count + (model->provider - c->providers)];
-}
-
-enum health_pick vitals_pick(const struct request *rq, const struct model *model, uint64_t now)
-{
-    struct health_target *key = key_of(rq, model);
-    enum health_pick of_key = health_pick(key, now);
-    if (of_key == HEALTH_COOLING)
+    enum health_pick of_key;
+    *key = keyring_pick(rq, model, 0, now, &of_key);
+    if (*key == NULL)
         return HEALTH_COOLING;
     enum health_pick of_model = health_pick(vitals_of(rq, model), now);
     if (of_model == HEALTH_COOLING && of_key == HEALTH_PROBE)
-        health_undecided(key);
+        health_undecided((*key)->health);
     return of_model == HEALTH_CLOSED ? of_key : of_model;
 }
 
 uint64_t vitals_cooling_ms(const struct request *rq, const struct model *model, uint64_t now)
 {
-    uint64_t own = health_cooling_ms(vitals_of(rq, model), now), key = health_cooling_ms(key_of(rq, model), now);
+    uint64_t own = health_cooling_ms(vitals_of(rq, model), now), key = keyring_cooling_ms(rq, model, now);
     return own > key ? own : key;
 }
 
@@ -86,7 +88,7 @@ void vitals_committed(const struct attempt *a)
     struct health_target *t = vitals_of(a->request, a->model);
     uint64_t began = a->started_ns / 1000000, now = a->first_ns / 1000000;
     health_succeeded(t, began, now);
-    health_succeeded(key_of(a->request, a->model), began, now);
+    health_succeeded(a->credential->health, began, now);
     health_first_token(t, (a->first_ns - a->started_ns) / 1000, now);
 }
 
@@ -99,7 +101,7 @@ static void failed(const struct attempt *a, struct health_target *t, uint64_t be
 
 void vitals_ended(const struct attempt *a)
 {
-    struct health_target *t = vitals_of(a->request, a->model), *key = key_of(a->request, a->model);
+    struct health_target *t = vitals_of(a->request, a->model), *key = a->credential->health;
     uint64_t began = a->started_ns / 1000000, now = a->ended_ns / 1000000;
     health_ended(t, a->request->router->options.slot);
     switch (a->err.kind) {
@@ -111,6 +113,11 @@ void vitals_ended(const struct attempt *a)
         health_duration(t, (a->ended_ns - a->started_ns) / 1000, now);
         return;
     case ERR_RATE_LIMIT:
+        if (keyring_has_more(a)) { /* the key's limit: the model itself may be well */
+            keyring_failed(a, LIMITED_REST_MS);
+            health_undecided(t);
+            return;
+        } /* fall through */
     case ERR_OVERLOADED:
     case ERR_SERVER_ERROR:
     case ERR_CONNECT:
@@ -127,7 +134,7 @@ void vitals_ended(const struct attempt *a)
         health_undecided(key);
         return;
     case ERR_AUTH:
-        health_failed(key, began, now);
+        keyring_failed(a, REFUSED_REST_MS);
         health_undecided(t);
         return;
     default:

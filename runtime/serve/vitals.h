@@ -1,14 +1,15 @@
 /*
  * vitals: what attempts tell of models and of providers' keys (policy/health.h), and what a request asks about them.
  *
- * A key is cooled by what concerns all its models: its provider refuses it. All else counts for the model alone; what the client got wrong
- * counts for nobody.
+ * A key is cooled by what concerns all its models: its provider refuses it or, where the provider has several, limits it. All else counts for the model
+ * alone; what the client got wrong counts for nobody.
  */
 #pragma once
 
 #include "policy/health.h"
 
 struct attempt;
+struct credential;
 struct generation;
 struct model;
 struct request;
@@ -19,10 +20,10 @@ void vitals_open(struct router *r, struct generation *g);
 
 struct health_target *vitals_of(const struct request *rq, const struct model *model);
 
-/* May the model be called now, by its own health and its key's? HEALTH_PROBE: the caller must, or vitals_let_go. */
-enum health_pick vitals_pick(const struct request *rq, const struct model *model, uint64_t now);
+/* May the model be called now, by its own health and a key's, and by which key? */
+enum health_pick vitals_pick(const struct request *rq, const struct model *model, uint64_t now, struct credential **key);
 
-/* Until either may be called or probed again; 0: now. */
+/* Until both may be called or probed again; 0: now. */
 uint64_t vitals_cooling_ms(const struct request *rq, const struct model *model, uint64_t now);
 
 /* What 95 % of its buffered replies took lately; 0 while there are too few to say. */

@@ -17,11 +17,19 @@ struct vm;
 
 enum provider_kind { KIND_OPENAI, KIND_ANTHROPIC, KIND_GEMINI, KIND_AZURE, KIND_BEDROCK, KIND_SIM };
 
+/* Where a secret is read from: one of the two. */
+struct secret {
+    const char *env, *file;
+};
+
+enum { CONFIG_MOST_KEYS = 16 };
+
 struct provider {
     const char *name;
     enum provider_kind kind;
     const char *base_url; /* the kind's default when not given; NULL for sim */
-    const char *key_env, *key_file;
+    struct secret *keys; /* at most CONFIG_MOST_KEYS; with none it is sent none */
+    int key_count;
     const char *proxy, *ca_file;
     unsigned max_connections; /* 256 */
     bool is_private;

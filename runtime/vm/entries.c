@@ -24,10 +24,6 @@ static const char *const BASE_URLS[] = {
 };
 enum { KIND_COUNT = sizeof KINDS / sizeof KINDS[0], KIND_MISSING = KIND_COUNT };
 
-struct secret {
-    const char *env, *file;
-};
-
 static int read_env_name(struct settings *s, void *field, const struct setting *row)
 {
     if (settings_text(s, field, row) < 0)
@@ -59,6 +55,37 @@ int entries_secret(struct settings *s, void *field, const struct setting *row)
     pair[0] = secret.env;
     pair[1] = secret.file;
     return 0;
+}
+
+static int add_key(struct settings *s, int index, void *arg)
+{
+    struct provider *p = arg;
+    p->key_count = index;
+    return entries_secret(s, &p->keys[index - 1], NULL);
+}
+
+/* `key` is one, `keys` a list; a provider has one or the other. */
+static int make_room(struct settings *s, struct provider *p, int count)
+{
+    if (p->keys)
+        return settings_fail(s, "give one of key and keys");
+    p->keys = arena_alloc(s->arena, (size_t)count * sizeof *p->keys);
+    return p->keys ? 0 : settings_fail(s, "the configuration is too large");
+}
+
+static int read_key(struct settings *s, void *field, const struct setting *row)
+{
+    (void)row;
+    return make_room(s, field, 1) < 0 ? -1 : add_key(s, 1, field);
+}
+
+static int read_keys(struct settings *s, void *field, const struct setting *row)
+{
+    struct provider *p = field;
+    (void)row;
+    if (make_room(s, p, CONFIG_MOST_KEYS) < 0 || settings_each_item(s, CONFIG_MOST_KEYS, add_key, p) < 0)
+        return -1;
+    return p->key_count > 0 ? 0 : settings_fail(s, "names no key; write { { env = \"NAME\" }, … }");
 }
 
 static int read_kind(struct settings *s, void *field, const struct setting *row)
@@ -146,7 +173,8 @@ static int read_provider(struct settings *s, const char *name, void *arg)
     static const struct setting PROVIDER[] = {
         {"kind", read_kind, offsetof(struct provider, kind), 0, 0, NULL},
         {"base_url", read_base_url, offsetof(struct provider, base_url), 0, 0, NULL},
-        {"key", entries_secret, offsetof(struct provider, key_env), 0, 0, NULL},
+        {"key", read_key, 0, 0, 0, NULL},
+        {"keys", read_keys, 0, 0, 0, NULL},
         {"max_connections", settings_unsigned, offsetof(struct provider, max_connections), 1, 65536,
          NULL},
         {"private", settings_bool, offsetof(struct provider, is_private), 0, 0, NULL},

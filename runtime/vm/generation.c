@@ -29,11 +29,11 @@ static char *read_key_file(const char *path)
     return key;
 }
 
-static char *read_key(const struct provider *p)
+static char *read_key(const struct secret *s)
 {
-    if (p->key_file)
-        return read_key_file(p->key_file);
-    const char *value = p->key_env ? getenv(p->key_env) : NULL;
+    if (s->file)
+        return read_key_file(s->file);
+    const char *value = getenv(s->env);
     return value && *value ? xstrdup(value) : NULL;
 }
 
@@ -59,12 +59,33 @@ static void forget(char *secret)
     free(secret);
 }
 
+/* A player of the simulator is sent no key; it has as many as the provider that it plays. */
+static void open_keyring(struct keyring *ring, const struct provider *p, bool is_sent)
+{
+    ring->count = p->key_count ? p->key_count : 1;
+    ring->keys = xcalloc((size_t)ring->count, sizeof *ring->keys);
+    for (int i = 0; i < ring->count; i++) {
+        struct credential *c = &ring->keys[i];
+        bool is_wanted = is_sent && p->key_count > 0;
+        c->key = is_wanted ? read_key(&p->keys[i]) : NULL;
+        c->fields = is_wanted && c->key == NULL ? NULL : write_fields(c->key);
+    }
+}
+
+static void close_keyring(struct keyring *ring)
+{
+    for (int i = 0; i < ring->count; i++) {
+        forget(ring->keys[i].key);
+        forget(ring->keys[i].fields);
+    }
+    free(ring->keys);
+}
+
 static void open_endpoints(struct generation *g)
 {
     int count = g->config->provider_count;
     g->endpoints = xcalloc((size_t)count + 1, sizeof *g->endpoints);
-    g->keys = xcalloc((size_t)count + 1, sizeof *g->keys);
-    g->fields = xcalloc((size_t)count + 1, sizeof *g->fields);
+    g->keyrings = xcalloc((size_t)count + 1, sizeof *g->keyrings);
     for (int i = 0; i < count; i++) {
         const struct provider *p = &g->config->providers[i];
         struct endpoint *e = &g->endpoints[i];
@@ -76,27 +97,45 @@ static void open_endpoints(struct generation *g)
             e->proxy = p->proxy;
             e->ca_file = p->ca_file;
             e->is_private = p->is_private;
-            g->keys[i] = read_key(p);
         }
-        g->fields[i] = write_fields(g->keys[i]);
+        open_keyring(&g->keyrings[i], p, !is_played(g, p));
     }
+}
+
+/* The first key of the provider that can be used, or cannot; -1: none. */
+static int find_key(const struct generation *g, const struct provider *p, bool is_usable)
+{
+    const struct keyring *ring = &g->keyrings[p - g->config->providers];
+    for (int i = 0; i < ring->count; i++)
+        if ((ring->keys[i].fields != NULL) == is_usable)
+            return i;
+    return -1;
+}
+
+static const char *missing_key(const struct provider *p, int i, char *out, size_t size)
+{
+    const struct secret *s = &p->keys[i];
+    snprintf(out, size, s->file ? "provider %s: no key in %s" : "provider %s: %s is not set", p->name, s->file ? s->file : s->env);
+    return out;
+}
+
+const char *generation_provider_warning(const struct generation *g, const struct provider *p, char *out, size_t size)
+{
+    const char *problem = generation_provider_problem(g, p, out, size);
+    int missing = problem ? -1 : find_key(g, p, false);
+    return missing < 0 ? problem : missing_key(p, missing, out, size);
 }
 
 const char *generation_provider_problem(const struct generation *g, const struct provider *p, char *out, size_t size)
 {
-    int i = (int)(p - g->config->providers);
     if (is_played(g, p)) {
         if (g->options->sim_url)
             return NULL;
         snprintf(out, size, "provider %s: no simulator runs; start wye with --demo", p->name);
     } else if (p->kind != KIND_OPENAI) {
         snprintf(out, size, "provider %s: this build speaks the kinds openai and sim", p->name);
-    } else if (g->keys[i] || (p->key_env == NULL && p->key_file == NULL)) {
-        return NULL;
-    } else if (p->key_file) {
-        snprintf(out, size, "provider %s: no key in %s", p->name, p->key_file);
     } else {
-        snprintf(out, size, "provider %s: %s is not set", p->name, p->key_env);
+        return find_key(g, p, true) >= 0 ? NULL : missing_key(p, 0, out, size);
     }
     return out;
 }
@@ -189,14 +228,11 @@ static int check_aliases(struct generation *g, struct err *err)
 
 static void generation_free(struct generation *g)
 {
-    for (int i = 0; g->config && i < g->config->provider_count; i++) {
-        forget(g->keys[i]);
-        forget(g->fields[i]);
-    }
+    for (int i = 0; g->keyrings && i < g->config->provider_count; i++)
+        close_keyring(&g->keyrings[i]);
     for (int i = 0; i < g->route_count; i++)
         free((char *)g->routes[i].name);
-    free(g->keys);
-    free(g->fields);
+    free(g->keyrings);
     free(g->endpoints);
     free(g->health);
     free(g->routes);

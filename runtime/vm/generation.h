@@ -32,6 +32,20 @@ struct generation_options {
     bool is_demo;        /* sim_url plays every provider */
 };
 
+/* One key of a provider, as calls send it. */
+struct credential {
+    char *key;    /* NULL where none is configured, or it could not be read; never shown */
+    char *fields; /* the header lines of every call with it, secret too; NULL: it could not be read */
+    struct health_target *health; /* the router's, in shared memory */
+};
+
+/* The keys of one provider: one at least, though it may stand for none. */
+struct keyring {
+    struct credential *keys;
+    int count;
+    unsigned turn; /* whose turn it is */
+};
+
 struct generation {
     unsigned id;
     char hash[13]; /* first hex digits of its files' */
@@ -39,12 +53,11 @@ struct generation {
     struct vm *vm;
     struct config *config;
     struct endpoint *endpoints; /* one for each provider of config, same order */
-    char **keys;                /* the provider's key or NULL, same order; read at load, never shown */
-    char **fields;              /* the header lines of every call to it, same order; secret too */
+    struct keyring *keyrings;   /* same order; read at load */
     struct route *routes;
     int route_count;
     const struct generation_options *options;
-    struct health_target **health; /* of each model of config, then of each provider's key; the router's, in shared memory */
+    struct health_target **health; /* of each model of config; the router's, in shared memory */
     unsigned holds;
     bool is_retired;                  /* a newer VM took its place */
 };
@@ -60,3 +73,6 @@ const struct route *generation_route(const struct generation *g, struct str name
 
 /* Why a provider cannot be asked ("OPENAI_API_KEY is not set"), or NULL when it can. `out` holds the words. */
 const char *generation_provider_problem(const struct generation *g, const struct provider *p, char *out, size_t size);
+
+/* The same, or which of its keys is missing. */
+const char *generation_provider_warning(const struct generation *g, const struct provider *p, char *out, size_t size);

@@ -56,7 +56,7 @@ static const char FULL[] =
     "return {\n"
     "  providers = {\n"
     "    openai = { kind = 'openai', key = { env = 'OPENAI_API_KEY' }, max_connections = 8 },\n"
-    "    anthropic = { kind = 'anthropic', key = { file = '/run/secrets/anthropic' } },\n"
+    "    anthropic = { kind = 'anthropic', keys = { { env = 'A_KEY' }, { file = '/run/secrets/anthropic' } } },\n"
     "    google = { kind = 'gemini' },\n"
     "    ['local'] = { kind = 'openai', base_url = 'http://127.0.0.1:8000/v1', private = true,\n"
     "                  proxy = 'socks5h://127.0.0.1:1080', ca = 'ca.pem' },\n"
@@ -89,8 +89,8 @@ static void test_everything_is_read(void **state)
     assert_string_equal(mini->name, "gpt-5-mini");
     assert_string_equal(mini->provider->name, "openai");
     assert_string_equal(mini->provider->base_url, "https://api.openai.com/v1");
-    assert_string_equal(mini->provider->key_env, "OPENAI_API_KEY");
-    assert_null(mini->provider->key_file);
+    assert_string_equal(mini->provider->keys[0].env, "OPENAI_API_KEY");
+    assert_null(mini->provider->keys[0].file);
     assert_int_equal(mini->provider->max_connections, 8);
     assert_int_equal(mini->context, 1000);
     assert_int_equal(mini->tools, 1);
@@ -117,7 +117,7 @@ static void test_everything_is_read(void **state)
     assert_string_equal(own->proxy, "socks5h://127.0.0.1:1080");
     assert_string_equal(own->ca_file, "ca.pem");
     assert_int_equal(own->max_connections, 256);
-    assert_string_equal(config_model(c, "anthropic/opus")->provider->key_file,
+    assert_string_equal(config_model(c, "anthropic/opus")->provider->keys[1].file,
                         "/run/secrets/anthropic");
     config_free(c);
 }
@@ -272,6 +272,12 @@ static const struct {
      "2: providers.p.key: give one of env and file"},
     {PROVIDER("kind = 'openai', key = { env = 'A B' }"),
      "2: providers.p.key.env: 'A B' is no name of an environment variable"},
+    {PROVIDER("kind = 'openai', keys = {}"), "2: providers.p.keys: names no key; write { { env = \"NAME\" }, … }"},
+    {PROVIDER("kind = 'openai', keys = { { env = 'A' }, { envy = 'B' } }"),
+     "2: providers.p.keys[2]: unknown key 'envy' (did you mean 'env'?)"},
+    {PROVIDER("kind = 'openai', keys = { { env = 'A' }, 'sk-2' }"),
+     "2: providers.p.keys[2]: a secret does not belong in the source; write { env = \"NAME\" } or { "
+     "file = \"PATH\" }"},
     {PROVIDER("kind = 'openai', key = { evn = 'A' }"),
      "2: providers.p.key: unknown key 'evn' (did you mean 'env'?)"},
     {PROVIDER("kind = 'openai', max_connections = 0"),
