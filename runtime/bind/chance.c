@@ -4,7 +4,7 @@
 #include <math.h>
 
 #include "base/clock.h"
-#include "bind/scope.h"
+#include "bind/tape.h"
 
 /* The next of the request's own numbers: SplitMix64 (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators"). */
 static uint64_t next(struct scope *scope)
@@ -17,7 +17,9 @@ static uint64_t next(struct scope *scope)
 
 int chance_now(lua_State *L)
 {
-    lua_pushnumber(L, (lua_Number)clock_wall_us() / 1e6);
+    struct task *task = task_of(L); /* none while a file loads */
+    uint64_t us = task ? tape_number(task->owner, TAPE_NOW, clock_wall_us) : clock_wall_us();
+    lua_pushnumber(L, (lua_Number)us / 1e6);
     return 1;
 }
 

@@ -1,12 +1,15 @@
 #include "bind/first.h"
 
 #include <lauxlib.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/list.h"
 #include "bind/ask.h"
 #include "bind/decision.h"
 #include "bind/option.h"
+#include "bind/tape.h"
 
 enum { MAX_HEDGE = 3600 };
 
@@ -23,10 +26,12 @@ struct relay {
 
 static bool has_time(struct relay *r)
 {
-    uint64_t now = clock_ns();
-    if (r->deadline_ns && now < r->deadline_ns)
+    if (r->deadline_ns == 0)
+        return true;
+    uint64_t now = tape_number(r->task->owner, TAPE_CLOCK, clock_ns);
+    if (now < r->deadline_ns)
         r->options->timeout_ms = (unsigned)((r->deadline_ns - now) / 1000000 + 1);
-    return r->deadline_ns == 0 || now < r->deadline_ns;
+    return now < r->deadline_ns;
 }
 
 static void set_pause(struct relay *r)
@@ -125,15 +130,29 @@ static int resume(lua_State *L, struct task *task)
     return ask_fail(L, &failure(r)->err, failure(r)->status);
 }
 
+static unsigned p95_ms(struct scope *scope, const struct model *model)
+{
+    struct str known = {0};
+    char text[16];
+    if (tape_take(scope, TAPE_P95, str_of(model->id), &known) != TAPE_LIVE) {
+        snprintf(text, sizeof text, STR_FMT, STR_ARG(known));
+        return (unsigned)strtoul(text, NULL, 10);
+    }
+    unsigned ms = scope->host->p95_ms ? scope->host->p95_ms(scope, model) : 0;
+    snprintf(text, sizeof text, "%u", ms);
+    tape_put(scope, TAPE_P95, str_of(model->id), str_of(text));
+    return ms;
+}
+
 /* Seconds; "p95": what nineteen of twenty answers of the first model took lately, none as long as that is not known. */
-static double read_hedge(lua_State *L, const struct scope *scope, const struct model *first)
+static double read_hedge(lua_State *L, struct scope *scope, const struct model *first)
 {
     double seconds = -1;
     lua_getfield(L, 3, "hedge");
     bool is_p95 = lua_type(L, -1) == LUA_TSTRING && strcmp(lua_tostring(L, -1), "p95") == 0;
     lua_pop(L, 1);
     if (is_p95) {
-        unsigned ms = scope->host->p95_ms ? scope->host->p95_ms(scope, first) : 0;
+        unsigned ms = p95_ms(scope, first);
         return ms ? ms / 1000.0 : -1;
     }
     option_number(L, 3, "wye.first", "hedge", 0, MAX_HEDGE, &seconds);
@@ -158,7 +177,7 @@ int first_answer(lua_State *L)
     r->count = count;
     memcpy(r->models, models, sizeof models);
     if (r->options->timeout_ms)
-        r->deadline_ns = clock_ns() + r->options->timeout_ms * 1000000ull;
+        r->deadline_ns = tape_number(r->task->owner, TAPE_CLOCK, clock_ns) + r->options->timeout_ms * 1000000ull;
     while (start_next(r) && r->hedge == 0)
         ;
     return await(L, r);

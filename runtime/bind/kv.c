@@ -1,11 +1,13 @@
 #include "bind/kv.h"
 
 #include <lauxlib.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "bind/field.h"
-#include "bind/scope.h"
+#include "bind/tape.h"
 #include "policy/table.h"
 
 #define KV_METATABLE "wye.kv"
@@ -65,25 +67,99 @@ static uint64_t check_ttl(lua_State *L, int index)
     return ttl;
 }
 
+/* ---- the tape: each call by its name and key ("get visits"), what it gave as a letter and text ---- */
+
+static struct str tape_key(struct scope *scope, const char *name, struct str key)
+{
+    char *text = arena_alloc(scope->view.arena, key.len + 8);
+    if (text == NULL)
+        return str_of(name); /* the request's memory is used up: nothing of it will be replayed */
+    int n = snprintf(text, 8, "%s ", name);
+    memcpy(text + n, key.p, key.len);
+    return str_n(text, (size_t)n + key.len);
+}
+
+static void tell(struct scope *scope, const char *name, struct str key, char kind, struct str text)
+{
+    static struct buf value = BUF(MAX_VALUE + 64);
+    if (scope->tape == NULL)
+        return;
+    buf_reset(&value);
+    buf_putc(&value, kind);
+    if (text.len)
+        buf_append(&value, text.p, text.len);
+    tape_put(scope, TAPE_KV, tape_key(scope, name, key), buf_str(&value));
+}
+
+static void tell_number(struct scope *scope, const char *name, struct str key, double number)
+{
+    char text[40];
+    if (scope->tape == NULL)
+        return;
+    snprintf(text, sizeof text, "%.17g", number);
+    tell(scope, name, key, 'n', str_of(text));
+}
+
+/* Pushes what a replay's tape knows of the call: nil when it does not. False when the call is to be made. */
+static bool is_replayed(lua_State *L, struct scope *scope, const char *name, struct str key)
+{
+    struct str known = {0};
+    if (scope->tape == NULL)
+        return false;
+    enum tape_answer answer = tape_take(scope, TAPE_KV, tape_key(scope, name, key), &known);
+    if (answer == TAPE_LIVE)
+        return false;
+    char kind = known.len ? known.p[0] : '-';
+    lua_pushlstring(L, known.len ? known.p + 1 : "", known.len ? known.len - 1 : 0);
+    if (kind == 'n')
+        lua_pushnumber(L, strtod(lua_tostring(L, -1), NULL));
+    else if (kind == 'b')
+        lua_pushboolean(L, lua_tostring(L, -1)[0] == '1');
+    else if (kind != 's')
+        lua_pushnil(L);
+    return true;
+}
+
+static struct str boolean_text(bool is_true)
+{
+    return str_of(is_true ? "1" : "0");
+}
+
+/* ---- the calls ---- */
+
+static int push_value(lua_State *L, struct scope *scope, struct str key, uint8_t kind, const struct buf *value)
+{
+    double number;
+    switch (kind) {
+    case KIND_NUMBER:
+        memcpy(&number, value->p, sizeof number);
+        tell_number(scope, "get", key, number);
+        lua_pushnumber(L, number);
+        break;
+    case KIND_BOOLEAN:
+        tell(scope, "get", key, 'b', boolean_text(value->p[0]));
+        lua_pushboolean(L, value->p[0]);
+        break;
+    default:
+        tell(scope, "get", key, 's', buf_str(value));
+        lua_pushlstring(L, value->p ? value->p : "", value->len);
+    }
+    return 1;
+}
+
 static int get(lua_State *L)
 {
     static struct buf value = BUF(MAX_VALUE); /* kept: a Lua error must not leak it */
     struct str key = check_key(L);
+    struct scope *scope = scope_of(L, "wye.kv");
     uint8_t kind;
-    buf_reset(&value);
-    if (table_get(table_of(L), key, clock_ms(), &kind, &value) != TABLE_OK) {
-        lua_pushnil(L);
+    if (is_replayed(L, scope, "get", key))
         return 1;
-    }
-    double number;
-    switch (kind) {
-    case KIND_NUMBER:
-        memcpy(&number, value.p, sizeof number);
-        lua_pushnumber(L, number);
-        break;
-    case KIND_BOOLEAN: lua_pushboolean(L, value.p[0]); break;
-    default: lua_pushlstring(L, value.p ? value.p : "", value.len);
-    }
+    buf_reset(&value);
+    if (table_get(table_of(L), key, clock_ms(), &kind, &value) == TABLE_OK)
+        return push_value(L, scope, key, kind, &value);
+    tell(scope, "get", key, '-', str_of(""));
+    lua_pushnil(L);
     return 1;
 }
 
@@ -109,7 +185,8 @@ static int set(lua_State *L)
     }
     if (value.len > MAX_VALUE)
         return luaL_error(L, "wye.kv.set: the value has %d bytes; %d are the limit", (int)value.len, MAX_VALUE);
-    table_set(table_of(L), key, (uint8_t)kind, value, ttl, clock_ms());
+    if (!is_replayed(L, scope_of(L, "wye.kv"), "set", key))
+        table_set(table_of(L), key, (uint8_t)kind, value, ttl, clock_ms());
     return 0;
 }
 
@@ -118,8 +195,12 @@ static int add(lua_State *L)
     struct str key = check_key(L);
     double sum = 0, n = luaL_optnumber(L, 2, 1);
     uint64_t ttl = check_ttl(L, 3);
+    struct scope *scope = scope_of(L, "wye.kv");
+    if (is_replayed(L, scope, "add", key))
+        return 1;
     if (table_add(table_of(L), key, KIND_NUMBER, n, ttl, clock_ms(), &sum) == TABLE_WRONG_KIND)
         return luaL_error(L, "wye.kv.add: the value of '%s' is no number", key.p);
+    tell_number(scope, "add", key, sum);
     lua_pushnumber(L, sum);
     return 1;
 }
@@ -128,14 +209,24 @@ static int expire(lua_State *L)
 {
     struct str key = check_key(L);
     uint64_t ttl = check_seconds(L, 2, "the life");
-    lua_pushboolean(L, table_expire(table_of(L), key, ttl, clock_ms()) == TABLE_OK);
+    struct scope *scope = scope_of(L, "wye.kv");
+    if (is_replayed(L, scope, "expire", key))
+        return 1;
+    bool was_there = table_expire(table_of(L), key, ttl, clock_ms()) == TABLE_OK;
+    tell(scope, "expire", key, 'b', boolean_text(was_there));
+    lua_pushboolean(L, was_there);
     return 1;
 }
 
 static int delete(lua_State *L)
 {
     struct str key = check_key(L);
-    lua_pushboolean(L, table_delete(table_of(L), key, clock_ms()) == TABLE_OK);
+    struct scope *scope = scope_of(L, "wye.kv");
+    if (is_replayed(L, scope, "delete", key))
+        return 1;
+    bool was_there = table_delete(table_of(L), key, clock_ms()) == TABLE_OK;
+    tell(scope, "delete", key, 'b', boolean_text(was_there));
+    lua_pushboolean(L, was_there);
     return 1;
 }
 

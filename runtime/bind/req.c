@@ -10,13 +10,13 @@
 
 #define REQ_METATABLE "req"
 
-static const char *const NAMES[] = {"id",        "user",   "conversation", "prompt",  "messages", "tokens",
-                                    "tools",     "has_image", "has_tools", "stream",  "headers",  "model",
-                                    "metadata", "limit"};
-enum { ID, USER, CONVERSATION, PROMPT, MESSAGES, TOKENS, TOOLS, HAS_IMAGE, HAS_TOOLS, STREAM, HEADERS, MODEL, METADATA, LIMIT, NAME_COUNT };
+static const char *const NAMES[] = {
+#define X(name, text) text,
+    REQ_FIELDS(X)
+#undef X
+};
 
-/* What carries a client's secret stays out of scripts, and so out of the trace. */
-static bool is_secret(struct str name)
+bool req_is_secret(struct str name)
 {
     return str_ieq(name, "authorization") || str_ieq(name, "x-api-key") || str_ieq(name, "api-key") ||
            str_ieq(name, "cookie") || str_ieq(name, "proxy-authorization") || str_ieq(name, "x-goog-api-key");
@@ -36,7 +36,7 @@ static void push_headers(lua_State *L, const struct http_head *head)
     for (int i = 0; i < head->count; i++) {
         struct str name = head->fields[i].name;
         char lower[128];
-        if (is_secret(name) || name.len >= sizeof lower)
+        if (req_is_secret(name) || name.len >= sizeof lower)
             continue;
         for (size_t k = 0; k < name.len; k++)
             lower[k] = (char)tolower((unsigned char)name.p[k]);
@@ -95,21 +95,23 @@ static int read_field(lua_State *L)
 {
     struct scope *scope = scope_check(L, 1, REQ_METATABLE);
     struct view *v = &scope->view;
-    switch (field_check(L, 2, REQ_METATABLE, NAMES, NAME_COUNT)) {
-    case ID: lua_pushstring(L, v->id); break;
-    case USER: push_str(L, view_user(v)); break;
-    case CONVERSATION: push_str(L, view_conversation(v)); break;
-    case PROMPT: push_str(L, view_prompt(v)); break;
-    case MESSAGES: push_tree(L, v, v->messages); break;
-    case TOKENS: lua_pushnumber(L, (lua_Number)v->tokens); break;
-    case TOOLS: push_tree(L, v, v->tools); break;
-    case HAS_IMAGE: lua_pushboolean(L, v->has_image); break;
-    case HAS_TOOLS: lua_pushboolean(L, has_items(v->tools)); break;
-    case STREAM: lua_pushboolean(L, v->stream); break;
-    case HEADERS: push_headers(L, v->head); break;
-    case MODEL: push_str(L, v->model); break;
-    case METADATA: push_tree(L, v, v->metadata); break;
-    case LIMIT: lua_pushcfunction(L, limit); break;
+    int field = field_check(L, 2, REQ_METATABLE, NAMES, REQ_FIELD_COUNT);
+    scope->reads |= 1u << field;
+    switch (field) {
+    case REQ_ID: lua_pushstring(L, v->id); break;
+    case REQ_USER: push_str(L, view_user(v)); break;
+    case REQ_CONVERSATION: push_str(L, view_conversation(v)); break;
+    case REQ_PROMPT: push_str(L, view_prompt(v)); break;
+    case REQ_MESSAGES: push_tree(L, v, v->messages); break;
+    case REQ_TOKENS: lua_pushnumber(L, (lua_Number)v->tokens); break;
+    case REQ_TOOLS: push_tree(L, v, v->tools); break;
+    case REQ_HAS_IMAGE: lua_pushboolean(L, v->has_image); break;
+    case REQ_HAS_TOOLS: lua_pushboolean(L, has_items(v->tools)); break;
+    case REQ_STREAM: lua_pushboolean(L, v->stream); break;
+    case REQ_HEADERS: push_headers(L, v->head); break;
+    case REQ_MODEL: push_str(L, v->model); break;
+    case REQ_METADATA: push_tree(L, v, v->metadata); break;
+    case REQ_LIMIT: lua_pushcfunction(L, limit); break;
     }
     return 1;
 }

@@ -17,6 +17,7 @@
 
 struct scope;
 struct table;
+struct tape;
 
 /* What an attempt is for: the word in the trace. */
 #define PURPOSES(X) X(ASK, "ask") X(SERVE, "serve") X(CLASSIFY, "classify") X(JUDGE, "judge") X(HEDGE, "hedge")
@@ -68,6 +69,8 @@ struct scope {
     struct limit limit;
     uint64_t serial; /* of the request: handles carry it; goes up when the request ends */
     uint64_t seed;   /* where wye.random stands: begins as the decision's number */
+    struct tape *tape; /* records or plays what the route learns (tape.h); NULL: neither */
+    uint32_t reads;  /* bit for each field of req that the route looked at, as req.h numbers them */
 };
 
 /* The scope of the running coroutine; raises "works only while a request is served" while loading. */

@@ -1,6 +1,7 @@
 /* The host's side of model:ask and wye.note: buffered calls that a route waits for in order to decide. */
 #include "base/clock.h"
 #include "serve/budget.h"
+#include "serve/capture.h"
 #include "serve/journal.h"
 #include "serve/keyring.h"
 #include "serve/router_state.h"
@@ -12,6 +13,7 @@ enum { CONNECT_MS = 5000, ATTEMPT_MS = 60000 };
 struct pending {
     struct list link;
     struct op *op;
+    int n; /* of the request's operations, when it is captured */
     void (*stop)(struct pending *p, struct request *rq, const char *why);
 };
 
@@ -19,8 +21,15 @@ struct asking {
     struct pending pending;
     struct reply *reply;
     struct attempt *attempt;
+    uint64_t key; /* of capture_ask_key, when it is captured */
     struct post post; /* of an ask that could not start: it still must not complete at once */
 };
+
+/* Whether what ended now is seen together with what ended before it. */
+static unsigned joined(const struct request *rq)
+{
+    return rq->task.is_posted ? STEP_JOINED : 0;
+}
 
 static void complete(struct asking *k)
 {
@@ -41,6 +50,8 @@ static void complete(struct asking *k)
     journal_attempt(a->request, a, "script");
     attempt_clear(a);
     list_remove(&k->pending.link);
+    if (a->request->capture)
+        capture_ask(a->request, k->pending.n, k->key, k->reply, joined(a->request));
     op_done(k->pending.op);
 }
 
@@ -89,6 +100,8 @@ static void stop_asking(struct pending *p, struct request *rq, const char *why)
     journal_attempt(rq, k->attempt, "stop");
     k->reply->err = k->attempt->err;
     attempt_clear(k->attempt);
+    if (rq->capture)
+        capture_ask(rq, p->n, k->key, k->reply, STEP_STOPPED);
 }
 
 static void stop(struct pending *p, struct request *rq, const char *why)
@@ -122,6 +135,8 @@ static void start(struct request *rq, struct pending *p, struct op *op,
     op->cancel = cancel_op;
     list_init(&p->link);
     list_push(&rq->asks, &p->link);
+    if (rq->capture)
+        p->n = ++rq->capture->operations;
 }
 
 static struct attempt *unaskable(struct request *rq, const struct model *model, enum purpose purpose)
@@ -149,6 +164,8 @@ static void ask(struct scope *scope, const struct model *model, const struct ask
     };
     start(rq, &k->pending, op, stop_asking);
     k->reply = reply;
+    if (rq->capture)
+        k->key = capture_ask_key(model, options);
     struct err err;
     k->attempt = budget_allows(rq, model, &err) ? unaskable(rq, model, options->purpose)
                                                 : attempt_unaffordable(rq, model, options->purpose, &err);
@@ -167,14 +184,19 @@ static void on_awake(void *arg)
 {
     struct sleeping *s = arg;
     timer_clear(&s->timer);
+    struct request *rq = s->pending.op->task->owner;
     list_remove(&s->pending.link);
+    if (rq->capture)
+        capture_sleep(rq, s->pending.n, joined(rq));
     op_done(s->pending.op);
 }
 
 static void stop_sleeping(struct pending *p, struct request *rq, const char *why)
 {
-    (void)rq, (void)why;
+    (void)why;
     timer_clear(&((struct sleeping *)p)->timer);
+    if (rq->capture)
+        capture_sleep(rq, p->n, STEP_STOPPED);
 }
 
 static void rest(struct scope *scope, unsigned ms, struct op *op)

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "serve/attempt.h"
+#include "serve/capture.h"
 #include "serve/keyring.h"
 #include "serve/router_state.h"
 
@@ -30,6 +31,8 @@ void journal_begin(struct request *rq)
     event_str(e, F_REQUESTED, rq->scope.view.model);
     event_int(e, F_STREAM, rq->scope.view.stream);
     event_close(e);
+    if (rq->router->capture_below)
+        capture_begin(rq);
 }
 
 void journal_note(struct request *rq, struct str text, struct str data, struct str where)

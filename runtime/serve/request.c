@@ -9,6 +9,7 @@
 #include "bind/req.h"
 #include "serve/admission.h"
 #include "serve/answer.h"
+#include "serve/capture.h"
 #include "serve/journal.h"
 #include "serve/router_state.h"
 #include "serve/serving.h"
@@ -114,6 +115,8 @@ static void request_finish(struct request *rq)
     request_cancel_asks(rq);
     serving_cancel(rq);
     toll_settle(rq);
+    if (rq->capture)
+        capture_end(rq);
     journal_decision(rq);
     timer_cancel(&rq->total);
     timer_cancel(&rq->content);
@@ -130,6 +133,8 @@ void request_reply(struct request *rq, int status, const char *content_type, con
     struct exchange *x = rq->x;
     rq->status = status;
     struct str fields = answer_fields(rq, more);
+    if (rq->capture)
+        capture_reply(rq, body);
     request_finish(rq);
     exchange_reply(x, status, content_type, fields, body);
 }
@@ -150,6 +155,8 @@ void request_error(struct request *rq, int status, const char *code, const char 
 void request_end_stream(struct request *rq, struct str tail)
 {
     struct exchange *x = rq->x;
+    if (rq->capture)
+        capture_reply(rq, tail);
     request_finish(rq);
     if (tail.len > 0)
         exchange_write(x, tail);
@@ -260,6 +267,8 @@ static void on_route_done(void *ctx, struct task_result *result)
         struct router *r = rq->router;
         bool is_over_memory = result->outcome == TASK_OVER_MEMORY;
         err = result->err;
+        if (rq->capture)
+            capture_decided(rq, &err);
         generation_hold(g);
         fall_back(rq, &err);
         if (is_over_memory)
@@ -268,11 +277,15 @@ static void on_route_done(void *ctx, struct task_result *result)
         return;
     }
     if (decision_read(result->L, result->count, rq->scope.view.arena, &rq->decision, &err) == 0) {
+        if (rq->capture)
+            capture_decided(rq, NULL);
         obey(rq);
         return;
     }
     struct err placed;
     err_set(&placed, ERR_SCRIPT, "%s: %s", rq->place ? rq->place : rq->route->path, err.message);
+    if (rq->capture)
+        capture_decided(rq, &placed);
     fall_back(rq, &placed);
 }
 
@@ -396,6 +409,9 @@ static void open_request(struct request *rq, struct router *r, struct exchange *
     rq->tokens = rq->reserved_tokens = 0;
     rq->toll = (struct toll){0};
     rq->recall = RECALL_UNASKED;
+    rq->capture = NULL;
+    rq->scope.tape = NULL;
+    rq->scope.reads = 0;
     rq->decision = (struct decision){.reason = str_of("")};
 }
 

@@ -18,6 +18,7 @@
 #include "vm/task.h"
 
 struct router;
+struct capture;
 
 struct request {
     struct scope scope; /* first: bind/ casts back */
@@ -57,6 +58,7 @@ struct request {
     int64_t tokens;
     double reserved_usd;    /* by calls in flight, under req:limit */
     int64_t reserved_tokens;
+    struct capture *capture; /* NULL: this one is not kept */
     enum recall recall;
     unsigned char recall_key[RECALL_KEY];
     struct list link;       /* router's active or free */

@@ -29,6 +29,12 @@ struct router *router_new(const struct router_options *options)
     return r;
 }
 
+static uint64_t capture_below(const struct router *r, const struct config *c)
+{
+    double share = c->capture.share >= 0 ? c->capture.share : r->options.captures_by_default;
+    return share >= 1 ? UINT64_MAX : (uint64_t)(share * 0x1p64);
+}
+
 void router_use(struct router *r, struct generation *g)
 {
     if (r->live)
@@ -38,6 +44,7 @@ void router_use(struct router *r, struct generation *g)
         table_resize(r->options.region->kv, (uint64_t)g->config->limits.kv_mb << 20);
         table_resize(r->options.region->cache, (uint64_t)g->config->limits.cache_mb << 20);
     }
+    r->capture_below = capture_below(r, g->config);
     admission_use(r);
     vitals_open(r, g);
 }

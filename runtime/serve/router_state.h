@@ -14,6 +14,7 @@ struct router {
     uint64_t seed[4];
     const struct exchange *headed; /* whose head came last, and the key it named */
     struct key *headed_key;
+    uint64_t capture_below;  /* a random number up to it has its request captured; 0: none is */
     unsigned running; /* let in here and not over */
     struct pace pace;
 };

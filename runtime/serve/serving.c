@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "serve/answer.h"
 #include "serve/budget.h"
+#include "serve/capture.h"
 #include "serve/journal.h"
 #include "serve/keyring.h"
 #include "serve/router_state.h"
@@ -230,6 +231,8 @@ static void on_commit(struct attempt *a)
 
 static void on_frame(struct attempt *a, struct str bytes)
 {
+    if (a->request->capture)
+        capture_reply(a->request, bytes);
     if (!exchange_write(a->request->x, bytes))
         attempt_pause(a);
 }

@@ -117,9 +117,9 @@ static void build_attempt(struct decision *d, const struct event_head *event)
         add_int(r, F_N, decision_count(d, GROUP_ATTEMPT));
 }
 
-static void build_note(struct decision *d, const struct event_head *event, uint64_t began_ns)
+static void build_timed(struct decision *d, enum group g, const struct event_head *event, uint64_t began_ns)
 {
-    struct record *r = add_record(d, GROUP_NOTE);
+    struct record *r = add_record(d, g);
     add_fields(d, r, event);
     add_int(r, F_AT_US, (int64_t)(event->mono_ns - began_ns) / 1000);
 }
@@ -143,7 +143,10 @@ static void build_event(struct decision *d, const struct event_head *event, uint
         add_fields(d, add_record(d, GROUP_ARM), event);
         break;
     case EVENT_NOTE:
-        build_note(d, event, began_ns);
+        build_timed(d, GROUP_NOTE, event, began_ns);
+        break;
+    case EVENT_STEP:
+        build_timed(d, GROUP_STEP, event, began_ns);
         break;
     default:
         break; /* written by a newer wye */
@@ -155,6 +158,7 @@ void decision_build(struct decision *d)
     struct record *own = add_record(d, GROUP_DECISION);
     add_int(own, F_TS, (int64_t)d->began_us);
     add_int(own, F_WORKER, d->slot);
+    add_int(own, F_CAPTURED, false); /* until its CAPTURE says otherwise */
     struct str state = str_of(d->is_finished ? "finished" : "unfinished");
     add_value(own, (struct value){.field = F_STATE, .kind = KIND_STR, .text = state});
     if (d->is_finished)

@@ -19,7 +19,7 @@ const int field_show_count = sizeof field_shows / sizeof field_shows[0];
 
 const char *group_name(enum group g)
 {
-    static const char *const names[] = {"", "limit", "candidate", "attempt", "attempt.usage", "arm", "note", "captured"};
+    static const char *const names[] = {"", "limit", "candidate", "attempt", "attempt.usage", "arm", "note", "capture", "step"};
     return names[g];
 }
 
@@ -33,8 +33,8 @@ static const char *type_name(enum field_type type)
 const char *event_type_name(unsigned type)
 {
     static const char *const names[] = {"?",       "begin", "note",    "candidate", "attempt_start",
-                                        "attempt", "arm",   "capture", "decision"};
-    return names[type <= EVENT_DECISION ? type : 0];
+                                        "attempt", "arm",   "capture", "decision", "step"};
+    return names[type <= EVENT_STEP ? type : 0];
 }
 
 char *field_query_name(const struct show *show, char *out, size_t size)

@@ -27,6 +27,7 @@ enum group {
     GROUP_ARM,
     GROUP_NOTE,
     GROUP_CAPTURE,
+    GROUP_STEP,
     GROUP_COUNT
 };
 

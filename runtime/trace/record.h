@@ -31,6 +31,7 @@ enum event_type {
     EVENT_ARM,
     EVENT_CAPTURE,
     EVENT_DECISION,
+    EVENT_STEP,
 };
 
 enum field {

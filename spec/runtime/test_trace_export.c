@@ -114,6 +114,7 @@ static void write_end_fields(struct trace *t)
     event_z(e, F_REPLY, "data: [DONE]\n");
     event_z(e, F_MASKED, "/messages/*/content");
     event_z(e, F_MASKED, "/user");
+    event_int(e, F_CAPTURED, 1);
     event_close(e);
     e = event_open(t, EVENT_DECISION, 9);
     event_z(e, F_SERVED, "sim/smart");
@@ -142,7 +143,7 @@ static void test_every_field(void **state)
         *state,
         "{\"id\":\"0abc\",\"trace\":\"00f0\",\"route\":\"route\",\"generation\":3,\"hash\":\"0123456789ab\","
         "\"requested\":\"auto\",\"served\":\"sim/smart\",\"cause\":\"script\",\"reason\":\"a \\\"reason\\\"\\n\","
-        "\"line\":\"routes/route.lua:7\",\"usd\":0.00012,\"ms\":40,\"script_us\":37,"
+        "\"line\":\"routes/route.lua:7\",\"usd\":0.00012,\"ms\":40,\"script_us\":37,\"captured\":true,"
         "\"masked\":[\"/messages/*/content\",\"/user\"],\"status\":200,\"stream\":true,\"key\":\"team-a\","
         "\"conversation\":\"c1\",\"error\":\"routes/route.lua:3: oh\",\"state\":\"finished\",\"worker\":0,"
         "\"candidates\":[{\"model\":\"sim/fast\",\"state\":\"passed_over\",\"why\":\"down\",\"p\":0.25}],"
@@ -152,7 +153,7 @@ static void test_every_field(void **state)
         "\"usage\":{\"input\":1,\"output\":2,\"cache_read\":3,\"cache_write\":4,\"reasoning\":5}}],"
         "\"arms\":[{\"experiment\":\"trial\",\"arm\":\"v2\",\"p\":0.1,\"unit\":\"u1\",\"source\":\"ff\"}],"
         "\"notes\":[],\"limit\":{\"usd\":0.5,\"seconds\":12,\"hit\":\"usd\"},"
-        "\"captured\":{\"request\":{\"model\": \"auto\", \"n\": 12345678901234567890},"
+        "\"capture\":{\"request\":{\"model\": \"auto\", \"n\": 12345678901234567890},\"headers\":null,"
         "\"reply\":\"data: [DONE]\\n\"}}");
 }
 
@@ -169,11 +170,11 @@ static void test_nothing_written(void **state)
         *state,
         "{\"id\":null,\"trace\":null,\"route\":null,\"generation\":null,\"hash\":null,\"requested\":null,"
         "\"served\":null,\"cause\":null,\"reason\":null,\"line\":null,\"usd\":null,\"ms\":0,\"script_us\":null,"
-        "\"masked\":[],\"status\":null,\"stream\":null,\"key\":null,\"conversation\":null,\"error\":null,"
+        "\"captured\":false,\"masked\":[],\"status\":null,\"stream\":null,\"key\":null,\"conversation\":null,\"error\":null,"
         "\"state\":\"finished\",\"worker\":0,\"candidates\":[],"
         "\"attempts\":[{\"n\":1,\"model\":null,\"purpose\":null,\"status\":null,\"error\":null,\"why\":null,"
         "\"completion\":null,\"next\":null,\"served\":null,\"ttft_ms\":null,\"ms\":null,\"usd\":null,"
-        "\"line\":null,\"usage\":{}}],\"arms\":[],\"notes\":[],\"limit\":{},\"captured\":null}");
+        "\"line\":null,\"usage\":{}}],\"arms\":[],\"notes\":[],\"limit\":{},\"capture\":null}");
 }
 
 static struct decision *only_decision(const char *dir)
