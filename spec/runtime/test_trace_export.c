@@ -149,7 +149,7 @@ static void test_every_field(void **state)
         "\"candidates\":[{\"model\":\"sim/fast\",\"state\":\"passed_over\",\"why\":\"down\",\"p\":0.25}],"
         "\"attempts\":[{\"n\":1,\"model\":\"sim/smart\",\"purpose\":\"serve\",\"status\":200,\"error\":\"cut\","
         "\"why\":\"ended inside a reply\",\"completion\":\"failed\",\"next\":\"stop\",\"served\":true,"
-        "\"ttft_ms\":1.2,\"ms\":34.567,\"usd\":0.00012,\"line\":\"routes/route.lua:4\","
+        "\"ttft_ms\":1.2,\"ms\":34.567,\"usd\":0.00012,\"key\":null,\"line\":\"routes/route.lua:4\","
         "\"usage\":{\"input\":1,\"output\":2,\"cache_read\":3,\"cache_write\":4,\"reasoning\":5}}],"
         "\"arms\":[{\"experiment\":\"trial\",\"arm\":\"v2\",\"p\":0.1,\"unit\":\"u1\",\"source\":\"ff\"}],"
         "\"notes\":[],\"limit\":{\"usd\":0.5,\"seconds\":12,\"hit\":\"usd\"},"
@@ -174,7 +174,7 @@ static void test_nothing_written(void **state)
         "\"state\":\"finished\",\"worker\":0,\"candidates\":[],"
         "\"attempts\":[{\"n\":1,\"model\":null,\"purpose\":null,\"status\":null,\"error\":null,\"why\":null,"
         "\"completion\":null,\"next\":null,\"served\":null,\"ttft_ms\":null,\"ms\":null,\"usd\":null,"
-        "\"line\":null,\"usage\":{}}],\"arms\":[],\"notes\":[],\"limit\":{},\"capture\":null}");
+        "\"key\":null,\"line\":null,\"usage\":{}}],\"arms\":[],\"notes\":[],\"limit\":{},\"capture\":null}");
 }
 
 static struct decision *only_decision(const char *dir)
