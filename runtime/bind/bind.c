@@ -5,6 +5,7 @@
 #include "bind/chance.h"
 #include "bind/codec.h"
 #include "bind/decision.h"
+#include "bind/experiment.h"
 #include "bind/field.h"
 #include "bind/file.h"
 #include "bind/first.h"
@@ -23,7 +24,7 @@
 static const luaL_Reg FUNCTIONS[] = {
     {"model", model_new},     {"gather", gather_models}, {"first", first_answer}, {"refuse", decision_refuse},
     {"prompt", file_prompt},  {"re", regex_new},         {"note", note_add},      {"now", chance_now},
-    {"random", chance_random}, {"schema", validator_new}};
+    {"random", chance_random}, {"schema", validator_new}, {"experiment", experiment_new}};
 
 static int open_tables(lua_State *L)
 {

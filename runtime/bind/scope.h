@@ -18,6 +18,7 @@
 struct scope;
 struct table;
 struct tape;
+struct exposure;
 
 /* What an attempt is for: the word in the trace. */
 #define PURPOSES(X) X(ASK, "ask") X(SERVE, "serve") X(CLASSIFY, "classify") X(JUDGE, "judge") X(HEDGE, "hedge")
@@ -53,6 +54,10 @@ struct host {
     void (*note)(struct scope *scope, struct str text, struct str data, struct str where);
     /* What wye.kv keeps its values in; NULL where the host shares none. */
     struct table *(*kv)(struct scope *scope);
+    /* The name of the client's key; NULL when it has none. NULL: keys are unknown here. */
+    const char *(*key)(struct scope *scope);
+    /* An arm of an experiment was taken and its rule runs now. NULL where nobody is exposed to anything. */
+    void (*expose)(struct scope *scope, const struct exposure *exposure);
 };
 
 /* What req:limit allows the request; below 0: without limit. */
@@ -71,6 +76,8 @@ struct scope {
     uint64_t seed;   /* where wye.random stands: begins as the decision's number */
     struct tape *tape; /* records or plays what the route learns (tape.h); NULL: neither */
     uint32_t reads;  /* bit for each field of req that the route looked at, as req.h numbers them */
+    bool is_exposed;         /* to the arm whose rule ran last */
+    const void *arms_choice; /* what that rule returned (lua_topointer); NULL: nothing, or it exposed nobody */
 };
 
 /* The scope of the running coroutine; raises "works only while a request is served" while loading. */

@@ -6,6 +6,7 @@ struct region *region_new(void)
 {
     struct region *r = shm_new(sizeof *r);
     retry_budget_init(&r->retries);
+    experiments_init(&r->experiments);
     r->kv = table_new(16, (uint64_t)REGION_KV_MOST_MB << 20, 96);
     r->cache = table_new(8, (uint64_t)REGION_CACHE_MOST_MB << 20, 1024);
     return r;

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "policy/experiments.h"
 #include "policy/health.h"
 #include "policy/keys.h"
 #include "policy/limited.h"
@@ -20,6 +21,7 @@ struct region {
     struct retry_budget retries;
     struct keys keys;
     struct limited_counts limited;
+    struct experiments experiments;
     struct table *kv;    /* wye.kv */
     struct table *cache; /* whole answers */
 };

@@ -17,12 +17,14 @@
 #include "base/shm.h"
 #include "bind/bind.h"
 #include "net/server.h"
+#include "policy/experiments_file.h"
 #include "proc/aide.h"
 #include "proc/control.h"
 #include "proc/crew.h"
 #include "proc/folder.h"
 #include "proc/places.h"
 #include "proc/reload.h"
+#include "proc/splits.h"
 #include "proc/store.h"
 #include "proc/title.h"
 #include "proc/watchdog.h"
@@ -39,6 +41,7 @@ struct master {
     struct reload reload;
     struct watchdog watchdog;
     struct control control;
+    struct splits splits;
     struct folder folder;
     struct aide admin, sim;
     struct timer deadline;
@@ -348,7 +351,8 @@ static int open_places(struct master *m, struct err *err)
 {
     const struct master_options *o = m->options;
     if (places_project(o->project, err) < 0 || places_trace(o->trace_dir, m->crew.count, err) < 0 ||
-        store_open(o->state_dir, err) < 0 || keys_load(&m->region->keys, o->state_dir, err) < 0 || open_sockets(m, err) < 0)
+        store_open(o->state_dir, err) < 0 || keys_load(&m->region->keys, o->state_dir, err) < 0 ||
+        experiments_file_load(&m->region->experiments, o->state_dir, err) < 0 || open_sockets(m, err) < 0)
         return -1;
     return open_sim(m, err);
 }
@@ -375,11 +379,13 @@ static void open_parts(struct master *m)
         .board = m->board,
         .project = o->project,
         .state_dir = o->state_dir,
-        .building = {.open = bind_open, .sim_url = m->crew.common.sim_url, .is_demo = o->is_demo},
+        .building = {.open = bind_open, .sim_url = m->crew.common.sim_url, .is_demo = o->is_demo, .experiments = &m->region->experiments},
     };
     reload_open(&m->reload);
     m->watchdog = (struct watchdog){.crew = &m->crew, .blame = on_blame, .ctx = m};
     watchdog_open(&m->watchdog);
+    m->splits = (struct splits){.experiments = &m->region->experiments, .state_dir = o->state_dir};
+    splits_open(&m->splits, m->loop);
 }
 
 static void open_signals(struct master *m)
@@ -403,6 +409,7 @@ static void close_all(struct master *m)
     if (m->folder.path)
         folder_close(&m->folder);
     control_close(&m->control);
+    splits_close(&m->splits);
     watchdog_close(&m->watchdog);
     reap_rest(m);
     reload_close(&m->reload);

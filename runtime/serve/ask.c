@@ -223,4 +223,14 @@ static unsigned p95_ms(const struct scope *scope, const struct model *model)
     return vitals_p95_ms((const struct request *)scope, model);
 }
 
-const struct host REQUEST_HOST = {.ask = ask, .sleep = rest, .note = note, .kv = kv, .p95_ms = p95_ms};
+static const char *key(struct scope *scope)
+{
+    return toll_name((struct request *)scope);
+}
+
+static void expose(struct scope *scope, const struct exposure *e)
+{
+    journal_arm((struct request *)scope, e);
+}
+
+const struct host REQUEST_HOST = {.ask = ask, .sleep = rest, .note = note, .kv = kv, .p95_ms = p95_ms, .key = key, .expose = expose};

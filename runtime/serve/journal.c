@@ -1,10 +1,16 @@
 #include "serve/journal.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "base/clock.h"
+#include "bind/experiment.h"
 #include "serve/attempt.h"
 #include "serve/capture.h"
 #include "serve/keyring.h"
 #include "serve/router_state.h"
+
+enum { DESIGN_EVERY = 64 };
 
 static struct trace *trace_of(const struct request *rq)
 {
@@ -56,6 +62,25 @@ void journal_candidate(struct request *rq, const struct model *model, const char
     put_z(e, F_STATE, state);
     put_z(e, F_WHY, why);
     event_close(e);
+}
+
+/* The design is told now and then: a reader of the files needs it once. */
+void journal_arm(struct request *rq, const struct exposure *e)
+{
+    struct experiment_binding *b = e->binding;
+    char unit[17];
+    if (trace_of(rq) == NULL)
+        return;
+    snprintf(unit, sizeof unit, "%015" PRIx64, e->unit);
+    struct event *event = event_open(trace_of(rq), EVENT_ARM, rq->number);
+    put_z(event, F_EXPERIMENT, b->source.name);
+    put_z(event, F_ARM, b->source.arms[e->arm]);
+    event_num(event, F_P, e->p);
+    put_z(event, F_UNIT, unit);
+    put_z(event, F_SOURCE, b->checksums[e->arm]);
+    if (b->said++ % DESIGN_EVERY == 0)
+        put_z(event, F_DESIGN, b->source.design);
+    event_close(event);
 }
 
 static const char *const PURPOSE_NAMES[] = {

@@ -11,10 +11,13 @@
 
 struct request;
 struct attempt;
+struct exposure;
 
 void journal_begin(struct request *rq);
 void journal_note(struct request *rq, struct str text, struct str data, struct str where);
 void journal_candidate(struct request *rq, const struct model *model, const char *state, const char *why);
+
+void journal_arm(struct request *rq, const struct exposure *e);
 
 /* Before the call; and after it with what came of it. `next` is one of the words of ROUTES.md section 6. */
 void journal_attempt_start(struct request *rq, const struct attempt *a);

@@ -132,8 +132,26 @@ static void write_keys(struct buf *out, const struct health *h)
     }
 }
 
+static void write_experiments(struct buf *out, struct experiments *e)
+{
+    write_head(out, "wye_experiment_exposures_total", "counter", "Requests whose rule was an arm of an experiment");
+    for (int i = 0; i < EXPERIMENTS_MOST; i++) {
+        struct experiment *x = experiments_at(e, i);
+        for (int arm = 0; x && arm < x->count; arm++)
+            buf_printf(out, "wye_experiment_exposures_total{experiment=\"%s\",salt=\"%s\",arm=\"%s\"} %llu\n", x->name, x->salt, x->arms[arm],
+                       (unsigned long long)atomic_load(&x->exposures[arm]));
+    }
+    write_head(out, "wye_experiment_unitless_total", "counter", "Requests without the unit of their experiment: the control served, nobody was exposed");
+    for (int i = 0; i < EXPERIMENTS_MOST; i++) {
+        struct experiment *x = experiments_at(e, i);
+        if (x)
+            buf_printf(out, "wye_experiment_unitless_total{experiment=\"%s\",salt=\"%s\"} %llu\n", x->name, x->salt,
+                       (unsigned long long)atomic_load(&x->unitless));
+    }
+}
+
 void metrics_write(struct buf *out, const struct stats_board *board, const struct host_board *host,
-                   const struct region *region)
+                   struct region *region)
 {
     write_head(out, "wye_build_info", "gauge", "The version, as a label");
     buf_puts(out, "wye_build_info{version=\"" WYE_VERSION "\"} 1\n");
@@ -148,4 +166,5 @@ void metrics_write(struct buf *out, const struct stats_board *board, const struc
     write_region(out, region);
     write_cooling(out, &region->health);
     write_keys(out, &region->health);
+    write_experiments(out, &region->experiments);
 }

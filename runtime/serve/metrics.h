@@ -5,4 +5,4 @@
 #include "serve/admin.h"
 
 void metrics_write(struct buf *out, const struct stats_board *board, const struct host_board *host,
-                   const struct region *region);
+                   struct region *region);

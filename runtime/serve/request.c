@@ -247,7 +247,6 @@ static void obey(struct request *rq)
 {
     struct decision *d = &rq->decision;
     if (d->kind == DECIDE_REFUSAL) {
-        rq->cause = "script";
         request_error(rq, d->status, "refused", NULL, d->message.p);
         return;
     }
@@ -262,7 +261,8 @@ static void on_route_done(void *ctx, struct task_result *result)
     rq->is_task_running = false;
     rq->script_us = result->script_us;
     rq->place = place_of(rq, result->place);
-    rq->cause = "script";
+    bool is_arms = rq->scope.arms_choice && result->count > 0 && lua_topointer(result->L, 1) == rq->scope.arms_choice;
+    rq->cause = is_arms ? "experiment" : "script";
     if (result->outcome != TASK_RETURNED) {
         struct router *r = rq->router;
         bool is_over_memory = result->outcome == TASK_OVER_MEMORY;
@@ -401,7 +401,8 @@ static void open_request(struct request *rq, struct router *r, struct exchange *
     rq->serving = NULL;
     rq->at = rq->attempts = rq->status = rq->retries = 0;
     rq->plan = (struct plan){0};
-    rq->is_waiting = rq->scope.limit.is_set = false;
+    rq->is_waiting = rq->scope.limit.is_set = rq->scope.is_exposed = false;
+    rq->scope.arms_choice = NULL;
     rq->served = NULL;
     rq->cause = rq->place = rq->script_error = rq->limit_hit = NULL;
     rq->first_ns = rq->script_us = 0;

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "bind/experiment.h"
 #include "serve/admission.h"
 #include "serve/answer.h"
 #include "serve/router_state.h"
@@ -35,6 +36,17 @@ static uint64_t capture_below(const struct router *r, const struct config *c)
     return share >= 1 ? UINT64_MAX : (uint64_t)(share * 0x1p64);
 }
 
+static void use_experiments(struct router *r, struct generation *g)
+{
+    struct region *region = r->options.region;
+    for (struct experiment_binding *b = g->experiments; b && region; b = b->next) {
+        b->shared = experiments_use(&region->experiments, &b->source, clock_wall_us());
+        if (b->shared == NULL)
+            log_warn("experiment '%s': %d others are known already: its weights cannot be ramped until a restart has forgotten the oldest", b->source.name,
+                     EXPERIMENTS_MOST);
+    }
+}
+
 void router_use(struct router *r, struct generation *g)
 {
     if (r->live)
@@ -47,6 +59,7 @@ void router_use(struct router *r, struct generation *g)
     r->capture_below = capture_below(r, g->config);
     admission_use(r);
     vitals_open(r, g);
+    use_experiments(r, g);
 }
 
 void router_free(struct router *r)

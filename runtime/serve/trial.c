@@ -227,7 +227,8 @@ int trial_run(struct trial *t, const struct route *route, struct str body)
     t->ask_count = t->answered = t->note_count = t->place = 0;
     t->is_posted = t->is_over = t->has_failed = t->is_endless = false;
     t->task.owner = t;
-    t->scope.limit.is_set = false;
+    t->scope.limit.is_set = t->scope.is_exposed = false;
+    t->scope.arms_choice = NULL;
     struct str text = t->head.p ? t->head : str_n(REQUEST_HEAD, sizeof REQUEST_HEAD - 1);
     if (http_parse_request(&head, text.p, text.len, &scanned, &refused) <= 0) {
         t->has_failed = true;

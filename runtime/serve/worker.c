@@ -300,7 +300,7 @@ int worker_run(const struct worker_options *options)
         .options = options,
         .slot = &options->board->slots[options->slot],
         .listen_fd = options->listen_fd,
-        .building = {.open = bind_open, .sim_url = options->sim_url, .is_demo = options->is_demo},
+        .building = {.open = bind_open, .sim_url = options->sim_url, .is_demo = options->is_demo, .experiments = &options->region->experiments},
     };
     leave_signals_to_master();
     stats_begin(w.slot, getpid());

@@ -17,6 +17,8 @@
 
 struct generation;
 struct health_target;
+struct experiments;
+struct experiment_binding;
 
 struct route {
     const char *name; /* "route" for route.lua */
@@ -30,6 +32,7 @@ struct generation_options {
     int (*open)(struct vm *vm, struct generation *g, struct err *err);
     const char *sim_url; /* "http://127.0.0.1:9100" plays providers of kind sim; NULL: none runs */
     bool is_demo;        /* sim_url plays every provider */
+    struct experiments *experiments; /* those known on this machine: what a project says of one of them must agree; NULL: nothing is known */
 };
 
 /* One key of a provider, as calls send it. */
@@ -58,6 +61,7 @@ struct generation {
     int route_count;
     const struct generation_options *options;
     struct health_target **health; /* of each model of config; the router's, in shared memory */
+    struct experiment_binding *experiments; /* what its routes define (bind/experiment.h); in the configuration's arena */
     unsigned holds;
     bool is_retired;                  /* a newer VM took its place */
 };

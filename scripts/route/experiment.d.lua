@@ -1,0 +1,30 @@
+---@meta wye
+-- luacheck: ignore 111 121 122 131 142 143 212 241
+-- Experiments, for editors that run LuaLS. Nothing loads this file.
+
+---One arm: its name, its weight in percent (weights add up to 100) and its rule, which decides as a route does. What the
+---rule's file or function says is part of the arm: when it changes, reports split.
+---@alias wye.Arm { [1]: string, [2]: number, [3]: fun(req: wye.Request): any, string? }
+
+---@class wye.ExperimentOptions
+---@field [integer] wye.Arm  the control first; 2 to 16
+---@field unit? string       who gets the same arm again: "user" (unless given), "conversation", "key", "header:NAME" or "request"
+---@field metric? string     what decides: one that feedback or wye.metric gives, or error, usd, ms, ttft, tokens, valid, refused
+---@field better? "higher"|"lower"  of the metric; "higher" unless it is a cost, a time, or a share of failures
+---@field guard? string[]    what must not become worse: metrics as above, "cost" (usd), "latency" (ms at the 95th percentile)
+---@field salt? string       what the assignment hangs on; the experiment's name unless given. A new one deals all units anew
+
+---A rule that is one of several, by unit: `local trial = wye.experiment("name", { … })`, then `return trial(req)`. Only while
+---the file loads. The same unit gets the same arm, in every worker and after every restart, as long as the weights stay; when
+---they are ramped up it only moves from the control towards later arms. A request without the unit gets the control and is not
+---exposed. The trace tells of each exposure with its probability.
+---
+---    local trial = wye.experiment("short-prompts-to-mini", {
+---      unit = "user", metric = "task_ok", guard = { "cost", "latency" },
+---      { "v1", 90, require "rules.v1" },
+---      { "v2", 10, require "rules.v2" },
+---    })
+---@param name string  up to 63 letters, digits and . _ -
+---@param options wye.ExperimentOptions
+---@return fun(req: wye.Request): any, string?
+function wye.experiment(name, options) end
