@@ -12,6 +12,7 @@
 #include "bind/req.h"
 #include "bind/scope.h"
 #include "bind/source.h"
+#include "bind/tape.h"
 #include "policy/assign.h"
 #include "vm/generation.h"
 
@@ -61,6 +62,8 @@ static int take_arm(struct scope *scope, struct experiment_binding *b, struct st
     e.arm = assign_arm(split.weights, b->source.count, assign_share(e.unit));
     e.p = split.weights[e.arm];
     scope->is_exposed = split.origin != SPLIT_STOP;
+    if (scope->is_exposed)
+        tape_put(scope, TAPE_ARM, str_of(b->source.name), str_of(b->source.arms[e.arm]));
     if (x && scope->is_exposed)
         atomic_fetch_add_explicit(&x->exposures[e.arm], 1, memory_order_relaxed);
     if (scope->host->expose && scope->is_exposed)
@@ -68,13 +71,31 @@ static int take_arm(struct scope *scope, struct experiment_binding *b, struct st
     return e.arm;
 }
 
+/* A replay takes the arm that was taken then, whatever the weights are now. */
+static bool recall_arm(struct scope *scope, const struct experiment_binding *b, int *arm)
+{
+    struct str name;
+    if (tape_take(scope, TAPE_ARM, str_of(b->source.name), &name) != TAPE_GIVEN)
+        return false;
+    for (*arm = 0; *arm < b->source.count; ++*arm)
+        if (str_eq(name, b->source.arms[*arm]))
+            return true;
+    return false;
+}
+
 static int enter(lua_State *L)
 {
     struct experiment_binding *b = lua_touserdata(L, lua_upvalueindex(1));
     struct scope *scope = req_check(L, 1);
-    struct str unit = unit_of(scope, b);
     int arm = 0;
     scope->is_exposed = false;
+    if (recall_arm(scope, b, &arm)) {
+        scope->is_exposed = true;
+        lua_pushinteger(L, arm + 1);
+        return 1;
+    }
+    arm = 0;
+    struct str unit = unit_of(scope, b);
     if (unit.len > 0)
         arm = take_arm(scope, b, unit);
     else if (b->shared)
