@@ -19,8 +19,8 @@ const uint32_t NEXT_ON_DEFAULT = KIND_BIT(ERR_RATE_LIMIT) | KIND_BIT(ERR_OVERLOA
                                  KIND_BIT(ERR_MALFORMED) | KIND_BIT(ERR_TIMEOUT);
 
 static const char *const OPTIONS[] = {"connect", "first_token", "idle", "attempt", "total",
-                                      "next_on", "weights",     "order", "sticky", "cache"};
-enum { CONNECT, FIRST_TOKEN, IDLE, ATTEMPT, TOTAL, NEXT_ON, WEIGHTS, ORDER, STICKY, CACHE, OPTION_COUNT };
+                                      "next_on", "weights",     "order", "sticky", "cache", "continue"};
+enum { CONNECT, FIRST_TOKEN, IDLE, ATTEMPT, TOTAL, NEXT_ON, WEIGHTS, ORDER, STICKY, CACHE, CONTINUE, OPTION_COUNT };
 
 struct reading {
     struct decision *d;
@@ -133,6 +133,12 @@ static void read_option(lua_State *L, struct reading *r)
         return;
     if (option == NEXT_ON) {
         d->next_on = read_next_on(L);
+        return;
+    }
+    if (option == CONTINUE) {
+        if (!lua_isboolean(L, -1))
+            luaL_error(L, "continue must be true or false, not a %s", luaL_typename(L, -1));
+        d->continues = lua_toboolean(L, -1);
         return;
     }
     int most = option == CACHE ? MAX_CACHE_SECONDS : MAX_SECONDS;

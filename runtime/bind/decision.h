@@ -37,6 +37,7 @@ struct decision {
     enum list_order order;
     enum list_sticky sticky;
     const double *weights; /* one for each model; NULL: none given */
+    bool continues;        /* another model goes on where a stream broke off */
     unsigned cache_s; /* how long an exact answer is kept and served again; 0: not */
     uint32_t next_on; /* bit for each err_kind that leads to the next model */
     struct reply *reply;

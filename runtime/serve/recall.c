@@ -178,6 +178,11 @@ static bool ended_by_itself(struct str completion)
     return choices > 0;
 }
 
+bool recall_wants(const struct request *rq)
+{
+    return rq->recall == RECALL_MISS;
+}
+
 void recall_keep(struct request *rq, const struct model *model, struct str completion)
 {
     if (rq->recall != RECALL_MISS || !ended_by_itself(completion))

@@ -401,8 +401,12 @@ static void open_request(struct request *rq, struct router *r, struct exchange *
     rq->serving = NULL;
     rq->at = rq->attempts = rq->status = rq->retries = 0;
     rq->plan = (struct plan){0};
-    rq->is_waiting = rq->scope.limit.is_set = rq->scope.is_exposed = false;
+    rq->is_waiting = rq->is_continued = rq->is_late = rq->scope.limit.is_set = rq->scope.is_exposed = false;
     rq->scope.arms_choice = NULL;
+    rq->credential = NULL;
+    rq->keys_tried = 0;
+    rq->transcript = NULL;
+    rq->told = (struct usage){0};
     rq->served = NULL;
     rq->cause = rq->place = rq->script_error = rq->limit_hit = NULL;
     rq->first_ns = rq->script_us = 0;

@@ -19,6 +19,7 @@
 
 struct router;
 struct capture;
+struct transcript;
 
 struct request {
     struct scope scope; /* first: bind/ casts back */
@@ -59,6 +60,10 @@ struct request {
     double reserved_usd;    /* by calls in flight, under req:limit */
     int64_t reserved_tokens;
     struct capture *capture; /* NULL: this one is not kept */
+    struct transcript *transcript; /* of the stream to the client; NULL: nobody asked */
+    bool is_continued;      /* another model goes on with a stream that broke off */
+    bool is_late;           /* its total deadline passed */
+    struct usage told;      /* of those that broke off */
     enum recall recall;
     unsigned char recall_key[RECALL_KEY];
     struct list link;       /* router's active or free */

@@ -7,12 +7,15 @@
 #include "serve/answer.h"
 #include "serve/budget.h"
 #include "serve/capture.h"
+#include "serve/continuation.h"
 #include "serve/journal.h"
 #include "serve/keyring.h"
 #include "serve/router_state.h"
+#include "serve/transcript.h"
 #include "serve/vitals.h"
 
 enum { FEWEST_ATTEMPTS = 3, MOST_ATTEMPTS = 6, LONGEST_WAIT_MS = 30 * 1000 };
+enum { MAX_FRAMES = 2 << 20, MAX_KEPT = 1 << 20 };
 enum { CONNECT_MS = 5000, FIRST_TOKEN_MS = 120 * 1000, IDLE_MS = 60 * 1000, ATTEMPT_MS = 600 * 1000 };
 
 static void try_model(struct request *rq);
@@ -41,22 +44,23 @@ static void record_success(struct request *rq, struct attempt *a)
     plan_record_rest(rq, "an earlier model served");
 }
 
-static void error_frame(struct buf *out, const struct attempt *a)
+/* Of a stream that has begun. */
+static void end_with_error(struct request *rq, const struct err *err)
 {
-    int status = answer_status(a->err.kind);
-    buf_puts(out, "data: ");
-    chat_write_error(out, answer_type(status), str_of(a->err.message), NULL, err_kind_name(a->err.kind));
-    buf_puts(out, "\n\n");
+    int status = answer_status(err->kind);
+    struct buf frame = BUF(8192);
+    buf_puts(&frame, "data: ");
+    chat_write_error(&frame, answer_type(status), str_of(err->message), NULL, err_kind_name(err->kind));
+    buf_puts(&frame, "\n\n");
+    request_end_stream(rq, buf_str(&frame));
+    buf_clear(&frame);
 }
 
 /* The provider's own error where it sent one, else wye's words for what happened. */
 static void answer_failure(struct request *rq, struct attempt *a)
 {
-    if (a->is_committed) {
-        struct buf frame = BUF(8192);
-        error_frame(&frame, a);
-        request_end_stream(rq, buf_str(&frame));
-        buf_clear(&frame);
+    if (exchange_begun(rq->x)) {
+        end_with_error(rq, &a->err);
         return;
     }
     if (has_moved_on(rq) && strcmp(rq->cause, "script_error") != 0)
@@ -137,6 +141,11 @@ static int64_t again_after(struct request *rq, const struct attempt *a)
 
 static void refuse_over_budget(struct request *rq, const struct err *err)
 {
+    if (exchange_begun(rq->x)) {
+        plan_record_rest(rq, "req:limit left no room");
+        end_with_error(rq, err);
+        return;
+    }
     rq->cause = "limit";
     journal_candidate(rq, rq->decision.models[rq->at], "passed_over", err->message);
     plan_record_rest(rq, "req:limit left no room");
@@ -154,7 +163,7 @@ static void record_failure(struct request *rq, struct attempt *a, const char *ne
 static bool try_next_key(struct request *rq, struct attempt *a)
 {
     struct err err;
-    struct credential *key = rq->limit_hit ? NULL : keyring_next(a);
+    struct credential *key = rq->limit_hit || rq->is_late ? NULL : keyring_next(a);
     if (key == NULL || !budget_allows(rq, a->model, &err))
         return false;
     journal_attempt(rq, a, "next_key");
@@ -170,10 +179,13 @@ static void after_failure(struct request *rq, struct attempt *a)
 {
     if (try_next_key(rq, a))
         return;
-    bool may_pass_on = (rq->decision.next_on & (1u << a->err.kind)) && !a->is_committed;
+    bool is_final = a->is_committed && !continuation_is_possible(a);
+    bool may_pass_on = (rq->decision.next_on & (1u << a->err.kind)) && !is_final && !rq->is_late;
     int next = may_pass_on && rq->limit_hit == NULL ? plan_next(rq) : -1;
     if (next >= 0) {
         struct err err;
+        if (a->is_committed)
+            continuation_begin(a, rq->decision.models[next]);
         bool has_room = budget_allows(rq, rq->decision.models[next], &err);
         record_failure(rq, a, has_room ? "next_model" : "exhausted");
         attempt_clear(a);
@@ -185,7 +197,7 @@ static void after_failure(struct request *rq, struct attempt *a)
             refuse_over_budget(rq, &err);
         return;
     }
-    int64_t wait = may_pass_on && rq->limit_hit == NULL ? again_after(rq, a) : -1;
+    int64_t wait = may_pass_on && !a->is_committed && rq->limit_hit == NULL ? again_after(rq, a) : -1;
     if (wait >= 0) {
         journal_attempt(rq, a, "retry_same");
         attempt_clear(a);
@@ -221,20 +233,59 @@ static void reply_body(struct request *rq, struct str completion)
         request_reply(rq, 200, "application/json", "", completion);
 }
 
+/* The model that goes on answered whole although a stream was asked for. */
+static void end_with_completion(struct request *rq, struct str completion)
+{
+    struct buf events = BUF(completion.len * 4 + 65536), retold = BUF(completion.len * 8 + 65536);
+    chat_write_stream(&events, completion, rq->scope.view.wants_usage);
+    continuation_retell(rq, buf_str(&events), &retold);
+    request_end_stream(rq, buf_str(&retold));
+    buf_clear(&events);
+    buf_clear(&retold);
+}
+
+/* A whole answer of one model, for the cache. */
+static void keep(struct request *rq, const struct attempt *a)
+{
+    if (!a->is_sse) {
+        recall_keep(rq, a->model, buf_str(&a->body));
+        return;
+    }
+    struct buf completion = BUF(MAX_KEPT);
+    if (rq->transcript && recall_wants(rq) && !rq->is_continued && transcript_write(rq->transcript, &a->usage, &completion) == 0)
+        recall_keep(rq, a->model, buf_str(&completion));
+    buf_clear(&completion);
+}
+
 static void on_commit(struct attempt *a)
 {
     struct request *rq = a->request;
     a->served = true;
+    if (rq->is_continued)
+        return;
     mark_served(rq, a->model);
+    if (recall_wants(rq) || continuation_is_wanted(rq)) {
+        rq->transcript = arena_need(rq->scope.view.arena, sizeof *rq->transcript);
+        transcript_init(rq->transcript, rq->scope.view.arena);
+    }
     exchange_begin(rq->x, 200, "text/event-stream", answer_fields(rq, "Cache-Control: no-cache\r\n"), -1);
 }
 
 static void on_frame(struct attempt *a, struct str bytes)
 {
-    if (a->request->capture)
-        capture_reply(a->request, bytes);
-    if (!exchange_write(a->request->x, bytes))
+    struct request *rq = a->request;
+    struct buf retold = BUF(2 * MAX_FRAMES);
+    if (rq->transcript)
+        transcript_read(rq->transcript, bytes);
+    if (rq->is_continued) {
+        continuation_retell(rq, bytes, &retold);
+        bytes = buf_str(&retold);
+    }
+    if (rq->capture)
+        capture_reply(rq, bytes);
+    if (!exchange_write(rq->x, bytes))
         attempt_pause(a);
+    buf_clear(&retold);
 }
 
 static void on_done(struct attempt *a)
@@ -244,15 +295,17 @@ static void on_done(struct attempt *a)
         after_failure(rq, a);
         return;
     }
-    mark_served(rq, a->model);
+    if (!rq->is_continued)
+        mark_served(rq, a->model);
     record_success(rq, a);
-    if (!a->is_sse)
-        recall_keep(rq, a->model, buf_str(&a->body));
+    keep(rq, a);
     struct buf *mine = a->is_sse ? &a->held : &a->body; /* the attempt ends before its bytes are written */
     struct buf rest = *mine;
     *mine = BUF(0);
     if (a->is_sse)
         request_end_stream(rq, buf_str(&rest));
+    else if (rq->is_continued)
+        end_with_completion(rq, buf_str(&rest));
     else
         reply_body(rq, buf_str(&rest));
     buf_clear(&rest);
@@ -288,7 +341,12 @@ static void try_model(struct request *rq)
     };
     rq->credential = NULL;
     rq->keys_tried = 0;
-    if (generation_provider_problem(rq->generation, model->provider, why, sizeof why))
+    if (rq->is_continued)
+        options.edit_count = continuation_edits(rq, model, &options.edits);
+    if (options.edit_count < 0) {
+        err_set(&err, ERR_LIMIT, "the request's memory is used up");
+        rq->serving = attempt_unaffordable(rq, model, PURPOSE_SERVE, &err);
+    } else if (generation_provider_problem(rq->generation, model->provider, why, sizeof why))
         rq->serving = attempt_refused(rq, model, PURPOSE_SERVE, why);
     else
         rq->serving = attempt_start(rq, model, &options, NULL);
@@ -354,6 +412,7 @@ void serving_timed_out(struct request *rq)
         request_error(rq, 504, "timeout", NULL, "The route did not decide within the total deadline.");
         return;
     }
+    rq->is_late = true;
     attempt_cancel(a, ERR_TIMEOUT, "the request's total deadline passed");
     after_failure(rq, a);
 }
@@ -362,6 +421,8 @@ void serving_cancel(struct request *rq)
 {
     struct attempt *a = rq->serving;
     rq->serving = NULL;
+    if (rq->transcript)
+        transcript_clear(rq->transcript);
     if (a == NULL)
         return;
     if (a->call) {

@@ -36,6 +36,15 @@ struct usage usage_read(struct str json)
     return u;
 }
 
+void usage_write(struct buf *out, const struct usage *u)
+{
+    const int64_t *t = u->tokens;
+    long long prompt = t[PRICE_INPUT] + t[PRICE_CACHE_READ] + t[PRICE_CACHE_WRITE], completion = t[PRICE_OUTPUT] + t[PRICE_REASONING];
+    buf_printf(out, "{\"prompt_tokens\":%lld,\"completion_tokens\":%lld,\"total_tokens\":%lld", prompt, completion, prompt + completion);
+    buf_printf(out, ",\"prompt_tokens_details\":{\"cached_tokens\":%lld}", (long long)t[PRICE_CACHE_READ]);
+    buf_printf(out, ",\"completion_tokens_details\":{\"reasoning_tokens\":%lld}}", (long long)t[PRICE_REASONING]);
+}
+
 double usage_usd(const struct usage *u, const struct model *model)
 {
     double usd = 0;

@@ -179,7 +179,12 @@ function Model:pick(req, drafts, opts) end
 ---@field idle? number          between two pieces of content
 ---@field attempt? number       one attempt as a whole
 ---@field total? number         the request as a whole
----@field cache? number         seconds, up to 30 days, for which a whole answer is served again to the same request
+---@field cache? number         seconds, up to 30 days, for which a whole answer is served again to the same request, streamed or
+---not; `x-wye-cache` says hit, miss or off
+---@field continue? boolean      when a stream breaks off by a failure of `next_on`, the next model goes on with it: it is told
+---what was sent, and its words reach the client as the same message. Both calls are paid for, and `max_tokens` holds for each;
+---the usage is their sum, that of the broken one estimated where its provider did not say. Tool calls, JSON formats, `n` over 1
+---and texts over 512 KiB do not go on: they end with an error
 ---@field next_on? wye.ErrorKind[] what leads to the next model; unless given all but bad_request, content_filter,
 ---limit and cancelled
 ---@field weights? number[]      one for each model: shares of the traffic; 0 serves nobody

@@ -13,13 +13,25 @@ const routes = {
   'tool.lua': 'local m = wye.model "a/tool"\nreturn function() return { m, cache = 60 } end\n',
   'short.lua': 'local m = wye.model "a/short"\nreturn function() return { m, cache = 60 } end\n',
   'bad.lua': 'local m = wye.model "a/bad"\nreturn function() return { m, cache = 60 } end\n',
+  ...Object.fromEntries(['cut', 'logprobs', 'two', 'huge', 'strange'].map((name) => [`${name}.lua`, `local m = wye.model "a/${name}"\nreturn function() return { m, cache = 60 } end\n`])),
   'second.lua': 'local m, n = wye.model "a/bad", wye.model "b/good"\nreturn function() return { m, n, cache = 60 } end\n',
 }
 
+const chunk = (choice) => `data: ${JSON.stringify({ id: 'c', object: 'chat.completion.chunk', created: 1, model: 'm', choices: [{ index: 0, finish_reason: null, ...choice }] })}\n\n`
+const stream = (...choices) => replies.raw([...choices, { delta: {}, finish_reason: 'stop' }].map(chunk).join('') + 'data: [DONE]\n\n', 'text/event-stream')
+const odd = {
+  logprobs: stream({ delta: { content: 'a' }, logprobs: { content: [] } }),
+  two: stream({ delta: { content: 'a' } }, { index: 1, delta: { content: 'b' } }),
+  huge: stream(...Array.from({ length: 9 }, () => ({ delta: { content: 'x'.repeat(64 * 1024) } }))),
+  strange: stream({ delta: { content: 'a', audio: { id: 'x' } } }),
+}
+
+const names = ['a/good', 'b/good', 'a/tool', 'a/short', 'a/bad', 'a/cut', ...Object.keys(odd).map((name) => `a/${name}`)]
+
 let up, w
 before(async () => {
-  up = await upstream({ good: replies.chat('all is well'), tool: replies.tool('f', '{"a":1}'), short: replies.raw(cut_short), bad: replies.status(500) })
-  w = await serve(project(up, ['a/good', 'b/good', 'a/tool', 'a/short', 'a/bad'], routes), { workers: 2 })
+  up = await upstream({ good: replies.chat('all is well'), tool: replies.tool('f', '{"a":1}'), short: replies.raw(cut_short), bad: replies.status(500), cut: replies.cut('half'), ...odd })
+  w = await serve(project(up, names, routes), { workers: 2 })
 })
 after(async () => {
   await w?.stop()
@@ -51,6 +63,38 @@ test('the same request is answered once by the provider, streamed or not', async
   assert.equal(record.attempts.length, 0)
   assert.equal(record.cause, 'script')
   assert.equal(record.usd, 0)
+})
+
+test('a stream is kept too, and serves both streams and whole answers', async () => {
+  for (const usage of [false, true]) {
+    const messages = fresh()
+    const more = usage ? { stream_options: { include_usage: true } } : {}
+    const first = await ask('kept', messages, { stream: true, ...more })
+    assert.equal(cached(first), 'miss')
+    const whole = await ask('kept', messages)
+    assert.equal(cached(whole), 'hit')
+    const { id, created, model } = first.events[0]
+    const usage_of = { prompt_tokens: 7, completion_tokens: 3, total_tokens: 10, prompt_tokens_details: { cached_tokens: 0 }, completion_tokens_details: { reasoning_tokens: 0 } }
+    assert.deepEqual(whole.json, { id, object: 'chat.completion', created, model, usage: usage_of,
+      choices: [{ index: 0, message: { role: 'assistant', content: 'all is well' }, finish_reason: 'stop' }] })
+    const again = await ask('kept', messages, { stream: true, ...more })
+    assert.equal(cached(again), 'hit')
+    assert.equal(again.content, 'all is well')
+    assert.equal(again.events.filter((e) => e.usage).length, usage ? 1 : 0)
+  }
+})
+
+test('tool calls of a stream are kept, streams that were cut or say what cannot be kept are not', async () => {
+  const messages = fresh()
+  assert.equal(cached(await ask('tool', messages, { stream: true })), 'miss')
+  const kept = await ask('tool', messages)
+  assert.equal(cached(kept), 'hit')
+  assert.deepEqual(kept.json.choices[0], { index: 0, finish_reason: 'tool_calls',
+    message: { role: 'assistant', content: null, tool_calls: [{ id: 'call_1', type: 'function', function: { name: 'f', arguments: '{"a":1}' } }] } })
+  for (const model of ['cut', 'logprobs', 'two', 'huge', 'strange']) {
+    const other = fresh()
+    for (let i = 0; i < 2; i++) assert.equal(cached(await ask(model, other, { stream: true })), 'miss', model)
+  }
 })
 
 test('blanks and the order of members do not matter; everything else does', async () => {
@@ -89,7 +133,7 @@ test('routes that do not ask have no such header; a life ends; a reload keeps, a
   w.write({ 'route.lua': 'return function() return wye.model "a/good", "anew" end\n' })
   assert.equal((await w.cli('reload')).code, 0)
   assert.equal(cached(await ask('kept', messages)), 'hit')
-  const lua = project(up, ['a/good', 'b/good', 'a/tool', 'a/short', 'a/bad'])['wye.lua']
+  const lua = project(up, names)['wye.lua']
   w.write({ 'wye.lua': lua.replace('direct = true', 'direct = true, limits = { cache_mb = 0 }') })
   assert.equal((await w.cli('reload')).code, 0)
   assert.equal(cached(await ask('kept', messages)), 'off')
