@@ -11,7 +11,7 @@
 #include "bind/tree.h"
 #include "bind/validator.h"
 
-enum { MAX_TEXT = 8 << 20, MAX_TOKENS = 1 << 20 };
+enum { MAX_TEXT = 8 << 20, MAX_TOKENS = 1 << 20, MAX_ALTERNATIVES = 20 };
 
 static const char *const OPTIONS[ASK_OPTION_COUNT] = {ASK_OPTIONS};
 
@@ -162,6 +162,23 @@ static void read_schema(lua_State *L, int index, const char *what, struct scope 
     ask_edit(o, "response_format", ask_keep(L, scope, format));
 }
 
+/* true: the log probability of each token; a number: those of so many alternatives to it too. */
+static void read_logprobs(lua_State *L, int index, const char *what, struct arena *arena, struct ask_options *o)
+{
+    int type = option_push(L, index, "logprobs");
+    if (type == LUA_TNIL)
+        return;
+    bool is_wanted = lua_toboolean(L, -1);
+    int count = type == LUA_TNUMBER ? (int)lua_tointeger(L, -1) : 0;
+    if (type == LUA_TNUMBER && !(count >= 1 && count <= MAX_ALTERNATIVES && lua_tonumber(L, -1) == count))
+        luaL_error(L, "%s: logprobs must be true, or a whole number from 1 to %d of alternatives to each token", what, MAX_ALTERNATIVES);
+    lua_pop(L, 1);
+    if (is_wanted)
+        ask_edit(o, "logprobs", str_of("true"));
+    if (count)
+        ask_edit(o, "top_logprobs", str_of(arena_printf(arena, "%d", count)));
+}
+
 void ask_read(lua_State *L, int index, const char *what, struct ask_options *o)
 {
     struct scope *scope = ask_scope(L, index - 1, what);
@@ -171,8 +188,7 @@ void ask_read(lua_State *L, int index, const char *what, struct ask_options *o)
     read_messages(L, index, what, scope, o);
     read_schema(L, index, what, scope, o);
     option_seconds(L, index, what, "timeout", &o->timeout_ms);
-    if (option_true(L, index, "logprobs"))
-        ask_edit(o, "logprobs", str_of("true"));
+    read_logprobs(L, index, what, arena, o);
     if (option_number(L, index, what, "temperature", 0, 2, &temperature))
         ask_edit(o, "temperature", str_of(arena_printf(arena, "%.6g", temperature)));
     if (option_integer(L, index, what, "max_tokens", 1, MAX_TOKENS, &tokens)) {

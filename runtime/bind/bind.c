@@ -2,6 +2,7 @@
 
 #include <lauxlib.h>
 
+#include "bind/calibration.h"
 #include "bind/chance.h"
 #include "bind/codec.h"
 #include "bind/decision.h"
@@ -24,7 +25,8 @@
 static const luaL_Reg FUNCTIONS[] = {
     {"model", model_new},     {"gather", gather_models}, {"first", first_answer}, {"refuse", decision_refuse},
     {"prompt", file_prompt},  {"re", regex_new},         {"note", note_add},      {"now", chance_now},
-    {"random", chance_random}, {"schema", validator_new}, {"experiment", experiment_new}};
+    {"random", chance_random}, {"schema", validator_new}, {"experiment", experiment_new},
+    {"calibration", calibration_new}};
 
 static int open_tables(lua_State *L)
 {
@@ -37,6 +39,7 @@ static int open_tables(lua_State *L)
     regex_register(L);
     kv_register(L);
     validator_register(L);
+    calibration_register(L);
     lua_newtable(L);
     for (size_t i = 0; i < sizeof FUNCTIONS / sizeof *FUNCTIONS; i++)
         field_function(L, FUNCTIONS[i].name, FUNCTIONS[i].func);

@@ -6,13 +6,13 @@
 #include "base/clock.h"
 #include "bind/tape.h"
 
-/* The next of the request's own numbers: SplitMix64 (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators"). */
-static uint64_t next(struct scope *scope)
+/* The request's own numbers: SplitMix64 (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators"). */
+double chance_next(struct scope *scope)
 {
     uint64_t z = scope->seed += UINT64_C(0x9e3779b97f4a7c15);
     z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
     z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
+    return (double)((z ^ z >> 31) >> 11) * 0x1p-53;
 }
 
 int chance_now(lua_State *L)
@@ -33,7 +33,7 @@ static double check_bound(lua_State *L, int index)
 
 int chance_random(lua_State *L)
 {
-    double share = (double)(next(scope_of(L, "wye.random")) >> 11) * 0x1p-53;
+    double share = chance_next(scope_of(L, "wye.random"));
     int count = lua_gettop(L);
     if (count == 0) {
         lua_pushnumber(L, share);

@@ -4,15 +4,17 @@
 #include <lauxlib.h>
 #include <math.h>
 #include <stdbool.h>
+#include <xxhash.h>
 
 #include "base/json.h"
 #include "bind/field.h"
+#include "bind/logprob.h"
 #include "bind/reply.h"
 #include "bind/scope.h"
 #include "bind/validator.h"
 #include "vm/state.h"
 
-enum { MAX_ANSWERS = 32, REFUSAL_EARLY = 200, GRAM = 4, MAX_WORDS = 4096, SLOTS = 8192 };
+enum { MAX_ANSWERS = 32, REFUSAL_EARLY = 200, GRAM = 4, MAX_WORDS = 4096, SLOTS = 8192, FENCE = 3 };
 
 /* ---- logprobs ---- */
 
@@ -21,81 +23,15 @@ static struct reply *reply_at(lua_State *L, int index)
     return scope_check(L, index, REPLY_METATABLE);
 }
 
-/* What a token gives to a mean; false: it has nothing to give. */
-typedef bool token_measure(struct str token, double *out);
-
-static bool log_probability(struct str token, double *out)
-{
-    return json_number(json_get(token, "logprob"), out);
-}
-
-static bool token_margin(struct str token, double *out)
-{
-    double best = -INFINITY, second = -INFINITY, log;
-    for (struct json_walk w = json_walk(json_get(token, "top_logprobs")); json_next(&w);) {
-        if (!json_number(json_get(w.value, "logprob"), &log))
-            continue;
-        second = log > best ? best : fmax(second, log);
-        best = fmax(best, log);
-    }
-    *out = exp(best) - exp(second);
-    return isfinite(second);
-}
-
-static bool token_entropy(struct str token, double *out)
-{
-    double sum = 0, weighted = 0, logprob;
-    int count = 0;
-    for (struct json_walk w = json_walk(json_get(token, "top_logprobs")); json_next(&w);) {
-        if (!json_number(json_get(w.value, "logprob"), &logprob))
-            continue;
-        count++;
-        sum += exp(logprob);
-        weighted += exp(logprob) * logprob;
-    }
-    /* With q = p / sum: -sum q log2 q. */
-    *out = fmax(0, (log(sum) - weighted / sum) / log(2));
-    return count > 1 && sum > 0;
-}
-
-/* The mean over the tokens of the answer. False without logprobs. */
-static bool mean(const struct reply *r, token_measure *measure, double *out)
-{
-    double sum = 0, one;
-    int count = 0;
-    for (struct json_walk w = json_walk(json_pointer(r->body, "/choices/0/logprobs/content")); json_next(&w);) {
-        if (!measure(w.value, &one))
-            continue;
-        sum += one;
-        count++;
-    }
-    *out = count ? sum / count : 0;
-    return count > 0;
-}
-
-static int push_mean(lua_State *L, token_measure *measure, bool is_log)
+/* The measure is the function's upvalue. */
+static int measure(lua_State *L)
 {
     double value;
-    if (mean(reply_at(L, 1), measure, &value))
-        lua_pushnumber(L, is_log ? exp(value) : value);
+    if (logprob_measure((int)lua_tointeger(L, lua_upvalueindex(1)), reply_at(L, 1), &value))
+        lua_pushnumber(L, value);
     else
         lua_pushnil(L);
     return 1;
-}
-
-static int confidence(lua_State *L)
-{
-    return push_mean(L, log_probability, true);
-}
-
-static int margin(lua_State *L)
-{
-    return push_mean(L, token_margin, false);
-}
-
-static int entropy(lua_State *L)
-{
-    return push_mean(L, token_entropy, false);
 }
 
 /* ---- texts ---- */
@@ -108,6 +44,12 @@ static struct str text_at(lua_State *L, int index)
         return reply_text(reply_at(L, index), scope_of(L, "wye.score")->view.arena);
     text.p = lua_tolstring(L, index, &text.len);
     return text;
+}
+
+/* A reply that ended because no more tokens were allowed. */
+static bool is_cut(lua_State *L, int index)
+{
+    return lua_type(L, index) != LUA_TSTRING && str_eq(json_pointer(reply_at(L, index)->body, "/choices/0/finish_reason"), "\"length\"");
 }
 
 static bool is_word(char c)
@@ -136,14 +78,17 @@ static uint64_t fingerprint(struct str text)
 
 static int agreement(lua_State *L)
 {
+    static const char *const HOW[] = {"words", "exact", NULL};
     luaL_checktype(L, 1, LUA_TTABLE);
+    bool is_exact = luaL_checkoption(L, 2, "words", HOW) == 1;
     uint64_t prints[MAX_ANSWERS];
     int count = (int)lua_objlen(L, 1), best = 0, most = 0;
     if (count < 1 || count > MAX_ANSWERS)
         return luaL_error(L, "wye.score.agreement takes 1 to %d replies, not %d", MAX_ANSWERS, count);
     for (int i = 0; i < count; i++) {
         lua_rawgeti(L, 1, i + 1);
-        prints[i] = fingerprint(text_at(L, lua_gettop(L)));
+        struct str text = text_at(L, lua_gettop(L));
+        prints[i] = is_exact ? XXH3_64bits(text.p, text.len) : fingerprint(text);
         lua_pop(L, 1);
     }
     for (int i = 0; i < count; i++) {
@@ -160,18 +105,53 @@ static int agreement(lua_State *L)
     return 2;
 }
 
-static int valid(lua_State *L)
+/* Code fences (CommonMark 0.31, 4.5): a line of three or more ` or ~ opens, one of at least as many of the same closes. False: one is left open. */
+static bool fences_close(struct str text)
 {
-    const struct schema *s = validator_at(L, 2);
-    struct err why = {0};
-    if (s == NULL)
-        return luaL_error(L, "wye.score.valid takes a reply and what wye.schema returned");
-    bool is_valid = validator_check(L, s, 1, &why);
+    size_t open = 0;
+    char mark = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        size_t start = i, run = 0;
+        while (i < text.len && text.p[i] == ' ')
+            i++;
+        bool is_inside = i - start > 3;
+        while (i + run < text.len && text.p[i + run] == text.p[i] && (text.p[i] == '`' || text.p[i] == '~'))
+            run++;
+        if (!is_inside && run >= FENCE && !open) {
+            open = run;
+            mark = text.p[i];
+        } else if (!is_inside && open && run >= open && text.p[i] == mark) {
+            open = 0;
+        }
+        const char *end = i < text.len ? memchr(text.p + i, '\n', text.len - i) : NULL;
+        i = end ? (size_t)(end - text.p) : text.len;
+    }
+    return open == 0;
+}
+
+static int push_verdict(lua_State *L, bool is_valid, const char *why)
+{
     lua_pushboolean(L, is_valid);
     if (is_valid)
         return 1;
-    lua_pushstring(L, why.message);
+    lua_pushstring(L, why);
     return 2;
+}
+
+/* valid(reply): what is cut short or leaves a code fence open is not; with "json" or a schema: the text must be that. */
+static int valid(lua_State *L)
+{
+    struct err why = {0};
+    const struct schema *s = validator_at(L, 2);
+    if (s)
+        return push_verdict(L, validator_check(L, s, 1, &why), why.message);
+    if (lua_type(L, 2) == LUA_TSTRING && strcmp(lua_tostring(L, 2), "json") == 0)
+        return push_verdict(L, json_validate(text_at(L, 1), &why) == 0, why.message);
+    if (!lua_isnoneornil(L, 2))
+        return luaL_error(L, "wye.score.valid takes a reply and, if you like, what wye.schema returned, or \"json\"");
+    if (is_cut(L, 1))
+        return push_verdict(L, false, "cut at the limit of tokens");
+    return push_verdict(L, fences_close(text_at(L, 1)), "a code fence is left open");
 }
 
 static int refusal(lua_State *L)
@@ -241,14 +221,38 @@ static double longest_run(struct str text)
     return longest > GRAM * GRAM ? (double)longest / (double)text.len : 0;
 }
 
+static bool is_blank(struct str text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (!isspace((unsigned char)text.p[i]))
+            return false;
+    return true;
+}
+
 static int degenerate(lua_State *L)
 {
     struct str text = text_at(L, 1);
-    bool is_empty = true;
+    double grams = repeated_grams(text), run = longest_run(text);
+    bool is_empty = is_blank(text), is_short = !is_empty && is_cut(L, 1);
+    lua_pushnumber(L, is_empty || is_short ? 1 : fmax(grams, run));
+    if (is_empty || is_short || grams > 0 || run > 0)
+        lua_pushstring(L, is_empty ? "empty" : is_short ? "cut" : run > grams ? "run" : "repeats");
+    else
+        lua_pushnil(L);
+    return 2;
+}
+
+static int length(lua_State *L)
+{
+    struct str text = text_at(L, 1);
+    double least = luaL_optnumber(L, 2, 1), most = luaL_optnumber(L, 3, INFINITY), words = 0;
+    if (!(least >= 0 && most >= least))
+        return luaL_error(L, "wye.score.length takes a text and the least and the most words, in that order");
     for (size_t i = 0; i < text.len; i++)
-        is_empty = is_empty && isspace((unsigned char)text.p[i]);
-    lua_pushnumber(L, is_empty ? 1 : fmax(repeated_grams(text), longest_run(text)));
-    return 1;
+        words += is_word(text.p[i]) && (i == 0 || !is_word(text.p[i - 1]));
+    lua_pushnumber(L, words < least ? words / least : words > most ? most / words : 1);
+    lua_pushnumber(L, words);
+    return 2;
 }
 
 /* ---- together ---- */
@@ -281,10 +285,14 @@ static int weighted(lua_State *L)
 
 void score_open(lua_State *L)
 {
-    static const luaL_Reg FUNCTIONS[] = {{"confidence", confidence}, {"margin", margin},   {"entropy", entropy},
-                                         {"agreement", agreement},   {"valid", valid},     {"refusal", refusal},
-                                         {"degenerate", degenerate}, {"weighted", weighted}};
+    static const luaL_Reg FUNCTIONS[] = {{"agreement", agreement},   {"valid", valid},   {"refusal", refusal},
+                                         {"degenerate", degenerate}, {"length", length}, {"weighted", weighted}};
     lua_newtable(L);
+    for (int i = 0; i < LOGPROB_MEASURES; i++) {
+        lua_pushinteger(L, i);
+        lua_pushcclosure(L, measure, 1);
+        lua_setfield(L, -2, logprob_names[i]);
+    }
     for (size_t i = 0; i < sizeof FUNCTIONS / sizeof *FUNCTIONS; i++)
         field_function(L, FUNCTIONS[i].name, FUNCTIONS[i].func);
     vm_lock(L, "wye.score");

@@ -11,7 +11,13 @@ wye.score = {}
 ---@return number?
 function wye.score.confidence(reply) end
 
----The mean of p(best) - p(second best) over the tokens, in [0, 1]. nil without two or more `top_logprobs`.
+---The probability of the least likely token of the answer, in (0, 1]: one doubtful number can spoil an answer whose mean is high.
+---nil unless asked with `logprobs`.
+---@param reply wye.Reply
+---@return number?
+function wye.score.least(reply) end
+
+---The mean of p(best) - p(second best) over the tokens, in [0, 1]. nil unless asked with `logprobs = 2` or more.
 ---@param reply wye.Reply
 ---@return number?
 function wye.score.margin(reply) end
@@ -21,18 +27,22 @@ function wye.score.margin(reply) end
 ---@return number?
 function wye.score.entropy(reply) end
 
----The share of the most frequent answer (case, punctuation and blanks ignored), in (0, 1], and the index of the first such.
+---The share of the most frequent answer, in (0, 1], and the index of the first such. Case, punctuation and blanks are ignored
+---unless `how` is "exact".
 ---@param replies (wye.Reply|string)[] 1 to 32
+---@param how? "words"|"exact"
 ---@return number share
 ---@return integer index
 function wye.score.agreement(replies) end
 
----As `schema(reply)`: true, or false and why.
+---With a schema as `schema(reply)`: true, or false and why. With "json": whether the text is JSON. With neither: whether the
+---reply
+---is whole (not cut at the limit of tokens) and every code fence in it closes.
 ---@param reply any
----@param schema wye.Schema
+---@param what? wye.Schema|"json"
 ---@return boolean valid
 ---@return string? why
-function wye.score.valid(reply, schema) end
+function wye.score.valid(reply, what) end
 
 ---Whether an English phrase of refusal stands in the text; and 1 when it begins in the first 200 bytes, 0.5 when later, else 0.
 ---@param text string|wye.Reply
@@ -41,10 +51,20 @@ function wye.score.valid(reply, schema) end
 function wye.score.refusal(text) end
 
 ---How much of the text repeats itself, in [0, 1]: the share of runs of 4 words that stood before already, or the longest run
----of one byte by the text's length. 1 for an empty text.
+---of one byte by the text's length. 1 for an empty text and for a reply that is cut at the limit of tokens. The second result
+---says which.
 ---@param text string|wye.Reply
----@return number
+---@return number score
+---@return "empty"|"cut"|"repeats"|"run"|nil what
 function wye.score.degenerate(text) end
+
+---1 when the text has `from` to `to` words, less in proportion when it has fewer or more; and how many it has.
+---@param text string|wye.Reply
+---@param from? number 1 unless given
+---@param to? number   without end unless given
+---@return number score
+---@return integer words
+function wye.score.length(text, from, to) end
 
 ---The weighted mean; true counts as 1, false as 0. Items without a score are left out; nil when all are.
 ---

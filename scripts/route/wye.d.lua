@@ -84,7 +84,7 @@ function Request:limit(limit) end
 ---What an ask sends instead of what the client sent; all else stays as it came, byte for byte.
 ---@class wye.AskOptions
 ---@field timeout? number      seconds, up to 3600; 60 unless given
----@field logprobs? boolean    asks for the log probability of each token
+---@field logprobs? boolean|integer asks for the log probability of each token; 1 to 20: and of so many alternatives
 ---@field schema? wye.Schema|table|string a JSON schema (wye.schema's, a table, or JSON text) that the answer should follow
 ---@field prompt? string       a single message of the user, instead of the messages
 ---@field messages? table[]    other messages

@@ -31,7 +31,8 @@ static void test_logprobs(void **state)
                   "{\"logprob\":-0.6931471805599453,\"top_logprobs\":[{\"logprob\":-0.6931471805599453},{\"logprob\":-1.3862943611198906},"
                   "{\"logprob\":-1.3862943611198906}]},"
                   "{\"logprob\":-2.0794415416798357,\"top_logprobs\":[{\"logprob\":-2.0794415416798357},{\"logprob\":-2.0794415416798357}]}]}}]}");
-    good("local r = m:ask(req)\nnear(s.confidence(r), 0.25)\nnear(s.margin(r), (0.25 + 0) / 2)\nnear(s.entropy(r), (1.5 + 1) / 2)");
+    good("local r = m:ask(req)\nnear(s.confidence(r), 0.25)\nnear(s.margin(r), (0.25 + 0) / 2)\nnear(s.entropy(r), (1.5 + 1) / 2)\n"
+         "near(s.least(r), 0.125)");
     script_answer("{\"choices\":[{\"message\":{\"content\":\"x\"},\"logprobs\":{\"content\":[{\"logprob\":0,\"top_logprobs\":[]}]}}]}");
     good("local r = m:ask(req)\nnear(s.confidence(r), 1)\nassert(s.margin(r) == nil and s.entropy(r) == nil)");
     script_answer("{\"choices\":[{\"message\":{\"content\":\"x\"},\"logprobs\":null}]}");
@@ -44,7 +45,9 @@ static void test_agreement(void **state)
     (void)state;
     good("local share, index = s.agreement { 'no', 'The  answer: 42.', 'the answer 42', '43' }\nassert(share == 0.5 and index == 2)\n"
          "assert(s.agreement { 'a' } == 1)\nshare, index = s.agreement { 'a', 'b' }\nassert(share == 0.5 and index == 1)\n"
-         "assert(s.agreement { 'ab', 'a b' } == 0.5)");
+         "assert(s.agreement { 'ab', 'a b' } == 0.5)\n"
+         "share, index = s.agreement({ 'a', 'A', 'b', 'b' }, 'exact')\nassert(share == 0.5 and index == 3)");
+    says(script_run("", "wye.score.agreement({ 'a' }, 'meaning')"), "invalid option 'meaning'");
     says(script_run("", "wye.score.agreement {}"), "takes 1 to 32 replies");
 }
 
@@ -61,6 +64,30 @@ static void test_texts(void **state)
          "near(s.degenerate('ab' .. ('='):rep(98)), 0.98)");
 }
 
+static void test_whole(void **state)
+{
+    (void)state;
+    good("local function is(text) return (s.valid(text)) end\n"
+         "assert(is 'no code' and is '```lua\\nx\\n```' and is '~~~\\n```\\n~~~' and is '````\\n```\\n````\\nend' and is 'a ``` b')\n"
+         "assert(is '    ```' and not is '```' and not is 'x\\n  ```c\\nint x;' and not is '~~~\\n```' and not is '````\\n```')\n"
+         "local ok, why = s.valid('```')\nassert(why == 'a code fence is left open')\n"
+         "assert(s.valid('[1]', 'json') and not s.valid('[1', 'json'))");
+    script_answer("{\"choices\":[{\"finish_reason\":\"length\",\"message\":{\"content\":\"half of it\"}}]}");
+    good("local r = m:ask(req)\nlocal ok, why = s.valid(r)\nassert(ok == false and why == 'cut at the limit of tokens')\n"
+         "local p, what = s.degenerate(r)\nassert(p == 1 and what == 'cut')\n"
+         "p, what = s.degenerate 'all is well'\nassert(p == 0 and what == nil)\n"
+         "p, what = s.degenerate ' '\nassert(what == 'empty')\np, what = s.degenerate(('='):rep(40))\nassert(what == 'run')\n"
+         "p, what = s.degenerate(('on and on '):rep(9))\nassert(what == 'repeats')");
+}
+
+static void test_length(void **state)
+{
+    (void)state;
+    good("local p, words = s.length('one, two three.')\nassert(p == 1 and words == 3)\nassert(s.length('a b', 4) == 0.5 and s.length('', 1) == 0)\n"
+         "assert(s.length('a b c d', 1, 2) == 0.5 and s.length('', 0) == 1)");
+    says(script_run("", "wye.score.length('a', 3, 2)"), "the least and the most words");
+}
+
 static void test_together(void **state)
 {
     (void)state;
@@ -74,7 +101,7 @@ static void test_together(void **state)
                                    "local r = m:ask(req)\nassert(wye.score.valid(r, list) == true)\n"
                                    "local ok, why = wye.score.valid('{}', list)\nassert(ok == false and why == '{} is not an array')"),
                         "ok");
-    says(script_run("", "wye.score.valid('x', {})"), "takes a reply and what wye.schema returned");
+    says(script_run("", "wye.score.valid('x', {})"), "takes a reply and, if you like, what wye.schema returned, or \"json\"");
 }
 
 int main(void)
@@ -83,6 +110,8 @@ int main(void)
         cmocka_unit_test(test_logprobs),
         cmocka_unit_test(test_agreement),
         cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_whole),
+        cmocka_unit_test(test_length),
         cmocka_unit_test(test_together),
     };
     return cmocka_run_group_tests(tests, script_setup, script_teardown);
