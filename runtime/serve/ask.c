@@ -1,6 +1,7 @@
 /* The host's side of model:ask and wye.note: buffered calls that a route waits for in order to decide. */
 #include "base/clock.h"
 #include "serve/budget.h"
+#include "serve/fit.h"
 #include "serve/capture.h"
 #include "serve/journal.h"
 #include "serve/keyring.h"
@@ -147,6 +148,17 @@ static struct attempt *unaskable(struct request *rq, const struct model *model, 
     return attempt_refused(rq, model, purpose, why);
 }
 
+/* A model that cannot answer this is not called, nor thought ill of. */
+static bool fits(struct request *rq, const struct model *model, const struct ask_options *options, struct err *err)
+{
+    const char *why = fit_problem(rq, model, options);
+    if (why == NULL)
+        return true;
+    journal_candidate(rq, model, "passed_over", why);
+    err_set(err, ERR_BAD_REQUEST, "%s cannot answer this: %s", model->id, why);
+    return false;
+}
+
 static void ask(struct scope *scope, const struct model *model, const struct ask_options *options, struct reply *reply,
                 struct op *op)
 {
@@ -167,8 +179,8 @@ static void ask(struct scope *scope, const struct model *model, const struct ask
     if (rq->capture)
         k->key = capture_ask_key(model, options);
     struct err err;
-    k->attempt = budget_allows(rq, model, &err) ? unaskable(rq, model, options->purpose)
-                                                : attempt_unaffordable(rq, model, options->purpose, &err);
+    bool is_allowed = fits(rq, model, options, &err) && budget_allows(rq, model, &err);
+    k->attempt = is_allowed ? unaskable(rq, model, options->purpose) : attempt_unmade(rq, model, options->purpose, &err);
     if (k->attempt == NULL)
         begin(k, rq, model, &o);
     else

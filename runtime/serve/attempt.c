@@ -318,8 +318,7 @@ struct attempt *attempt_refused(struct request *rq, const struct model *model, e
     return refused(a);
 }
 
-struct attempt *attempt_unaffordable(struct request *rq, const struct model *model, enum purpose purpose,
-                                     const struct err *why)
+struct attempt *attempt_unmade(struct request *rq, const struct model *model, enum purpose purpose, const struct err *why)
 {
     struct attempt *a = new_attempt(rq, model);
     a->n = 0;

@@ -67,8 +67,8 @@ struct attempt *attempt_start(struct request *rq, const struct model *model, con
 /* One that cannot be called (`why`: no key, unknown kind): recorded as failed with ERR_AUTH, no events. */
 struct attempt *attempt_refused(struct request *rq, const struct model *model, enum purpose purpose, const char *why);
 
-/* One that the request's limits leave no room for: not recorded, not counted, no events. */
-struct attempt *attempt_unaffordable(struct request *rq, const struct model *model, enum purpose purpose, const struct err *why);
+/* One that is not made (no room under the request's limits, a model that cannot answer it): not recorded, not counted, no events. */
+struct attempt *attempt_unmade(struct request *rq, const struct model *model, enum purpose purpose, const struct err *why);
 
 /* The request's content timer fired: it fails with ERR_TIMEOUT, or succeeds when only the end of a complete stream was missing. */
 void attempt_timed_out(struct attempt *a);

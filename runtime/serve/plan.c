@@ -5,8 +5,7 @@
 #include <xxhash.h>
 
 #include "base/clock.h"
-#include "base/json.h"
-#include "bind/derive.h"
+#include "serve/fit.h"
 #include "serve/journal.h"
 #include "serve/router_state.h"
 #include "serve/vitals.h"
@@ -24,52 +23,12 @@ static bool is_settled(const struct request *rq, int i)
     return rq->plan.settled >> i & 1;
 }
 
-/* ---- what models can ---- */
-
-static bool wants_structure(const struct view *v)
-{
-    return str_eq(json_plain(json_get(json_get(v->body, "response_format"), "type")), "json_schema");
-}
-
-static bool has_tools(const struct view *v)
-{
-    struct json_walk w = json_walk(v->tools);
-    return json_type(v->tools) == JSON_ARRAY && json_next(&w);
-}
-
-/* False when model:with takes that member out of what is sent. */
-static bool sends(const struct model *m, const char *name)
-{
-    for (int i = 0; m->derived && i < m->derived->edit_count; i++)
-        if (strcmp(m->derived->edits[i].name, name) == 0)
-            return m->derived->edits[i].value.p != NULL;
-    return true;
-}
-
-/* Why the model cannot serve this request; NULL when it can, or nobody knows. */
-static const char *shortcoming(const struct request *rq, const struct model *m)
-{
-    const struct view *v = &rq->scope.view;
-    if (m->context > 0) {
-        int64_t needs = v->tokens + (int64_t)v->max_tokens;
-        if (needs > m->context)
-            return arena_printf(v->arena, "context too small: needs %lld of %u tokens", (long long)needs, m->context);
-    }
-    if (m->tools == 0 && has_tools(v) && sends(m, "tools"))
-        return "no tools";
-    if (m->vision == 0 && v->has_image)
-        return "no vision";
-    if (m->structured == 0 && wants_structure(v) && sends(m, "response_format"))
-        return "no structured output";
-    return NULL;
-}
-
 static void pass_over_unfit(struct request *rq)
 {
     struct decision *d = &rq->decision;
     struct arena *arena = rq->scope.view.arena;
     for (int i = 0; i < d->count; i++) {
-        const char *why = shortcoming(rq, d->models[i]);
+        const char *why = fit_problem(rq, d->models[i], NULL);
         if (why == NULL)
             continue;
         settle(rq, i, why);

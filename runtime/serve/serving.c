@@ -345,7 +345,7 @@ static void try_model(struct request *rq)
         options.edit_count = continuation_edits(rq, model, &options.edits);
     if (options.edit_count < 0) {
         err_set(&err, ERR_LIMIT, "the request's memory is used up");
-        rq->serving = attempt_unaffordable(rq, model, PURPOSE_SERVE, &err);
+        rq->serving = attempt_unmade(rq, model, PURPOSE_SERVE, &err);
     } else if (generation_provider_problem(rq->generation, model->provider, why, sizeof why))
         rq->serving = attempt_refused(rq, model, PURPOSE_SERVE, why);
     else

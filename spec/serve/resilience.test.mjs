@@ -16,6 +16,17 @@ const routes = {
   'weighed.lua': 'return function() return { wye.model "a/one", wye.model "b/two", wye.model "a/three", weights = { 8, 2, 0 } } end\n',
   'sticky.lua': 'return function() return { wye.model "a/one", wye.model "b/two", wye.model "a/three", sticky = "user" } end\n',
   'able.lua': 'return function() return { wye.model "a/small", wye.model "a/plain", wye.model "b/good" } end\n',
+  'asks.lua': `local models = { small = wye.model "a/small", plain = wye.model "a/plain" }
+models.brief = models.small:with { max_tokens = 1 }
+models.wordy = models.small:with { system = ("word "):rep(200) }
+models.bare = models.plain:with { tools = false }
+return function(req)
+  local how = req.metadata
+  local opts = { prompt = how.prompt, schema = how.schema, max_tokens = how.max_tokens }
+  local reply, err = models[how.model]:ask(req, opts)
+  return reply or wye.refuse(400, err.kind .. ": " .. err.message)
+end
+`,
   'unable.lua': 'return function() return { wye.model "a/small", wye.model "a/plain" } end\n',
   'wrong_order.lua': 'return function() return { wye.model "a/one", order = "latenzy" } end\n',
   'wrong_weights.lua': 'return function() return { wye.model "a/one", wye.model "b/two", weights = { 1 } } end\n',
@@ -246,6 +257,32 @@ for (const [route, words] of [
     const reply = await ask(route)
     assert.equal(reply.headers['x-wye-cause'], 'script_error')
     assert.match((await record_of(reply)).error, words)
+  })
+
+for (const [what, metadata, more, why] of [
+  ['a short prompt', { model: 'small' }, {}, null],
+  ['a long prompt', { model: 'small', prompt: 'x '.repeat(400) }, {}, 'context too small: needs 2\\d\\d of 100 tokens'],
+  ['a long answer', { model: 'small', max_tokens: 500 }, {}, 'context too small: needs 5\\d\\d of 100 tokens'],
+  ['a long answer asked by the client', { model: 'small' }, { max_tokens: 500 }, 'context too small: needs 5\\d\\d of 100 tokens'],
+  ['a long answer cut by model:with', { model: 'brief' }, { max_tokens: 500 }, null],
+  ['a long prompt of model:with', { model: 'wordy' }, {}, 'context too small: needs 2\\d\\d of 100 tokens'],
+  ['tools', { model: 'plain' }, { tools }, 'no tools'],
+  ['tools taken out by model:with', { model: 'bare' }, { tools }, null],
+  ['an image', { model: 'plain' }, { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'https://x/y.png' } }] }] }, 'no vision'],
+  ['an image that the ask leaves out', { model: 'plain', prompt: 'hi' }, { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'https://x/y.png' } }] }] }, null],
+  ['a schema of the ask', { model: 'plain', schema: '{"type":"object"}' }, {}, 'no structured output'],
+])
+  test(`an ask is not made of a model that cannot: ${what}`, async () => {
+    const calls = up.calls.length
+    const reply = await ask('asks', { messages: question('hi'), metadata, ...more })
+    const record = await w.decision(reply.headers['x-wye-id'])
+    const id = metadata.model === 'plain' || metadata.model === 'bare' ? 'a/plain' : 'a/small'
+    if (!why) return assert.deepEqual([reply.status, up.calls.length], [200, calls + 1], reply.text)
+    assert.match(reply.json.error.message, new RegExp(`^bad_request: ${id} cannot answer this: ${why}$`))
+    assert.equal(up.calls.length, calls)
+    assert.equal(record.attempts.length, 0)
+    assert.match(candidate(record, id).why, new RegExp(`^${why}$`))
+    assert.equal(candidate(record, id).state, 'passed_over')
   })
 
 test('req:limit of attempts ends the list with 402', async () => {
