@@ -2,7 +2,8 @@
 local rungs = { wye.model "local/8b", wye.model "openai/mini", wye.model "anthropic/opus" }
 
 local unsure = wye.re [[(?i)i don'?t know|i do not know|i'?m not sure|as an ai\b]]
-local schemas = { invoice = wye.schema "schemas/invoice.json" }   -- by what clients put in metadata.task
+-- By what clients put in metadata.task.
+local tasks = { invoice = { schema = wye.schema "schemas/invoice.json", system = wye.prompt "prompts/invoice.md" } }
 
 -- Why the reply will not do; nil when it will.
 local function doubt(reply, schema)
@@ -18,12 +19,13 @@ local function doubt(reply, schema)
 end
 
 return function(req)
-  local schema = req.metadata and schemas[req.metadata.task]
+  local task = req.metadata and tasks[req.metadata.task] or {}
   for i = 1, #rungs - 1 do
-    local reply, err = rungs[i]:ask(req, { timeout = 20 })     -- waits for the whole answer, in order to judge it
-    local why = err and err.kind or doubt(reply, schema)
+    local reply, err = rungs[i]:ask(req, { timeout = 20, system = task.system })   -- waits for the whole answer, to judge it
+    local why = err and err.kind or doubt(reply, task.schema)
     if not why then return reply, "rung " .. i end
     wye.note("climbed", { rung = i, why = why })
   end
-  return rungs[#rungs], "escalated"                            -- a model, not a reply: it streams
+  local best = rungs[#rungs]
+  return task.system and best:with { system = task.system } or best, "escalated"   -- a model, not a reply: it streams
 end

@@ -1,5 +1,6 @@
 -- The model "wye/judge": two draft at once, a third picks.
-local drafters = { wye.model "openai/gpt", wye.model "anthropic/sonnet" }
+local how = { system = wye.prompt "prompts/draft.md" }
+local drafters = { wye.model "openai/gpt":with(how), wye.model "anthropic/sonnet":with(how) }
 local judge = wye.model "google/flash"
 
 return function(req)

@@ -1,6 +1,6 @@
 -- The model "auto" of clients: sends each request by what is in it.
 local vision = wye.model "google/flash"
-local coder = wye.model "anthropic/sonnet"
+local coder = wye.model "anthropic/sonnet":with { system = wye.prompt "prompts/code.md" }
 local reader = wye.model "google/flash"
 local cheap = wye.model "openai/mini"
 

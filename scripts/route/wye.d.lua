@@ -105,7 +105,8 @@ local Model = {}
 ---    if not reply then wye.note("no answer", { kind = err.kind }) end
 ---
 ---Without `req` nothing of the client's is sent: `model:ask { prompt = "…", max_tokens = 20 }`.
----A model that wye.lua says cannot answer it (context, tools, vision, structured) is not called: nil and an error of kind "bad_request".
+---A model that wye.lua says cannot answer it (context, tools, vision, structured) is not called: nil and an error of kind
+---"bad_request".
 ---@param req? wye.Request
 ---@param opts? wye.AskOptions
 ---@return wye.Reply? reply
