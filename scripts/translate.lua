@@ -14,9 +14,10 @@ local function write(adapter, request, target, drop)
 end
 
 -- What a provider of `kind` is sent for a client's `text`: { path, body, dropped = { "what: why" }, … }; or nil, message, param.
-function translate.open(client, kind, text, target)
+-- `shape` is the protocol of the text where it is another than that of the answer: a route's own edits are in chat's.
+function translate.open(client, kind, text, target, shape)
   local inbound, provider = require("inbound." .. client), require("provider." .. kind)
-  local request, err = inbound.read(text)
+  local request, err = (shape and require("inbound." .. shape) or inbound).read(text)
   if not request then return bad(err) end
   local dropped = {}
   target.stream = target.stream and request.stream

@@ -119,6 +119,9 @@ static struct str under_system(lua_State *L, const char *what, struct scope *sco
 static void read_messages(lua_State *L, int index, const char *what, struct scope *scope, struct ask_options *o)
 {
     struct str system, messages = given_messages(L, index, what, scope);
+    struct err err;
+    if (!lua_isnil(L, index - 1))
+        view_chat(&scope->view, &err); /* where that fails, so does the call */
     if (lua_isnil(L, index - 1)) {
         if (messages.p == NULL)
             luaL_error(L, "%s needs req, or prompt or messages among the options", what);

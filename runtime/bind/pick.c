@@ -47,9 +47,11 @@ static struct str draft_text(const struct reply *r, struct arena *arena)
 
 static struct str request_text(struct scope *scope)
 {
-    const struct view *v = &scope->view;
+    struct view *v = &scope->view;
+    struct err err;
+    view_chat(v, &err);
     bool is_told_whole = v->message_count > 1 && !v->has_image && v->messages.len <= MAX_CONVERSATION;
-    return is_told_whole ? v->messages : view_prompt(&scope->view);
+    return is_told_whole && v->messages.p ? v->messages : view_prompt(v);
 }
 
 static struct str messages(lua_State *L, struct scope *scope, const struct judging *j, bool is_reversed)

@@ -54,10 +54,12 @@ static void push_tree(lua_State *L, struct view *v, struct str value)
         tree_push(L, value, v->arena);
 }
 
-static bool has_items(struct str array)
+/* A member of the request in chat's shape; nil where it has none. */
+static void push_chat(lua_State *L, struct view *v, const struct str *member)
 {
-    struct json_walk w = json_walk(array);
-    return json_type(array) == JSON_ARRAY && json_next(&w);
+    struct err err;
+    view_chat(v, &err);
+    push_tree(L, v, *member);
 }
 
 /* A later call may only tighten: what a rule allows itself, a rule that it calls cannot widen. */
@@ -102,11 +104,11 @@ static int read_field(lua_State *L)
     case REQ_USER: push_str(L, view_user(v)); break;
     case REQ_CONVERSATION: push_str(L, view_conversation(v)); break;
     case REQ_PROMPT: push_str(L, view_prompt(v)); break;
-    case REQ_MESSAGES: push_tree(L, v, v->messages); break;
+    case REQ_MESSAGES: push_chat(L, v, &v->messages); break;
     case REQ_TOKENS: lua_pushnumber(L, (lua_Number)v->tokens); break;
-    case REQ_TOOLS: push_tree(L, v, v->tools); break;
+    case REQ_TOOLS: push_chat(L, v, &v->tools); break;
     case REQ_HAS_IMAGE: lua_pushboolean(L, v->has_image); break;
-    case REQ_HAS_TOOLS: lua_pushboolean(L, has_items(v->tools)); break;
+    case REQ_HAS_TOOLS: lua_pushboolean(L, v->has_tools); break;
     case REQ_STREAM: lua_pushboolean(L, v->stream); break;
     case REQ_HEADERS: push_headers(L, v->head); break;
     case REQ_MODEL: push_str(L, v->model); break;

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "base/json.h"
-#include "serve/chat.h"
+#include "serve/refusal.h"
 #include "serve/request.h"
 
 enum { MAX_ANSWER = 1 << 20 };
@@ -43,39 +43,47 @@ int answer_status(enum err_kind kind)
     }
 }
 
-const char *answer_type(int status)
+static void write_refusal(struct exchange *x, const struct refusal *refusal, const char *more)
 {
-    switch (status) {
-    case 401: return "authentication_error";
-    case 403: return "permission_error";
-    case 429: return "rate_limit_error";
-    default: return status < 500 ? "invalid_request_error" : "server_error";
-    }
+    struct buf body = BUF(MAX_ANSWER);
+    refusal_write(&body, refusal_protocol(exchange_head(x)), refusal);
+    exchange_reply(x, refusal->status, "application/json", str_of(more), buf_str(&body));
+    buf_clear(&body);
 }
 
 void answer_error(struct exchange *x, int status, const char *code, const char *more, const char *words)
 {
-    struct buf body = BUF(MAX_ANSWER);
-    chat_write_error(&body, answer_type(status), str_of(words), NULL, code);
-    exchange_reply(x, status, "application/json", str_of(more), buf_str(&body));
-    buf_clear(&body);
+    write_refusal(x, &(struct refusal){.status = status, .code = code, .words = str_of(words)}, more);
 }
 
-static void write_model(struct buf *out, const char *prefix, const char *name, const char *owner)
+void answer_count(struct exchange *x)
 {
-    struct buf id = BUF(1024);
-    buf_printf(&id, "%s%s", prefix, name);
-    buf_puts(out, "{\"id\":");
-    json_quote(out, buf_str(&id));
-    buf_puts(out, ",\"object\":\"model\",\"created\":0,\"owned_by\":");
-    json_quote(out, str_of(owner));
-    buf_puts(out, "}");
-    buf_clear(&id);
+    struct view v;
+    const char *param;
+    struct err err;
+    if (view_init(&v, PROTOCOL_MESSAGES, "", exchange_head(x), exchange_body(x), exchange_arena(x), &param, &err) < 0) {
+        write_refusal(x, &(struct refusal){.status = 400, .param = param, .words = str_of(err.message)}, "");
+        return;
+    }
+    const char *body = arena_printf(exchange_arena(x), "{\"input_tokens\":%lld}", (long long)v.tokens);
+    exchange_reply(x, 200, "application/json", str_of(""), str_of(body));
+}
+
+/* Anthropic's clients want a date; none is known. */
+static void write_model(struct buf *out, bool is_anthropic, struct str id, const char *owner)
+{
+    buf_puts(out, is_anthropic ? "{\"type\":\"model\",\"id\":" : "{\"id\":");
+    json_quote(out, id);
+    buf_puts(out, is_anthropic ? ",\"display_name\":" : ",\"object\":\"model\",\"created\":0,\"owned_by\":");
+    json_quote(out, is_anthropic ? id : str_of(owner));
+    buf_puts(out, is_anthropic ? ",\"created_at\":\"1970-01-01T00:00:00Z\"}" : "}");
 }
 
 struct listing {
     struct buf out;
     struct str wanted; /* empty: all */
+    bool is_anthropic;
+    char first[1024], last[1024];
     int count;
 };
 
@@ -85,9 +93,12 @@ static void list_one(struct listing *l, const char *prefix, const char *name, co
     snprintf(id, sizeof id, "%s%s", prefix, name);
     if (l->wanted.len > 0 && !str_eq(l->wanted, id))
         return;
+    memcpy(l->last, id, sizeof id);
     if (l->count++ > 0)
         buf_putc(&l->out, ',');
-    write_model(&l->out, prefix, name, owner);
+    else
+        memcpy(l->first, id, sizeof id);
+    write_model(&l->out, l->is_anthropic, str_of(id), owner);
 }
 
 static void list_all(struct listing *l, const struct generation *g)
@@ -105,14 +116,28 @@ static void list_all(struct listing *l, const struct generation *g)
     }
 }
 
+static void close_list(struct listing *l)
+{
+    if (!l->is_anthropic) {
+        buf_puts(&l->out, "]}");
+        return;
+    }
+    buf_puts(&l->out, "],\"has_more\":false,\"first_id\":");
+    json_quote(&l->out, str_of(l->first));
+    buf_puts(&l->out, ",\"last_id\":");
+    json_quote(&l->out, str_of(l->last));
+    buf_putc(&l->out, '}');
+}
+
 void answer_models(struct exchange *x, const struct generation *g, struct str name)
 {
     struct listing l = {.out = BUF(MAX_ANSWER), .wanted = name};
+    l.is_anthropic = http_field(exchange_head(x), "anthropic-version").p != NULL;
     if (name.len == 0)
-        buf_puts(&l.out, "{\"object\":\"list\",\"data\":[");
+        buf_puts(&l.out, l.is_anthropic ? "{\"data\":[" : "{\"object\":\"list\",\"data\":[");
     list_all(&l, g);
     if (name.len == 0)
-        buf_puts(&l.out, "]}");
+        close_list(&l);
     if (l.count == 0 && name.len > 0)
         answer_error(x, 404, "model_not_found", "", "No such model here; GET /v1/models lists them.");
     else

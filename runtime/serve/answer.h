@@ -1,5 +1,5 @@
 /*
- * answer: what the client reads: the x-wye-* headers and errors in OpenAI's shape.
+ * answer: what the client reads: the x-wye-* headers, errors before there is a request, the list of models.
  */
 #pragma once
 
@@ -16,12 +16,14 @@ const char *answer_digits(unsigned n, char *end);
 /* "x-wye-id: …\r\nx-wye-route: …\r\n…" as it stands now, in the request's arena. "-" where nothing applies. */
 struct str answer_fields(struct request *rq, const char *more);
 
-/* The HTTP status and the error `type` for an error that wye itself reports. */
+/* The HTTP status for an error that wye itself reports. */
 int answer_status(enum err_kind kind);
-const char *answer_type(int status);
 
-/* An error without a request behind it (unknown path, over a limit). `more`: further header lines or "". */
+/* An error without a request behind it (unknown path, over a limit), in the shape of the path's protocol. `more`: further header lines or "". */
 void answer_error(struct exchange *x, int status, const char *code, const char *more, const char *words);
 
-/* GET /v1/models (name empty) or one of them. */
+/* GET /v1/models (name empty) or one of them; in Anthropic's shape for clients that send anthropic-version. */
 void answer_models(struct exchange *x, const struct generation *g, struct str name);
+
+/* POST /v1/messages/count_tokens: wye's own estimate, the one that routes see as req.tokens. */
+void answer_count(struct exchange *x);

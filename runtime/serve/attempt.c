@@ -4,10 +4,10 @@
 
 #include "base/clock.h"
 #include "base/json.h"
-#include "serve/body.h"
 #include "serve/budget.h"
 #include "serve/journal.h"
 #include "serve/keyring.h"
+#include "serve/outbound.h"
 #include "serve/router_state.h"
 #include "serve/usage.h"
 #include "serve/vitals.h"
@@ -81,54 +81,94 @@ static struct str trimmed(struct str s)
     return s;
 }
 
-static bool take_done_frame(struct attempt *a, struct str raw)
+/* Appends what the client reads for the event: its own bytes, or their translation. */
+static int turn(struct attempt *a, struct str name, struct str data, struct buf *out)
+{
+    return translation_event(a->translation, name, data, out, &a->err);
+}
+
+static bool take_last(struct attempt *a, struct str name, struct str data, struct str raw)
 {
     a->is_done_frame = true;
     if (!a->is_committed)
         commit(a);
     timer_set(&a->request->content, DONE_GRACE_MS); /* the end of the reply should come with it */
-    buf_append(&a->held, raw.p, raw.len);
+    if (a->translation == NULL)
+        buf_append(&a->held, raw.p, raw.len);
+    else if ((!str_eq(data, "[DONE]") && turn(a, name, data, &a->held) < 0) || translation_end(a->translation, &a->held, &a->err) < 0)
+        return fail(a);
     return true;
 }
 
-static bool take_chunk(struct attempt *a, struct str raw, struct str data)
+static bool pass_translated(struct attempt *a, struct str name, struct str data)
 {
-    struct chat_chunk c = chat_chunk(data);
+    struct buf out = BUF(MAX_REPLY);
+    bool goes_on = turn(a, name, data, &out) < 0 ? fail(a) : out.len == 0 || pass(a, buf_str(&out));
+    buf_clear(&out);
+    return goes_on;
+}
+
+/* The provider's own words for what broke a stream of the client's protocol are the client's. */
+static bool fail_in_stream(struct attempt *a, struct str raw)
+{
+    if (a->is_committed && a->translation == NULL && a->wire != &WIRE_CHAT && a->err.kind != ERR_MALFORMED)
+        buf_append(&a->held, raw.p, raw.len);
+    return fail(a);
+}
+
+/* False when the attempt ended: `a` must not be touched then. */
+static bool take_event(struct attempt *a, struct str name, struct str data, struct str raw)
+{
+    if (a->is_done_frame)
+        return true; /* nothing may follow the last frame */
+    data = trimmed(data);
+    if (data.len == 0)
+        return a->translation ? true : pass(a, raw);
+    struct frame f = a->wire->frame(name, data, &a->usage, &a->err);
     a->has_chunks = true;
-    if (c.kind == CHUNK_BAD) {
-        err_set(&a->err, ERR_MALFORMED, "a frame of the stream is no JSON object");
-        return fail(a);
-    }
-    if (c.kind == CHUNK_ERROR) {
-        chat_stream_error(c.error, &a->err);
-        return fail(a);
-    }
-    if (c.usage.p)
-        a->usage = usage_read(c.usage);
-    a->is_finished = a->is_finished || c.is_finish;
-    if (c.kind == CHUNK_CONTENT) {
+    if (f.kind == FRAME_BAD || f.kind == FRAME_ERROR)
+        return fail_in_stream(a, raw);
+    a->is_finished = a->is_finished || f.is_finish;
+    if (f.is_last)
+        return take_last(a, name, data, raw);
+    if (f.kind == FRAME_CONTENT) {
         if (!a->is_committed)
             commit(a);
         timer_set(&a->request->content, a->options.idle_ms);
     }
-    if (a->adds_usage && c.kind == CHUNK_USAGE)
+    if (a->translation)
+        return pass_translated(a, name, data);
+    if (a->adds_usage && f.kind == FRAME_USAGE)
         return true;
-    if (a->adds_usage && c.has_null_usage)
+    if (a->adds_usage && f.has_null_usage)
         return pass_without_usage(a, data);
     return pass(a, raw);
 }
 
-/* False when the attempt ended: `a` must not be touched then. */
-static bool take_event(struct attempt *a, const struct sse_event *e)
+static void read_sse(struct attempt *a, struct str bytes)
 {
-    if (a->is_done_frame)
-        return true; /* nothing may follow [DONE] */
-    struct str data = trimmed(e->data);
-    if (data.len == 0)
-        return pass(a, e->raw);
-    if (str_eq(data, "[DONE]"))
-        return take_done_frame(a, e->raw);
-    return take_chunk(a, e->raw, data);
+    struct sse_event event;
+    int n;
+    while ((n = sse_next(&a->sse, &bytes, &event)) > 0)
+        if (!take_event(a, event.name, event.data, event.raw))
+            return;
+    if (n < 0) {
+        err_set(&a->err, ERR_MALFORMED, "a frame of the stream is over %d KiB", SSE_LIMIT >> 10);
+        fail(a);
+    }
+}
+
+static void read_eventstream(struct attempt *a, struct str bytes)
+{
+    struct eventstream_message m;
+    int n;
+    while ((n = eventstream_next(&a->eventstream, &bytes, &m)) > 0)
+        if (!take_event(a, m.kind == EVENTSTREAM_ERROR ? str_of("error") : m.name, m.data, m.raw))
+            return;
+    if (n < 0) {
+        err_set(&a->err, ERR_MALFORMED, "the stream is broken: %s", a->eventstream.problem);
+        fail(a);
+    }
 }
 
 static void on_body(void *ctx, struct str bytes)
@@ -141,15 +181,16 @@ static void on_body(void *ctx, struct str bytes)
         fail(a);
         return;
     }
-    struct sse_event event;
-    int n;
-    while ((n = sse_next(&a->sse, &bytes, &event)) > 0)
-        if (!take_event(a, &event))
-            return;
-    if (n < 0) {
-        err_set(&a->err, ERR_MALFORMED, "a frame of the stream is over %d KiB", SSE_LIMIT >> 10);
-        fail(a);
-    }
+    if (a->is_binary)
+        read_eventstream(a, bytes);
+    else
+        read_sse(a, bytes);
+}
+
+static bool is_type(struct str type, const char *wanted)
+{
+    size_t n = strlen(wanted);
+    return type.len >= n && strncasecmp(type.p, wanted, n) == 0;
 }
 
 static void on_head(void *ctx, const struct http_head *head)
@@ -158,12 +199,15 @@ static void on_head(void *ctx, const struct http_head *head)
     struct arena *arena = a->request->scope.view.arena;
     struct str type = http_field(head, "content-type");
     a->status = head->status;
-    a->is_sse = a->options.stream && a->status == 200 && type.len >= 17 &&
-                strncasecmp(type.p, "text/event-stream", 17) == 0;
-    if (a->is_sse) {
+    bool is_stream = a->options.stream && a->status == 200;
+    a->is_binary = is_stream && a->wire == &WIRE_BEDROCK && is_type(type, "application/vnd.amazon.eventstream");
+    a->is_sse = a->is_binary || (is_stream && is_type(type, "text/event-stream"));
+    if (a->is_binary)
+        eventstream_init(&a->eventstream, 0);
+    else if (a->is_sse)
         sse_init(&a->sse, 0);
+    if (a->is_sse)
         return;
-    }
     if (a->status >= 400)
         a->hint = hint_read(head);
     struct str retry_after = http_field(head, "retry-after");
@@ -172,27 +216,56 @@ static void on_head(void *ctx, const struct http_head *head)
         a->retry_after = arena_str(arena, retry_after);
 }
 
-static void end_stream(struct attempt *a)
+/* What came behind the last whole event; {"", 0} when the stream ended between two. False when the attempt ended. */
+static bool end_events(struct attempt *a, struct str *rest)
 {
     struct sse_event event;
-    if (sse_end(&a->sse, &event) > 0 && !take_event(a, &event))
+    *rest = str_of("");
+    if (a->is_binary) {
+        *rest = str_of(eventstream_is_cut(&a->eventstream) ? "cut" : "");
+        return true;
+    }
+    if (sse_end(&a->sse, &event) > 0 && !take_event(a, event.name, event.data, event.raw))
+        return false;
+    *rest = trimmed(sse_pending(&a->sse));
+    if (a->is_done_frame || !str_starts(*rest, "data:") || !memmem(rest->p, rest->len, "[DONE]", 6))
+        return true;
+    return take_last(a, str_n(NULL, 0), str_of("[DONE]"), str_of("data: [DONE]\n\n"));
+}
+
+static void end_stream(struct attempt *a)
+{
+    struct str rest;
+    if (!end_events(a, &rest))
         return;
-    struct str rest = trimmed(sse_pending(&a->sse));
-    if (!a->is_done_frame && str_starts(rest, "data:") && memmem(rest.p, rest.len, "[DONE]", 6))
-        take_done_frame(a, str_of("data: [DONE]\n\n"));
     if (!a->is_done_frame && !a->has_chunks && rest.len == 0)
         err_set(&a->err, ERR_MALFORMED, "the stream ended without a single event");
     else if (!a->is_done_frame && (!a->is_finished || rest.len > 0))
         err_set(&a->err, ERR_CUT, "the stream ended before it was complete");
+    else if (!a->is_done_frame && a->translation)
+        translation_end(a->translation, &a->held, &a->err);
     finish(a);
+}
+
+static int translate_body(struct attempt *a)
+{
+    struct buf turned = BUF(MAX_REPLY);
+    if (a->options.stream && a->request->scope.view.protocol != PROTOCOL_CHAT)
+        return err_set(&a->err, ERR_MALFORMED, "the provider answered a request for a stream with a whole reply");
+    if (a->translation == NULL)
+        return 0;
+    int result = translation_reply(a->translation, buf_str(&a->body), &turned, &a->err);
+    buf_clear(&a->body);
+    a->body = turned;
+    return result;
 }
 
 static void end_body(struct attempt *a)
 {
-    struct str body = buf_str(&a->body);
     if (a->status != 200) {
-        chat_error(a->status, body, &a->err);
-    } else if (chat_completion(body, &a->usage, &a->err) == 0) {
+        wire_error(a->status, buf_str(&a->body), &a->err);
+        hint_read_body(&a->hint, buf_str(&a->body));
+    } else if (a->wire->reply(buf_str(&a->body), &a->usage, &a->err) == 0 && translate_body(a) == 0) {
         a->first_ns = clock_ns();
     }
     finish(a);
@@ -276,35 +349,27 @@ struct attempt *attempt_start(struct request *rq, const struct model *model, con
                               void *owner)
 {
     struct attempt *a = new_attempt(rq, model);
-    struct iovec *pieces;
     a->options = *options;
     a->options.attempt_ms = budget_ms(rq, options->attempt_ms);
     a->owner = owner;
     if (toll_reserve(rq, model, &a->err) < 0)
         return refused(a);
     keyring_use(a);
-    int provider = (int)(model->provider - rq->generation->config->providers);
-    int count = body_splice(a, &pieces);
-    if (count < 0) {
-        err_set(&a->err, ERR_LIMIT, "the request's memory is used up");
-        return refused(a);
-    }
     struct call_request call = {
         .method = "POST",
-        .path = str_of("/chat/completions"),
-        .fields = str_of(a->credential->fields),
-        .body = pieces,
-        .body_count = count,
         .deadlines = {.connect = options->connect_ms,
                       .head = options->stream ? options->first_token_ms : 0,
                       .total = a->options.attempt_ms},
     };
+    if (outbound_prepare(a, &call) < 0)
+        return refused(a);
     journal_attempt_start(rq, a);
     if (options->stream)
         timer_set(&rq->content, options->first_token_ms);
     struct transport *t = rq->router->options.transport;
     vitals_began(a);
     budget_began(a);
+    int provider = (int)(model->provider - rq->generation->config->providers);
     a->call = t->start(t, &rq->generation->endpoints[provider], &call, &CALL_EVENTS, a);
     return a;
 }
@@ -346,8 +411,11 @@ void attempt_cancel(struct attempt *a, enum err_kind kind, const char *why)
 
 void attempt_clear(struct attempt *a)
 {
-    if (a->is_sse)
+    if (a->is_binary)
+        eventstream_clear(&a->eventstream);
+    else if (a->is_sse)
         sse_clear(&a->sse);
+    translation_close(a->translation);
     buf_clear(&a->held);
     buf_clear(&a->body);
 }

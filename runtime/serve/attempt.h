@@ -1,17 +1,20 @@
 /*
- * attempt: one call to one model, in OpenAI's chat wire, from splicing its request to classifying what came back.
+ * attempt: one call to one model, over the provider's wire, from writing its request to classifying what came back.
  *
  * Buffered attempts end with the whole body or an error. Streamed ones hold frames until the first content: up to that point they
- * fail like buffered ones; from `commit` on their frames go to the owner, byte-exact but for the usage that wye asked for itself. `done` is
+ * fail like buffered ones; from `commit` on their frames go to the owner, byte-exact but for the usage that wye asked for itself, or translated where
+ * client and provider speak different protocols. `done` is
  * called once, last, unless attempt_cancel came first.
  */
 #pragma once
 
 #include "bind/scope.h"
+#include "bind/translation.h"
+#include "net/eventstream.h"
 #include "net/sse.h"
 #include "net/transport.h"
-#include "serve/chat.h"
 #include "serve/hint.h"
+#include "serve/wire.h"
 
 struct request;
 struct attempt;
@@ -41,15 +44,20 @@ struct attempt {
     struct attempt_options options;
     void *owner; /* the events' */
     struct credential *credential;
+    const struct wire *wire;          /* what the provider speaks */
+    struct translation *translation;  /* NULL: what the client speaks, too */
+    const char *param;                /* the field that the provider's wire has no word for */
     int n;
     struct call *call;     /* NULL when none runs */
     uint64_t started_ns, first_ns, ended_ns;
     int status;            /* 0: no head came */
     struct str retry_after, content_type; /* of the reply, in the arena */
     bool is_sse;           /* the reply is an event stream with status 200 */
-    bool has_chunks, is_committed, is_finished, is_done_frame; /* JSON, content, finish_reason, [DONE] seen */
+    bool is_binary;        /* framed as AWS does */
+    bool has_chunks, is_committed, is_finished, is_done_frame; /* an event, content, its reason to end, the last frame seen */
     struct sse sse;
-    struct buf held;       /* streamed: frames before commit; [DONE] and after */
+    struct eventstream eventstream;
+    struct buf held;       /* streamed: frames before commit; the last one and what follows */
     struct buf body;       /* buffered */
     bool adds_usage;       /* wye asked for the usage, the client did not */
     bool served;

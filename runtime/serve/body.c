@@ -114,9 +114,17 @@ static int splice_derived(struct attempt *a, struct json_edit *edits, int count,
         *given = (struct json_edit){"messages", messages};
     }
     count = add_derived(d, edits, count);
-    struct str body = a->options.body.p ? a->options.body : v->body;
+    struct str body = a->options.body.p ? a->options.body : v->chat;
     int n = json_splice(body, edits, count, v->arena, pieces, MANY_PIECES - SYSTEM_PIECES);
     return n > 0 && sets && !is_whole ? set_system(d, v->messages, v->arena, pieces, n) : n;
+}
+
+/* What is edited: the client's own bytes where they go to a provider of its protocol, else their form in chat's shape. */
+static struct str in_shape(const struct attempt *a)
+{
+    const struct view *v = &a->request->scope.view;
+    bool is_edited = a->options.purpose != PURPOSE_SERVE || a->model->derived;
+    return is_edited ? v->chat : v->body;
 }
 
 /* Removing members needs a look at their neighbours; odd bodies and derived models, at everything. */
@@ -137,7 +145,7 @@ static int splice_slowly(struct attempt *a, struct iovec *pieces)
         edits[count++] = o->edits[i];
     if (a->model->derived)
         return splice_derived(a, edits, count, pieces);
-    return json_splice(o->body.p ? o->body : v->body, edits, count, v->arena, pieces, MAX_PIECES);
+    return json_splice(o->body.p ? o->body : in_shape(a), edits, count, v->arena, pieces, MAX_PIECES);
 }
 
 struct splice {
@@ -182,8 +190,8 @@ int body_splice(struct attempt *a, struct iovec **pieces)
     struct view *v = &a->request->scope.view;
     int max = a->model->derived ? MANY_PIECES : MAX_PIECES;
     *pieces = arena_need(v->arena, (size_t)max * sizeof **pieces);
-    a->adds_usage = a->options.stream && !v->wants_usage;
-    if (v->is_odd || a->options.edit_count || a->model->derived || (v->stream && !a->options.stream))
+    a->adds_usage = a->wire == &WIRE_CHAT && a->options.stream && !v->wants_usage;
+    if (v->is_odd || in_shape(a).p != v->body.p || a->options.edit_count || a->model->derived || (v->stream && !a->options.stream))
         return splice_slowly(a, *pieces);
     return splice_quickly(a, *pieces);
 }

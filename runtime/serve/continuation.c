@@ -33,7 +33,7 @@ static bool wants_one(struct str body)
 bool continuation_is_wanted(const struct request *rq)
 {
     const struct view *v = &rq->scope.view;
-    return rq->decision.continues && !v->is_odd && wants_text(v->body) && wants_one(v->body);
+    return rq->decision.continues && v->protocol == PROTOCOL_CHAT && !v->is_odd && wants_text(v->body) && wants_one(v->body);
 }
 
 bool continuation_is_possible(const struct attempt *a)

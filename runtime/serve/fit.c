@@ -25,16 +25,21 @@ static bool find_edit(const struct json_edit *edits, int count, const char *name
     return false;
 }
 
-/* An ask's edits win over the model's, those over the body. */
+/* An ask's edits win over the model's. */
+static bool is_edited(const struct sent *s, const char *name, struct str *value)
+{
+    const struct derived *d = s->model->derived;
+    return (s->ask && find_edit(s->ask->edits, s->ask->edit_count, name, value)) ||
+           (d && find_edit(d->edits, d->edit_count, name, value));
+}
+
+/* Edits win over the body, which has this member in chat's shape only. */
 static struct str member(const struct sent *s, const char *name)
 {
     struct str value;
-    const struct derived *d = s->model->derived;
-    if (s->ask && find_edit(s->ask->edits, s->ask->edit_count, name, &value))
+    if (is_edited(s, name, &value))
         return value;
-    if (d && find_edit(d->edits, d->edit_count, name, &value))
-        return value;
-    return json_get(s->ask && s->ask->body.p ? s->ask->body : s->view->body, name);
+    return json_get(s->ask && s->ask->body.p ? s->ask->body : s->view->chat, name);
 }
 
 static bool has_own_messages(const struct sent *s)
@@ -54,8 +59,10 @@ static bool has_image(const struct sent *s)
 
 static int64_t most_reply_tokens(const struct sent *s)
 {
+    struct str value;
     int64_t n = 0;
-    if (!s->ask && !s->model->derived)
+    bool is_own = s->ask && s->ask->body.p;
+    if (!is_own && !is_edited(s, "max_tokens", &value) && !is_edited(s, "max_completion_tokens", &value))
         return (int64_t)s->view->max_tokens;
     if (!json_integer(member(s, "max_completion_tokens"), &n) && !json_integer(member(s, "max_tokens"), &n))
         n = 0;
@@ -94,14 +101,19 @@ static int64_t prompt_tokens(const struct sent *s)
 
 static bool has_tools(const struct sent *s)
 {
-    struct str tools = s->ask || s->model->derived ? member(s, "tools") : s->view->tools;
+    struct str tools;
+    if (!is_edited(s, "tools", &tools))
+        return !(s->ask && s->ask->body.p) && s->view->has_tools;
     struct json_walk w = json_walk(tools);
     return json_type(tools) == JSON_ARRAY && json_next(&w);
 }
 
 static bool wants_structure(const struct sent *s)
 {
-    return str_eq(json_plain(json_get(member(s, "response_format"), "type")), "json_schema");
+    struct str format;
+    if (!is_edited(s, "response_format", &format))
+        return !(s->ask && s->ask->body.p) && s->view->wants_schema;
+    return str_eq(json_plain(json_get(format, "type")), "json_schema");
 }
 
 const char *fit_problem(const struct request *rq, const struct model *m, const struct ask_options *ask)

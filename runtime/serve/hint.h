@@ -1,6 +1,7 @@
 /*
  * hint: when a provider wants to be asked again, in any of the spellings of WIRE's "Waiting": x-should-retry, retry-after-ms, retry-after
- * (seconds or a date), and for a 429 the x-ratelimit-reset-* of what is used up.
+ * (seconds or a date), and for a 429 the x-ratelimit-reset-* of what is used up, or anthropic-ratelimit-*-reset (RFC 3339). Gemini says it in the body: RetryInfo's
+ * retryDelay.
  */
 #pragma once
 
@@ -14,3 +15,6 @@ struct hint {
 };
 
 struct hint hint_read(const struct http_head *head);
+
+/* What an error's body adds where the head said nothing. */
+void hint_read_body(struct hint *hint, struct str body);

@@ -11,6 +11,8 @@
 #include "serve/answer.h"
 #include "serve/capture.h"
 #include "serve/journal.h"
+#include "serve/outbound.h"
+#include "serve/refusal.h"
 #include "serve/router_state.h"
 #include "serve/serving.h"
 #include "vm/lines.h"
@@ -142,7 +144,8 @@ void request_reply(struct request *rq, int status, const char *content_type, con
 void request_error_with(struct request *rq, int status, const char *code, const char *param, const char *more, const char *words)
 {
     struct buf body = BUF(64 * 1024);
-    chat_write_error(&body, answer_type(status), str_of(words), param, code);
+    struct refusal refusal = {status, code, param, rq->id, str_of(words)};
+    refusal_write(&body, rq->scope.view.protocol, &refusal);
     request_reply(rq, status, "application/json", more, buf_str(&body));
     buf_clear(&body);
 }
@@ -420,7 +423,7 @@ static void open_request(struct request *rq, struct router *r, struct exchange *
     rq->decision = (struct decision){.reason = str_of("")};
 }
 
-void request_start(struct router *r, struct exchange *x)
+void request_start(struct router *r, struct exchange *x, enum protocol protocol)
 {
     struct request *rq = router_take(r);
     const char *param;
@@ -428,7 +431,8 @@ void request_start(struct router *r, struct exchange *x)
     open_request(rq, r, x);
     write_id(rq);
     exchange_set_owner(x, rq);
-    bool is_good = view_init(&rq->scope.view, rq->id, exchange_head(x), exchange_body(x), exchange_arena(x), &param, &err) == 0;
+    bool is_good = view_init(&rq->scope.view, protocol, rq->id, exchange_head(x), exchange_body(x), exchange_arena(x), &param, &err) == 0;
+    rq->scope.view.to_chat = protocol == PROTOCOL_EMBEDDINGS ? NULL : outbound_chat;
     write_trace_id(rq);
     if (!is_good) {
         journal_begin(rq);

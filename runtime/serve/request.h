@@ -70,7 +70,7 @@ struct request {
 };
 
 /* Takes the exchange: answers at once or later. */
-void request_start(struct router *r, struct exchange *x);
+void request_start(struct router *r, struct exchange *x, enum protocol protocol);
 
 /* The client left. */
 void request_gone(struct request *rq);
@@ -84,7 +84,7 @@ void request_abort(struct request *rq);
 /* Answers whole and ends; `more`: further header lines. The body may lie in the arena or anywhere that outlives the call. */
 void request_reply(struct request *rq, int status, const char *content_type, const char *more, struct str body);
 
-/* The same with an error of wye's own in OpenAI's shape. */
+/* The same with an error of wye's own in the shape of the client's protocol. */
 void request_error(struct request *rq, int status, const char *code, const char *param, const char *words);
 
 void request_error_with(struct request *rq, int status, const char *code, const char *param, const char *more, const char *words);

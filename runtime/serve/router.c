@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "bind/translation.h"
 #include "bind/experiment.h"
 #include "serve/admission.h"
 #include "serve/answer.h"
@@ -15,8 +16,16 @@
 #include "serve/toll.h"
 #include "serve/vitals.h"
 
-#define CHAT_PATH "/v1/chat/completions"
 #define MODELS_PATH "/v1/models"
+#define COUNT_PATH "/v1/messages/count_tokens"
+
+static const char *const PATHS[] = {
+    [PROTOCOL_CHAT] = "/v1/chat/completions",
+    [PROTOCOL_MESSAGES] = "/v1/messages",
+    [PROTOCOL_RESPONSES] = "/v1/responses",
+    [PROTOCOL_EMBEDDINGS] = "/v1/embeddings",
+};
+enum { PATH_COUNT = sizeof PATHS / sizeof *PATHS };
 
 struct router *router_new(const struct router_options *options)
 {
@@ -74,6 +83,7 @@ void router_free(struct router *r)
     }
     if (r->live)
         generation_release(r->live);
+    translator_free(r->translator);
     free(r);
 }
 
@@ -119,6 +129,13 @@ uint64_t router_random(struct router *r)
     return result;
 }
 
+struct translator *router_translator(struct router *r, struct err *err)
+{
+    if (r->translator == NULL)
+        r->translator = translator_new(err);
+    return r->translator;
+}
+
 void router_refresh_vm(struct router *r, struct generation *g)
 {
     if (g != r->live || g->vm->used < g->vm->limits.memory / 4 * 3)
@@ -157,9 +174,24 @@ static bool refuse(struct router *r, struct exchange *x, int status, const char 
 static bool refuse_path(struct router *r, struct exchange *x, struct str path)
 {
     char words[512];
-    snprintf(words, sizeof words, "Unknown path " STR_FMT ". wye serves POST %s and GET %s.",
-             (int)(path.len > 200 ? 200 : path.len), path.p, CHAT_PATH, MODELS_PATH);
+    snprintf(words, sizeof words, "Unknown path " STR_FMT ". wye serves POST %s, %s, " COUNT_PATH ", %s and %s, and GET " MODELS_PATH ".",
+             (int)(path.len > 200 ? 200 : path.len), path.p, PATHS[0], PATHS[1], PATHS[2], PATHS[3]);
     return refuse(r, x, 404, "unknown_url", "", words);
+}
+
+/* The protocol that is posted to the path; -1: none. */
+static int protocol_of(struct str path)
+{
+    for (int i = 0; i < PATH_COUNT; i++)
+        if (str_eq(path, PATHS[i]))
+            return i;
+    return str_eq(path, COUNT_PATH) ? PROTOCOL_MESSAGES : -1;
+}
+
+static bool refuse_method(struct router *r, struct exchange *x, bool is_posted)
+{
+    return refuse(r, x, 405, "method_not_allowed", is_posted ? "Allow: POST\r\n" : "Allow: GET, HEAD\r\n",
+                  is_posted ? "Use POST for this path." : "Use GET for " MODELS_PATH ".");
 }
 
 /* Before the body is read: path, method, who asks, coding, and room for one more request. */
@@ -168,20 +200,19 @@ static bool on_head(void *ctx, struct exchange *x)
     struct router *r = ctx;
     const struct http_head *head = exchange_head(x);
     struct str path = path_of(x);
-    bool is_chat = str_eq(path, CHAT_PATH);
-    if (!is_chat && !str_starts(path, MODELS_PATH))
+    bool is_posted = protocol_of(path) >= 0;
+    if (!is_posted && !str_starts(path, MODELS_PATH))
         return refuse_path(r, x, path);
-    if (!str_eq(head->method, is_chat ? "POST" : "GET") && !(str_eq(head->method, "HEAD") && !is_chat))
-        return refuse(r, x, 405, "method_not_allowed", is_chat ? "Allow: POST\r\n" : "Allow: GET, HEAD\r\n",
-                      is_chat ? "Use POST for " CHAT_PATH "." : "Use GET for " MODELS_PATH ".");
-    if (!toll_head(r, x, is_chat))
+    if (!str_eq(head->method, is_posted ? "POST" : "GET") && !(str_eq(head->method, "HEAD") && !is_posted))
+        return refuse_method(r, x, is_posted);
+    if (!toll_head(r, x, is_posted))
         return false;
     struct str coding = http_field(head, "content-encoding");
     if (coding.p && !str_ieq(coding, "identity"))
         return refuse(r, x, 415, "unsupported_encoding", "", "Send the body without Content-Encoding.");
     if (head->framing == HTTP_LENGTH && head->length > r->live->config->limits.body)
         return refuse(r, x, 413, "body_too_large", "", "The body is over limits.body of this server.");
-    return !is_chat || admission_enter(r, x);
+    return !is_posted || admission_enter(r, x);
 }
 
 /* Clients write the slash of "provider/name" as %2F. */
@@ -202,8 +233,12 @@ static void on_request(void *ctx, struct exchange *x)
 {
     struct router *r = ctx;
     struct str path = path_of(x);
-    if (str_eq(path, CHAT_PATH)) {
-        request_start(r, x);
+    int protocol = protocol_of(path);
+    if (protocol >= 0) {
+        if (str_eq(path, COUNT_PATH))
+            answer_count(x);
+        else
+            request_start(r, x, (enum protocol)protocol);
         return;
     }
     size_t skip = strlen(MODELS_PATH);

@@ -17,6 +17,7 @@ struct router {
     uint64_t capture_below;  /* a random number up to it has its request captured; 0: none is */
     unsigned running; /* let in here and not over */
     struct pace pace;
+    struct translator *translator; /* NULL until a request needs it */
 };
 
 struct request *router_take(struct router *r);
@@ -25,6 +26,9 @@ void router_give(struct router *r, struct request *rq);
 /* A decision number: microseconds of wall time, never twice in a worker. */
 uint64_t router_number(struct router *r);
 uint64_t router_random(struct router *r);
+
+/* The host VM of this worker. NULL with err when it cannot be made. */
+struct translator *router_translator(struct router *r, struct err *err);
 
 /* A VM that stays near its memory cap after a collection is retired: new requests get a fresh one of the same generation. */
 void router_refresh_vm(struct router *r, struct generation *g);

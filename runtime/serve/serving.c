@@ -7,9 +7,12 @@
 #include "serve/answer.h"
 #include "serve/budget.h"
 #include "serve/capture.h"
+#include "serve/chat.h"
 #include "serve/continuation.h"
 #include "serve/journal.h"
 #include "serve/keyring.h"
+#include "serve/refusal.h"
+#include "serve/retell.h"
 #include "serve/router_state.h"
 #include "serve/transcript.h"
 #include "serve/vitals.h"
@@ -44,14 +47,22 @@ static void record_success(struct request *rq, struct attempt *a)
     plan_record_rest(rq, "an earlier model served");
 }
 
+/* What a provider's status means to a client of another protocol; its own to one of the same. */
+static int status_for(const struct request *rq, const struct attempt *a)
+{
+    switch (a->err.kind) {
+    case ERR_AUTH: return a->status == 403 ? 403 : a->status ? 401 : answer_status(ERR_AUTH);
+    case ERR_OVERLOADED: return rq->scope.view.protocol == PROTOCOL_MESSAGES ? 529 : 503;
+    default: return a->status >= 400 && a->status != 529 ? a->status : answer_status(a->err.kind);
+    }
+}
+
 /* Of a stream that has begun. */
 static void end_with_error(struct request *rq, const struct err *err)
 {
-    int status = answer_status(err->kind);
     struct buf frame = BUF(8192);
-    buf_puts(&frame, "data: ");
-    chat_write_error(&frame, answer_type(status), str_of(err->message), NULL, err_kind_name(err->kind));
-    buf_puts(&frame, "\n\n");
+    struct refusal refusal = {answer_status(err->kind), err_kind_name(err->kind), NULL, rq->id, str_of(err->message)};
+    refusal_write_frame(&frame, rq->scope.view.protocol, &refusal);
     request_end_stream(rq, buf_str(&frame));
     buf_clear(&frame);
 }
@@ -59,6 +70,13 @@ static void end_with_error(struct request *rq, const struct err *err)
 /* The provider's own error where it sent one, else wye's words for what happened. */
 static void answer_failure(struct request *rq, struct attempt *a)
 {
+    if (a->is_committed && a->held.len > 0) { /* what the provider itself said in the client's protocol */
+        struct buf frame = a->held;
+        a->held = BUF(0);
+        request_end_stream(rq, buf_str(&frame));
+        buf_clear(&frame);
+        return;
+    }
     if (exchange_begun(rq->x)) {
         end_with_error(rq, &a->err);
         return;
@@ -69,15 +87,17 @@ static void answer_failure(struct request *rq, struct attempt *a)
         toll_refuse_spent(rq);
         return;
     }
-    if (a->status < 400 || json_validate(buf_str(&a->body), NULL) < 0) {
-        request_error(rq, answer_status(a->err.kind), err_kind_name(a->err.kind), NULL, a->err.message);
+    char more[256] = "";
+    if (a->retry_after.p && a->retry_after.len < 128)
+        snprintf(more, sizeof more, "Retry-After: " STR_FMT "\r\n", STR_ARG(a->retry_after));
+    else if (a->hint.wait_ms > 0)
+        snprintf(more, sizeof more, "Retry-After: %lld\r\n", (long long)(a->hint.wait_ms + 999) / 1000);
+    if (a->translation || a->status < 400 || json_validate(buf_str(&a->body), NULL) < 0) {
+        request_error_with(rq, status_for(rq, a), err_kind_name(a->err.kind), a->param, more, a->err.message);
         return;
     }
     struct buf body = a->body;
     a->body = BUF(0);
-    char more[256] = "";
-    if (a->retry_after.p && a->retry_after.len < 128)
-        snprintf(more, sizeof more, "Retry-After: " STR_FMT "\r\n", STR_ARG(a->retry_after));
     request_reply(rq, a->status, "application/json", more, buf_str(&body));
     buf_clear(&body);
 }
@@ -213,24 +233,35 @@ static void after_failure(struct request *rq, struct attempt *a)
     answer_failure(rq, a);
 }
 
-/* A buffered completion for a client that asked for a stream. */
-static void reply_as_stream(struct request *rq, struct str completion)
+/* A chat completion that wye holds, to a client of whichever protocol, streamed if it asked for that. */
+static void reply_held(struct request *rq, struct str completion)
 {
     struct exchange *x = rq->x;
-    struct buf events = BUF(completion.len * 4 + 65536);
-    chat_write_stream(&events, completion, rq->scope.view.wants_usage);
-    struct str fields = answer_fields(rq, "Cache-Control: no-cache\r\n");
-    exchange_begin(x, 200, "text/event-stream", fields, -1);
-    request_end_stream(rq, buf_str(&events));
-    buf_clear(&events);
+    struct buf out = BUF(completion.len * 8 + 65536);
+    struct err err;
+    if (retell(rq, completion, &out, &err) < 0) {
+        request_error(rq, 502, err_kind_name(err.kind), NULL, arena_strdup(rq->scope.view.arena, err.message));
+    } else if (!rq->scope.view.stream) {
+        request_reply(rq, 200, "application/json", "", buf_str(&out));
+    } else {
+        exchange_begin(x, 200, "text/event-stream", answer_fields(rq, "Cache-Control: no-cache\r\n"), -1);
+        request_end_stream(rq, buf_str(&out));
+    }
+    buf_clear(&out);
 }
 
-static void reply_body(struct request *rq, struct str completion)
+static bool is_chat(const struct request *rq)
 {
-    if (rq->scope.view.stream)
-        reply_as_stream(rq, completion);
+    return rq->scope.view.protocol == PROTOCOL_CHAT;
+}
+
+/* What a provider answered whole, in the client's protocol; chat clients may have asked for a stream. */
+static void reply_body(struct request *rq, struct str body)
+{
+    if (rq->scope.view.stream && is_chat(rq))
+        reply_held(rq, body);
     else
-        request_reply(rq, 200, "application/json", "", completion);
+        request_reply(rq, 200, "application/json", "", body);
 }
 
 /* The model that goes on answered whole although a stream was asked for. */
@@ -381,7 +412,7 @@ static bool serve_again(struct request *rq)
         return false;
     journal_candidate(rq, model, "cache", "the same request was answered before");
     mark_served(rq, model);
-    reply_body(rq, completion);
+    reply_held(rq, completion);
     return true;
 }
 
@@ -392,7 +423,7 @@ void serving_begin(struct request *rq)
         uint64_t used = (clock_ns() - rq->started_ns) / 1000000;
         timer_set(&rq->total, d->deadlines.total > used ? d->deadlines.total - used : 1);
     }
-    if (d->kind == DECIDE_MODELS && d->cache_s && serve_again(rq))
+    if (d->kind == DECIDE_MODELS && d->cache_s && is_chat(rq) && serve_again(rq))
         return;
     if (d->kind == DECIDE_MODELS) {
         serve_list(rq);
@@ -402,7 +433,7 @@ void serving_begin(struct request *rq)
     journal_served(rq, reply->attempt);
     journal_candidate(rq, reply->model, "served", "the route held its reply");
     mark_served(rq, reply->model);
-    reply_body(rq, reply->body);
+    reply_held(rq, reply->body);
 }
 
 void serving_timed_out(struct request *rq)

@@ -234,7 +234,7 @@ int trial_run(struct trial *t, const struct route *route, struct str body)
         t->has_failed = true;
         return err_set(&t->err, ERR_BAD_REQUEST, "the request's headers are not HTTP");
     }
-    if (view_init(&t->scope.view, "trial", &head, body, &t->arena, &param, &t->err) < 0) {
+    if (view_init(&t->scope.view, PROTOCOL_CHAT, "trial", &head, body, &t->arena, &param, &t->err) < 0) {
         t->has_failed = true;
         return -1;
     }

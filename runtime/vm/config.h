@@ -30,6 +30,10 @@ struct provider {
     const char *base_url; /* the kind's default when not given; NULL for sim */
     struct secret *keys; /* at most CONFIG_MOST_KEYS; with none it is sent none */
     int key_count;
+    struct secret secret, session; /* bedrock: what signs, `key` being the access key's id; without it the key is a bearer token */
+    const char *region;            /* bedrock */
+    const char *api_version;       /* azure: of its older addresses; NULL: base_url ends in /openai/v1 */
+    int8_t responses;              /* openai and azure: 0 when the server does not speak the responses API */
     const char *proxy, *ca_file;
     unsigned max_connections; /* 256 */
     bool is_private;

@@ -17,7 +17,7 @@ static const char *const KINDS[] = {"openai", "anthropic", "gemini", "azure", "b
 static const char *const BASE_URLS[] = {
     "https://api.openai.com/v1",
     "https://api.anthropic.com",
-    "https://generativelanguage.googleapis.com",
+    "https://generativelanguage.googleapis.com/v1beta",
     NULL,
     NULL,
     NULL,
@@ -155,12 +155,51 @@ static int check_provider_name(struct settings *s, const char *name)
     return 0;
 }
 
+static bool is_new_azure(const char *url)
+{
+    size_t len = strcspn(url, "?"), end = strlen("/openai/v1");
+    while (len && url[len - 1] == '/')
+        len--;
+    return len >= end && memcmp(url + len - end, "/openai/v1", end) == 0;
+}
+
+/* Parts of an address or a header's value: nothing that could end them. */
+static bool is_word(const char *text)
+{
+    return text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._")] == '\0';
+}
+
+/* Options that only some kinds have. */
+static int check_own_options(struct settings *s, struct provider *p)
+{
+    bool is_bedrock = p->kind == KIND_BEDROCK, has_secret = p->secret.env || p->secret.file;
+    if (!is_bedrock && (has_secret || p->session.env || p->session.file || p->region))
+        return settings_fail(s, "secret, session and region are options of kind 'bedrock'");
+    if (is_bedrock && p->region == NULL)
+        return settings_fail(s, "region is missing; kind 'bedrock' signs for one, such as \"us-east-1\"");
+    if (is_bedrock && p->key_count == 0)
+        return settings_fail(s, "key is missing: { env = \"AWS_ACCESS_KEY_ID\" } beside secret, or { env = \"AWS_BEARER_TOKEN_BEDROCK\" } alone");
+    if (p->api_version && p->kind != KIND_AZURE)
+        return settings_fail(s, "api_version is an option of kind 'azure'");
+    if (p->responses >= 0 && p->kind != KIND_OPENAI && p->kind != KIND_AZURE)
+        return settings_fail(s, "responses is an option of the kinds 'openai' and 'azure'");
+    if ((p->region && !is_word(p->region)) || (p->api_version && !is_word(p->api_version)))
+        return settings_fail(s, "region and api_version have letters, digits, '-', '.' and '_'");
+    if (p->kind == KIND_AZURE && p->api_version == NULL && p->base_url && !is_new_azure(p->base_url))
+        return settings_fail(s, "api_version is missing; or let base_url end in /openai/v1");
+    return 0;
+}
+
 static int check_provider(struct settings *s, struct provider *p)
 {
     if (p->kind == KIND_SIM && p->base_url)
         return settings_fail(
             s, "a provider of kind 'sim' has no base_url; for a simulator elsewhere write "
                "kind = \"openai\" and its base_url");
+    if (check_own_options(s, p) < 0)
+        return -1;
+    if (p->base_url == NULL && p->region)
+        p->base_url = arena_join(s->arena, "https://bedrock-runtime.", p->region, ".amazonaws.com", (char *)NULL).p;
     if (p->base_url == NULL)
         p->base_url = BASE_URLS[p->kind];
     if (p->base_url == NULL && p->kind != KIND_SIM)
@@ -177,6 +216,11 @@ static int read_provider(struct settings *s, const char *name, void *arg)
         {"keys", read_keys, 0, 0, 0, NULL},
         {"max_connections", settings_unsigned, offsetof(struct provider, max_connections), 1, 65536,
          NULL},
+        {"secret", entries_secret, offsetof(struct provider, secret), 0, 0, NULL},
+        {"session", entries_secret, offsetof(struct provider, session), 0, 0, NULL},
+        {"region", settings_text, offsetof(struct provider, region), 0, 0, NULL},
+        {"api_version", settings_text, offsetof(struct provider, api_version), 0, 0, NULL},
+        {"responses", settings_yes_no, offsetof(struct provider, responses), 0, 0, NULL},
         {"private", settings_bool, offsetof(struct provider, is_private), 0, 0, NULL},
         {"proxy", read_proxy, offsetof(struct provider, proxy), 0, 0, NULL},
         {"ca", settings_text, offsetof(struct provider, ca_file), 0, 0, NULL},
@@ -186,6 +230,7 @@ static int read_provider(struct settings *s, const char *name, void *arg)
         return -1;
     struct provider *p = &c->providers[c->provider_count++];
     *p = (struct provider){.kind = (enum provider_kind)KIND_MISSING,
+                           .responses = -1,
                            .max_connections = DEFAULT_CONNECTIONS};
     p->name = arena_strdup(&c->arena, name);
     if (p->name == NULL)

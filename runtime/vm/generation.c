@@ -33,7 +33,7 @@ static char *read_key(const struct secret *s)
 {
     if (s->file)
         return read_key_file(s->file);
-    const char *value = getenv(s->env);
+    const char *value = s->env ? getenv(s->env) : NULL;
     return value && *value ? xstrdup(value) : NULL;
 }
 
@@ -42,13 +42,25 @@ static bool is_played(const struct generation *g, const struct provider *p)
     return p->kind == KIND_SIM || g->options->is_demo;
 }
 
+enum provider_kind generation_kind(const struct generation *g, const struct provider *p)
+{
+    return is_played(g, p) ? KIND_SIM : p->kind;
+}
+
+/* How each kind is shown a key. Bedrock's are bearer tokens unless a secret signs instead. */
+static const char *const KEY_FIELDS[] = {
+    [KIND_OPENAI] = "Authorization: Bearer ", [KIND_ANTHROPIC] = "x-api-key: ",           [KIND_GEMINI] = "x-goog-api-key: ",
+    [KIND_AZURE] = "api-key: ",               [KIND_BEDROCK] = "Authorization: Bearer ", [KIND_SIM] = "",
+};
+
 /* Header lines that every call to a provider begins with. */
-static char *write_fields(const char *key)
+static char *write_fields(const struct provider *p, const char *key)
 {
     struct buf out = BUF(MAX_KEY * 2);
+    bool is_signed = p->secret.env || p->secret.file;
     buf_puts(&out, "Content-Type: application/json\r\nUser-Agent: wye\r\n");
-    if (key)
-        buf_printf(&out, "Authorization: Bearer %s\r\n", key);
+    if (key && !is_signed)
+        buf_printf(&out, "%s%s\r\n", KEY_FIELDS[p->kind], key);
     return out.p;
 }
 
@@ -63,17 +75,21 @@ static void forget(char *secret)
 static void open_keyring(struct keyring *ring, const struct provider *p, bool is_sent)
 {
     ring->count = p->key_count ? p->key_count : 1;
+    ring->secret = is_sent ? read_key(&p->secret) : NULL;
+    ring->session = is_sent ? read_key(&p->session) : NULL;
     ring->keys = xcalloc((size_t)ring->count, sizeof *ring->keys);
     for (int i = 0; i < ring->count; i++) {
         struct credential *c = &ring->keys[i];
         bool is_wanted = is_sent && p->key_count > 0;
         c->key = is_wanted ? read_key(&p->keys[i]) : NULL;
-        c->fields = is_wanted && c->key == NULL ? NULL : write_fields(c->key);
+        c->fields = is_wanted && c->key == NULL ? NULL : write_fields(p, c->key);
     }
 }
 
 static void close_keyring(struct keyring *ring)
 {
+    forget(ring->secret);
+    forget(ring->session);
     for (int i = 0; i < ring->count; i++) {
         forget(ring->keys[i].key);
         forget(ring->keys[i].fields);
@@ -112,9 +128,8 @@ static int find_key(const struct generation *g, const struct provider *p, bool i
     return -1;
 }
 
-static const char *missing_key(const struct provider *p, int i, char *out, size_t size)
+static const char *missing(const struct provider *p, const struct secret *s, char *out, size_t size)
 {
-    const struct secret *s = &p->keys[i];
     snprintf(out, size, s->file ? "provider %s: no key in %s" : "provider %s: %s is not set", p->name, s->file ? s->file : s->env);
     return out;
 }
@@ -122,8 +137,8 @@ static const char *missing_key(const struct provider *p, int i, char *out, size_
 const char *generation_provider_warning(const struct generation *g, const struct provider *p, char *out, size_t size)
 {
     const char *problem = generation_provider_problem(g, p, out, size);
-    int missing = problem ? -1 : find_key(g, p, false);
-    return missing < 0 ? problem : missing_key(p, missing, out, size);
+    int i = problem ? -1 : find_key(g, p, false);
+    return i < 0 ? problem : missing(p, &p->keys[i], out, size);
 }
 
 const char *generation_provider_problem(const struct generation *g, const struct provider *p, char *out, size_t size)
@@ -132,12 +147,16 @@ const char *generation_provider_problem(const struct generation *g, const struct
         if (g->options->sim_url)
             return NULL;
         snprintf(out, size, "provider %s: no simulator runs; start wye with --demo", p->name);
-    } else if (p->kind != KIND_OPENAI) {
-        snprintf(out, size, "provider %s: this build speaks the kinds openai and sim", p->name);
-    } else {
-        return find_key(g, p, true) >= 0 ? NULL : missing_key(p, 0, out, size);
+        return out;
     }
-    return out;
+    const struct keyring *ring = &g->keyrings[p - g->config->providers];
+    if (find_key(g, p, true) < 0)
+        return missing(p, &p->keys[0], out, size);
+    if ((p->secret.env || p->secret.file) && ring->secret == NULL)
+        return missing(p, &p->secret, out, size);
+    if ((p->session.env || p->session.file) && ring->session == NULL)
+        return missing(p, &p->session, out, size);
+    return NULL;
 }
 
 static int load_config(struct generation *g, struct err *err)

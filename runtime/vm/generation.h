@@ -47,6 +47,7 @@ struct keyring {
     struct credential *keys;
     int count;
     unsigned turn; /* whose turn it is */
+    char *secret, *session; /* bedrock's; NULL where there is none */
 };
 
 struct generation {
@@ -74,6 +75,9 @@ struct generation *generation_hold(struct generation *g);
 void generation_release(struct generation *g);
 
 const struct route *generation_route(const struct generation *g, struct str name);
+
+/* What the provider speaks: KIND_SIM when the simulator plays it. */
+enum provider_kind generation_kind(const struct generation *g, const struct provider *p);
 
 /* Why a provider cannot be asked ("OPENAI_API_KEY is not set"), or NULL when it can. `out` holds the words. */
 const char *generation_provider_problem(const struct generation *g, const struct provider *p, char *out, size_t size);

@@ -38,7 +38,7 @@
 ---@field user? string          `user` of the body, or the header `x-wye-user`
 ---@field conversation? string  what ties the requests of one conversation together
 ---@field prompt string         the text of the last message of the user; "" when there is none
----@field messages table[]      as the client sent them
+---@field messages table[]      in the shape of chat completions, whichever protocol the client speaks
 ---@field tokens integer        an estimate for the whole request
 ---@field tools? table[]        the tools that the client offers
 ---@field has_image boolean

@@ -15,7 +15,7 @@ static struct view view_of(const char *body, const struct http_head *head)
     struct view v;
     struct err err = {0};
     const char *param;
-    assert_int_equal(view_init(&v, "id", head, str_of(body), &arena, &param, &err), 0);
+    assert_int_equal(view_init(&v, PROTOCOL_CHAT, "id", head, str_of(body), &arena, &param, &err), 0);
     return v;
 }
 
@@ -57,7 +57,7 @@ static void refused(const char *body, const char *param, const char *words)
     struct view v;
     struct err err = {0};
     const char *at;
-    assert_int_equal(view_init(&v, "id", &head, str_of(body), &arena, &at, &err), -1);
+    assert_int_equal(view_init(&v, PROTOCOL_CHAT, "id", &head, str_of(body), &arena, &at, &err), -1);
     assert_int_equal(err.kind, ERR_BAD_REQUEST);
     if (param)
         assert_string_equal(at, param);

@@ -1,0 +1,18 @@
+/*
+ * outbound: how one attempt is sent: over which wire, translated or as the client wrote it, to which path, under which header lines.
+ *
+ * A provider that speaks the client's protocol gets the client's bytes (serve/body.h). Everything else goes through the adapters of scripts/: the client's
+ * request, or its form in chat's shape where a route asks or model:with changes something, since asks and edits are written in that shape.
+ */
+#pragma once
+
+#include "bind/view.h"
+#include "net/transport.h"
+
+struct attempt;
+
+/* Sets the attempt's wire and translation and fills path, fields and body of the call. -1 with a->err and a->param. */
+int outbound_prepare(struct attempt *a, struct call_request *call);
+
+/* view.h's to_chat for the requests of this worker. */
+struct str outbound_chat(struct view *v, struct err *err);
