@@ -56,10 +56,12 @@ $(BUILD)/runtime/bind/adapters.o: $(BUILD)/scripts/adapters.inc
 
 # Unit tests: one cmocka program per spec/runtime/*.c
 UNITS := $(patsubst spec/runtime/%.c,$(BUILD)/spec/%,$(wildcard spec/runtime/test_*.c))
-$(BUILD)/spec/%: spec/runtime/%.c $(wildcard spec/support/*.[ch]) $(BUILD)/libwye.a
-	@mkdir -p $(dir $@)
-	$(say) cc $<
-	$(Q)$(CC) $(CFLAGS_ALL) -Ispec/support -o $@ $< $(wildcard spec/support/*.c) $(BUILD)/libwye.a -lcmocka $(LIBS)
+SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(wildcard spec/support/*.c))
+$(BUILD)/spec/runtime/%.o $(BUILD)/spec/support/%.o: CPPFLAGS += -Ispec/support
+.SECONDARY: $(SUPPORT) $(UNITS:$(BUILD)/spec/%=$(BUILD)/spec/runtime/%.o)
+$(BUILD)/spec/test_%: $(BUILD)/spec/runtime/test_%.o $(SUPPORT) $(BUILD)/libwye.a
+	$(Q)$(CC) $(CFLAGS) -o $@ $< $(SUPPORT) $(BUILD)/libwye.a -lcmocka $(LIBS)
+-include $(SUPPORT:.o=.d) $(UNITS:$(BUILD)/spec/%=$(BUILD)/spec/runtime/%.d)
 
 # The specs of the adapters, in a program of their own: `build/spec/scripts` runs them.
 $(BUILD)/spec/scripts: spec/scripts/run.c $(BUILD)/libwye.a
