@@ -3,6 +3,7 @@
 -- stand for themselves, which a client appends as they come and sends back with the assistant's message.
 local json = require "json"
 local ids = require "inbound.ids"
+local openai = require "inbound.openai"
 
 local chat = { read = require "inbound.chat_request" }
 
@@ -57,12 +58,9 @@ local function call_of(part, request)
   local body = { name = part.name, arguments = part.arguments == "" and "{}" or part.arguments }
   local call = { id = part.id or ids.like("call_"), type = "function", ["function"] = body }
   if part.signature and part.from == "gemini" then call.extra_content = { google = { thought_signature = part.signature } } end
-  for _, tool in ipairs(request.tools or {}) do
-    if tool.custom and tool.name == part.name then
-      local input = json.decode(part.arguments)
-      call.type, call["function"] = "custom", nil
-      call.custom = { name = part.name, input = type(input) == "table" and input.input or part.arguments }
-    end
+  if openai.is_custom(request, part.name) then
+    call.type, call["function"] = "custom", nil
+    call.custom = { name = part.name, input = openai.plain_input(part.arguments) }
   end
   return call
 end

@@ -170,16 +170,6 @@ local function messages(request, body)
   end
 end
 
--- A tool whose input is plain text becomes one with a single argument, `input`.
-local PLAIN = '{"type":"object","properties":{"input":{"type":"string"}},"required":["input"],"additionalProperties":false}'
-
-local function custom(tool, path)
-  local at = path .. ".custom"
-  local body = read:object(tool, "custom", path, true)
-  local name, description = read:string(body, "name", at, true), read:string(body, "description", at)
-  return { name = name, description = description, schema = json.raw(PLAIN), custom = true }
-end
-
 local function tools(request, body)
   local list, hosted = {}, {}
   for i, tool in ipairs(body.tools ~= json.null and body.tools or {}) do
@@ -190,7 +180,7 @@ local function tools(request, body)
       one.cache = read:raw_object(tool, "cache_control", path)
       list[#list + 1] = one
     elseif kind == "custom" then
-      list[#list + 1] = custom(tool, path)
+      list[#list + 1] = openai.custom_tool(read:object(tool, "custom", path, true), path .. ".custom")
     else
       hosted[#hosted + 1] = field.raw(tool)
     end

@@ -171,20 +171,6 @@ function blocks.tool_result(block, path, calls)
   return { type = "tool_result", id = id, name = calls[id], content = parts, is_error = read:boolean(block, "is_error", path) }
 end
 
--- A signature without thinking, right before a call, is the call's own (of a provider that signs calls).
-local function sign_calls(parts)
-  local out = {}
-  for i, part in ipairs(parts) do
-    local next_part = parts[i + 1]
-    if part.type == "thinking" and part.text == "" and part.from == "gemini" and next_part and next_part.type == "tool_call" then
-      next_part.signature, next_part.from = part.signature, part.from
-    else
-      out[#out + 1] = part
-    end
-  end
-  return out
-end
-
 local function messages(body)
   local list, out, calls = read:array(body, "messages", nil, true), {}, {}
   if #list == 0 then read:fail("messages", "at least one message is required") end
@@ -194,7 +180,7 @@ local function messages(body)
       read:fail(path .. ".role", "'system' is no role of a message: instructions go to the top-level 'system'")
     end
     local role = read:choice(message, "role", path, { "user", "assistant" }, true)
-    local parts = sign_calls(content(message, "content", path, role, calls))
+    local parts = provenance.sign_calls(content(message, "content", path, role, calls))
     for _, part in ipairs(parts) do
       if part.type == "tool_call" then calls[part.id] = part.name end
     end

@@ -58,6 +58,26 @@ function openai.tool(fn, path)
   }
 end
 
+-- A tool whose input is plain text becomes one with a single argument, `input`.
+local PLAIN = '{"type":"object","properties":{"input":{"type":"string"}},"required":["input"],"additionalProperties":false}'
+
+function openai.custom_tool(t, path)
+  local name, description = read:string(t, "name", path, true), read:string(t, "description", path)
+  return { name = name, description = description, schema = json.raw(PLAIN), custom = true }
+end
+
+-- What a call of such a tool says.
+function openai.plain_input(arguments)
+  local value = json.decode(arguments)
+  return type(value) == "table" and type(value.input) == "string" and value.input or arguments
+end
+
+function openai.is_custom(request, name)
+  for _, tool in ipairs(request.tools or {}) do
+    if tool.name == name then return tool.custom end
+  end
+end
+
 -- The form of the answer: `t` is json_schema of chat's response_format, or responses' text.format itself.
 function openai.output(kind, t, path)
   if kind == "text" then return nil end
@@ -134,10 +154,16 @@ function turns:instruct(parts)
 end
 
 function turns:say(role, parts)
-  self.results = nil
+  self.results, self.answer = nil, nil
   local message = { role = role, content = parts }
   table.insert(self.request.messages, message)
   return message
+end
+
+-- A part of the assistant's turn, which may come item by item.
+function turns:add(part)
+  if not self.answer then self.answer = self:say("assistant", {}) end
+  table.insert(self.answer.content, part)
 end
 
 -- Every call has a result's place: a result whose call nobody made is the client's mistake.

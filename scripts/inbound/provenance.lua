@@ -17,4 +17,27 @@ function provenance.read(text, own)
   return text, own
 end
 
+-- Redacted thinking where the protocol has one member for it and for signatures.
+function provenance.redact(data)
+  return "!" .. data
+end
+
+function provenance.redacted(signature)
+  return signature:match "^!(.*)$"
+end
+
+-- A signature without thinking, right before a call, is the call's own (of a provider that signs calls).
+function provenance.sign_calls(parts)
+  local out = {}
+  for i, part in ipairs(parts) do
+    local next_part = parts[i + 1]
+    if part.type == "thinking" and part.text == "" and part.from == "gemini" and next_part and next_part.type == "tool_call" then
+      next_part.signature, next_part.from = part.signature, part.from
+    else
+      out[#out + 1] = part
+    end
+  end
+  return out
+end
+
 return provenance
