@@ -9,8 +9,8 @@ static const char *role;
 static enum log_level least = LOG_INFO;
 static int colour = -1;
 
-static const char *const NAMES[] = {"debug: ", "", "warning: ", "error: "};
-static const char *const COLOURS[] = {"\033[2m", "", "\033[33m", "\033[31m"};
+static const char *const NAMES[] = {"", "warning: ", "error: "};
+static const char *const COLOURS[] = {"", "\033[33m", "\033[31m"};
 
 void log_init(const char *who, enum log_level from)
 {
@@ -39,7 +39,6 @@ static void vlog(enum log_level level, const char *format, va_list args)
         va_end(args);                                                                              \
     }
 
-LOG_AT(log_debug, LOG_DEBUG)
 LOG_AT(log_info, LOG_INFO)
 LOG_AT(log_warn, LOG_WARN)
 LOG_AT(log_error, LOG_ERROR)

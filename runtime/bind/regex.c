@@ -71,20 +71,30 @@ static void push_group(lua_State *L, struct str text, int i)
         lua_pushlstring(L, text.p + at[0], at[1] > at[0] ? at[1] - at[0] : 0);
 }
 
+/* Searches the second argument from the third on. False: `pushed` says how many results that is. */
+static bool is_found(lua_State *L, const struct regex *r, struct str *text, int *pushed)
+{
+    *text = text_at(L, 2);
+    size_t at = start_at(L, 3, *text);
+    enum search_verdict verdict = at > text->len ? SEARCH_NONE : search_text(r->search, *text, at);
+    if (verdict == SEARCH_FOUND)
+        return true;
+    *pushed = 1;
+    if (verdict == SEARCH_OVER)
+        *pushed = over_limit(L);
+    else
+        lua_pushnil(L);
+    return false;
+}
+
 /* re:match(text, init) → the captures, or the whole match when the pattern has none; nil. */
 static int match(lua_State *L)
 {
     const struct regex *r = regex_at(L, "match");
-    struct str text = text_at(L, 2);
-    size_t at = start_at(L, 3, text);
-    enum search_verdict verdict = at > text.len ? SEARCH_NONE : search_text(r->search, text, at);
-    if (verdict == SEARCH_OVER)
-        return over_limit(L);
-    if (verdict == SEARCH_NONE) {
-        lua_pushnil(L);
-        return 1;
-    }
-    int groups = search_groups(r->search);
+    struct str text;
+    int pushed, groups = search_groups(r->search);
+    if (!is_found(L, r, &text, &pushed))
+        return pushed;
     luaL_checkstack(L, SEARCH_MAX_GROUPS, "captures");
     if (groups == 0)
         push_group(L, text, 0);
@@ -96,16 +106,10 @@ static int match(lua_State *L)
 /* re:find(text, init) → first and last byte, as string.find; nil. */
 static int find(lua_State *L)
 {
-    const struct regex *r = regex_at(L, "find");
-    struct str text = text_at(L, 2);
-    size_t at = start_at(L, 3, text);
-    enum search_verdict verdict = at > text.len ? SEARCH_NONE : search_text(r->search, text, at);
-    if (verdict == SEARCH_OVER)
-        return over_limit(L);
-    if (verdict == SEARCH_NONE) {
-        lua_pushnil(L);
-        return 1;
-    }
+    struct str text;
+    int pushed;
+    if (!is_found(L, regex_at(L, "find"), &text, &pushed))
+        return pushed;
     const size_t *where = search_found();
     lua_pushnumber(L, (lua_Number)where[0] + 1);
     lua_pushnumber(L, (lua_Number)where[1]);

@@ -59,7 +59,7 @@ int cmd_serve(struct options *o)
     };
     int status = EXIT_USAGE;
     if (options.workers > STATS_MAX_WORKERS)
-        log_error("--workers: at most %d", STATS_MAX_WORKERS);
+        fprintf(stderr, "wye serve: --workers: at most %d\n", STATS_MAX_WORKERS);
     else
         status = master_run(&options);
     free(project);

@@ -30,7 +30,7 @@ struct listing {
 
 static int complain(const struct err *err, int status)
 {
-    log_error("%s", err->message);
+    fprintf(stderr, "wye trace: %s\n", err->message);
     return status;
 }
 

@@ -1,7 +1,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "cmd/command.h"
 #include "cmd/place.h"
 #include "cmd/terminal.h"
@@ -85,7 +84,7 @@ int cmd_why(struct options *o)
     struct place place;
     struct err err;
     if (place_find(o, &place, &err) < 0) {
-        log_error("%s", err.message);
+        fprintf(stderr, "wye why: %s\n", err.message);
         return err.kind == ERR_CONNECT ? EXIT_NO_SERVER : EXIT_REFUSED;
     }
     const char *id = o->arg_count > 0 && strcmp(o->args[0], "last") != 0 ? o->args[0] : NULL;
@@ -96,7 +95,7 @@ int cmd_why(struct options *o)
     if (r)
         reader_close(r);
     if (d == NULL) {
-        log_error("%s", err.message);
+        fprintf(stderr, "wye why: %s\n", err.message);
         return EXIT_REFUSED;
     }
     int status = o->json ? print_json(d) : tell(d, place.state);

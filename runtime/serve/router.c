@@ -159,9 +159,9 @@ void router_refresh_vm(struct router *r, struct generation *g)
 
 static struct str path_of(const struct exchange *x)
 {
-    struct str target = exchange_head(x)->target;
-    const char *mark = memchr(target.p, '?', target.len);
-    return mark ? str_n(target.p, (size_t)(mark - target.p)) : target;
+    struct str path = http_path(exchange_head(x));
+    const char *mark = memchr(path.p, '?', path.len);
+    return mark ? str_n(path.p, (size_t)(mark - path.p)) : path;
 }
 
 static bool refuse(struct router *r, struct exchange *x, int status, const char *code, const char *more, const char *words)

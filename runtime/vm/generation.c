@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "vm/where.h"
 
 enum { MAX_KEY = 4096 };
 
@@ -239,8 +240,11 @@ static int check_aliases(struct generation *g, struct err *err)
             continue;
         if (strncmp(a->target, "wye/", 4) == 0 && generation_route(g, str_of(a->target + 4)))
             continue;
-        return err_set(err, ERR_BAD_REQUEST, "%s/wye.lua: aliases: '%s' leads to '%s', which is no route and no model",
-                       manifest_label(g->files), a->name, a->target);
+        const struct where_step path[] = {{"aliases", 0}, {a->name, 0}};
+        struct err unread;
+        int line = where_line(manifest_read(g->files, "wye.lua", &unread), path, 2);
+        return err_set(err, ERR_BAD_REQUEST, "%s/wye.lua:%d: aliases: '%s' leads to '%s', which is no route and no model",
+                       manifest_label(g->files), line, a->name, a->target);
     }
     return 0;
 }

@@ -69,11 +69,6 @@ size_t vm_soft_line(const struct vm *vm)
     return half > usual ? half : usual;
 }
 
-bool vm_is_full(const struct vm *vm)
-{
-    return vm->used > vm->limits.memory / 4 * 3;
-}
-
 struct vm *vm_of(lua_State *L)
 {
     void *ud;

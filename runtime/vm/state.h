@@ -115,9 +115,6 @@ void vm_add_place(lua_State *L, struct err *err);
 /* A full collection. */
 void vm_collect(struct vm *vm);
 
-/* Whether so much stays in use after collecting that the VM should be retired (three quarters of the limit). */
-bool vm_is_full(const struct vm *vm);
-
 /* Raises when callbacks and coroutines nest so deep that the C stack would suffer. */
 void vm_check_depth(lua_State *L);
 

@@ -6,7 +6,7 @@ import { chat, chat_open, question, raw } from '../support/client.mjs'
 import { SLOW, WYE, line, start, stop, until } from '../support/process.mjs'
 import { replies_in } from '../support/replies.mjs'
 import { project, replies, upstream } from '../support/upstream.mjs'
-import { place, serve, serve_args } from '../support/wye.mjs'
+import { cli, place, serve, serve_args } from '../support/wye.mjs'
 
 let up
 before(async () => (up = await upstream({ good: replies.chat('fine'), hang: replies.hang(), slow: replies.chat('a b c d e f g h i j', { gap: 60 }) })))
@@ -50,6 +50,16 @@ test("a model's name as long as the body may be", async () => {
   assert.equal((await w.decision(reply.headers['x-wye-id'])).status, 400)
   assert.equal((await w.workers())[0].restarts, 0)
   await w.stop()
+})
+
+test('an alias that leads nowhere is told with its line', async () => {
+  const files = project(up, ['a/good'])
+  files['wye.lua'] = files['wye.lua'].replace('direct = true', 'direct = true,\n  aliases = {\n    ["gpt-4o"] = "wye/rout" }')
+  const { dir } = place(files)
+  const number = files['wye.lua'].split('\n').findIndex((text) => text.includes('gpt-4o')) + 1
+  const { code, stdout, stderr } = await cli(['check', dir])
+  assert.equal(code, 1)
+  assert.match(stdout + stderr, new RegExp(`wye.lua:${number}:\\d+: error: aliases: 'gpt-4o' leads to 'wye/rout', which is no route and no model`))
 })
 
 test('a model is found by the name that a client escapes', async () => {

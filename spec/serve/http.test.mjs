@@ -29,6 +29,16 @@ const body = JSON.stringify({ model: 'auto', messages: question() })
 const post = `POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`
 const replies_in = (text) => text.match(/HTTP\/1\.1 \d{3}/g) ?? []
 
+test('a target in absolute form, as proxies get it, is its path', async () => {
+  const say = async (bytes) => (await raw(w.port, bytes)).text
+  const get = (target) => say(`GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)
+  const plain = await get('/v1/models')
+  assert.match(plain, /^HTTP\/1\.1 200 /)
+  assert.equal((await get('http://api.example.com/v1/models?x=1')).split('\r\n\r\n')[1], plain.split('\r\n\r\n')[1])
+  assert.match(await get('http://api.example.com'), /^HTTP\/1\.1 404 /)
+  assert.match(await say(post.replace('/v1', 'http://x/v1').replace('Host', 'Connection: close\r\nHost')), /^HTTP\/1\.1 200 [^]*fine/)
+})
+
 test('vectors that must be refused are, and the connection closes', { skip: !shared && 'no ../shared' }, async () => {
   for (const vector of ['gunicorn-invalid.jsonl', 'gunicorn-valid.jsonl'].flatMap(vectors).filter((v) => v.expect === 'reject')) {
     const bytes = Buffer.from(vector.raw_b64, 'base64')
