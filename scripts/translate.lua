@@ -17,6 +17,8 @@ end
 -- `shape` is the protocol of the text where it is another than that of the answer: a route's own edits are in chat's.
 function translate.open(client, kind, text, target, shape)
   local inbound, provider = require("inbound." .. client), require("provider." .. kind)
+  if client == "embeddings" then provider = provider.embeddings end
+  if not provider then return nil, "providers of kind " .. kind .. " make no embeddings here", "model" end
   local request, err = (shape and require("inbound." .. shape) or inbound).read(text)
   if not request then return bad(err) end
   local dropped = {}

@@ -7,6 +7,7 @@
 #include "serve/body.h"
 #include "serve/journal.h"
 #include "serve/router_state.h"
+#include "serve/signing.h"
 
 static const struct wire *const NATIVE[] = {
     [PROTOCOL_CHAT] = &WIRE_CHAT,
@@ -78,6 +79,22 @@ static void set_fields(struct attempt *a, enum provider_kind kind, struct call_r
         call->fields = arena_join(arena, call->fields.p, "anthropic-version: 2023-06-01\r\n", (char *)NULL);
     if (a->translation == NULL && (a->wire == &WIRE_MESSAGES || a->wire == &WIRE_RESPONSES))
         call->fields = passed_fields(a, call->fields);
+}
+
+static bool has_version_in_url(const struct provider *p)
+{
+    return p->base_url && strstr(p->base_url, "/v1");
+}
+
+/* Some write the API's version into base_url and some leave it out: it is in the address once. */
+static struct str fitting(const struct attempt *a, enum provider_kind kind, struct str path)
+{
+    const struct provider *p = a->model->provider;
+    if (kind == KIND_ANTHROPIC && has_version_in_url(p) && str_starts(path, "/v1/"))
+        return str_n(path.p + 3, path.len - 3);
+    if (kind == KIND_GEMINI && !has_version_in_url(p))
+        return arena_join(a->request->scope.view.arena, "/v1beta", path.p, (char *)NULL);
+    return path;
 }
 
 static int splice(struct attempt *a, struct call_request *call)
@@ -175,7 +192,8 @@ int outbound_prepare(struct attempt *a, struct call_request *call)
     if ((passes ? splice(a, call) : translate(a, kind, is_edited, call)) < 0)
         return -1;
     set_fields(a, kind, call);
-    return 0;
+    call->path = fitting(a, kind, call->path);
+    return kind == KIND_BEDROCK ? signing_add(a, call) : 0;
 }
 
 struct str outbound_chat(struct view *v, struct err *err)
