@@ -263,7 +263,7 @@ return function(text)
       reasoning = reasoning(body, config), output = output(body, config),
       user = metadata and read:string(metadata, "user_id", "metadata"), metadata = field.raw(metadata),
       service_tier = read:string(body, "service_tier"),
-      extra = { family = "messages", members = field.rest(body, KNOWN) },
+      extra = { family = "messages", members = field.rest(body, KNOWN) }, echo = {},
     }
     tools(request, body)
     tool_choice(request, body)

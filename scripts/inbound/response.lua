@@ -29,7 +29,7 @@ function response.new(head, request, status, output, usage, why)
     reasoning = { effort = json.null, summary = json.null }, text = { format = { type = "text" } },
     tool_choice = "auto", tools = json.array {}, truncation = "disabled",
   }
-  for name, value in pairs(request.echo) do r[name] = value end
+  for name, value in pairs(request.echo.response or {}) do r[name] = value end
   return r
 end
 

@@ -246,7 +246,7 @@ return function(text)
     request.reasoning = reasoning(body)
     request.max_tokens = read:integer(body, "max_output_tokens", nil, 1)
     request.logprobs = wants_logprobs(body)
-    request.echo = echo(body)
+    request.echo = { response = echo(body) }
     return request
   end)
 end

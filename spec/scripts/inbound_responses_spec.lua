@@ -146,6 +146,13 @@ describe("a response", function()
     assert.are.equal("completed", r.status)
   end)
 
+  it("answers a request that a route wrote in chat's words", function()
+    local request = require("inbound.chat").read '{"model":"m","messages":[{"role":"user","content":"hi"}]}'
+    local r = json.decode(responses.reply({ choices = { { content = { { type = "text", text = "a" } } } } }, request))
+    assert.are.equal("a", r.output[1].content[1].text)
+    assert.is_nil(r.legacy)
+  end)
+
   it("says when it is incomplete, and what a refusal is", function()
     local text = { { type = "text", text = "a" } }
     local cut = answer(text, "length")
