@@ -85,7 +85,7 @@ static int read_line(struct jsonl *j, size_t *len, struct err *err)
     j->text[*len] = '\0';
     j->read += (double)*len + 1;
     if (*len > JSONL_LINE)
-        return jsonl_fail(j, err, "the line is longer than %d MiB", JSONL_LINE >> 20);
+        return jsonl_fail(j, err, "the line is longer than %d KiB", JSONL_LINE >> 10);
     if (c == EOF && ferror(j->file))
         return jsonl_fail(j, err, "%s", strerror(errno));
     return *len > 0 || c != EOF;
@@ -155,4 +155,15 @@ int jsonl_bit(const struct jsonl *j, struct str row, const char *column, bool *o
         return jsonl_fail(j, err, "column '%s' is %g; it must be 0 or 1", column, value);
     *out = value == 1;
     return 0;
+}
+
+int jsonl_text(const struct jsonl *j, struct str row, const char *column, struct arena *arena, struct str *out, struct err *err)
+{
+    struct str value = json_get(row, column);
+    if (value.p == NULL)
+        return fail_column(j, row, column, err);
+    if (json_type(value) != JSON_STRING)
+        return jsonl_fail(j, err, "column '%s' is " STR_FMT ", not text", column, value.len > 60 ? 60 : (int)value.len, value.p);
+    *out = json_text(value, arena);
+    return out->p ? 0 : jsonl_fail(j, err, "the texts are larger than %zu MiB together", arena->limit >> 20);
 }

@@ -11,10 +11,11 @@
 
 #include <stdbool.h>
 
+#include "base/arena.h"
 #include "base/err.h"
 #include "base/str.h"
 
-enum { JSONL_LINE = 1 << 20 };
+enum { JSONL_LINE = 512 << 10 };
 
 struct jsonl;
 
@@ -37,3 +38,6 @@ int jsonl_number(const struct jsonl *j, struct str row, const char *column, doub
 
 /* The same for a column of 0 and 1 (or false and true). */
 int jsonl_bit(const struct jsonl *j, struct str row, const char *column, bool *out, struct err *err);
+
+/* A column of text, decoded into the arena. */
+int jsonl_text(const struct jsonl *j, struct str row, const char *column, struct arena *arena, struct str *out, struct err *err);

@@ -105,7 +105,7 @@ test('bad data is refused with its line', async () => {
     [[good[0], '{"score":1,', ...good].join('\n'), /rows\.jsonl:2: no valid JSON/],
     [[good[0], '[1]', ...good].join('\n'), /rows\.jsonl:2: the line holds no JSON object/],
     [Buffer.concat([Buffer.from(good.join('\n') + '\n{"score":1,"correct":1,"x":"'), Buffer.from([0xff]), Buffer.from('"}')]), /rows\.jsonl:41: no valid JSON/],
-    [`${good.join('\n')}\n{"x":"${'a'.repeat(1 << 20)}"}`, /rows\.jsonl:41: the line is longer than 1 MiB/],
+    [`${good.join('\n')}\n{"x":"${'a'.repeat(1 << 20)}"}`, /rows\.jsonl:41: the line is longer than 512 KiB/],
   ]
   for (const [text, words] of cases) {
     writeFileSync(path('rows.jsonl'), text)

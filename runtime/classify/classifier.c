@@ -1,0 +1,90 @@
+#include "classify/classifier.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/json.h"
+
+struct classifier {
+    struct vocab vocab;
+    struct linear linear;
+    struct gauge gauge;
+    struct str labels[GAUGE_COLUMNS];
+    struct arena arena;
+};
+
+static int damaged(struct err *err)
+{
+    return err_set(err, ERR_MALFORMED, "the model is damaged: what it says about itself does not fit together");
+}
+
+static int read_labels(struct classifier *c, struct str meta, struct err *err)
+{
+    for (struct json_walk w = json_walk(json_get(meta, "labels")); json_next(&w); c->gauge.columns++) {
+        if (c->gauge.columns == GAUGE_COLUMNS)
+            return damaged(err);
+        struct str *label = &c->labels[c->gauge.columns];
+        *label = json_text(w.value, &c->arena);
+        if (label->p == NULL)
+            return damaged(err);
+        if (str_eq(*label, "oos"))
+            c->gauge.oos = c->gauge.columns;
+    }
+    return c->gauge.columns >= 2 ? 0 : damaged(err);
+}
+
+static bool read_weights(struct str meta, const char *name, double *weights)
+{
+    struct json_walk w = json_walk(json_get(meta, name));
+    for (int i = 0; i < GAUGE_SIGNS; i++)
+        if (!json_next(&w) || !json_number(w.value, &weights[i]))
+            return false;
+    return true;
+}
+
+static int read_gauge(struct classifier *c, struct str meta, struct err *err)
+{
+    struct gauge *g = &c->gauge;
+    bool is_valid = json_number(json_get(meta, "heat"), &g->heat) && read_weights(meta, "right", g->right) && read_weights(meta, "known", g->known);
+    return is_valid ? 0 : damaged(err);
+}
+
+struct classifier *classifier_open(struct str bytes, struct err *err)
+{
+    struct classifier *c = xcalloc(1, sizeof *c);
+    struct modelfile m;
+    c->arena = ARENA(1 << 20);
+    c->gauge.oos = -1;
+    if (modelfile_read(&m, bytes, err) == 0) {
+        struct str kind = modelfile_kind(&m);
+        if (!str_eq(kind, "text"))
+            err_set(err, ERR_MALFORMED, "a model of kind \"" STR_FMT "\", not of \"text\"", STR_ARG(kind));
+        else if (read_labels(c, m.meta, err) == 0 && read_gauge(c, m.meta, err) == 0 && vocab_open(&c->vocab, &m, err) == 0 &&
+                 linear_open(&c->linear, &m, c->vocab.count, c->gauge.columns, err) == 0)
+            return c;
+    }
+    classifier_close(c);
+    return NULL;
+}
+
+void classifier_close(struct classifier *c)
+{
+    arena_clear(&c->arena);
+    free(c);
+}
+
+struct verdict classifier_read(const struct classifier *c, struct str text)
+{
+    float scores[GAUGE_COLUMNS];
+    struct vector x = vocab_vector(&c->vocab, text);
+    memset(scores, 0, (size_t)c->gauge.columns * sizeof *scores);
+    linear_add(&c->linear, x.at, x.count, scores);
+    struct reading r = gauge_read(&c->gauge, scores, x.unseen);
+    return (struct verdict){c->labels[r.label], r.label, r.p, r.known};
+}
+
+int classifier_labels(const struct classifier *c, const struct str **labels)
+{
+    *labels = c->labels;
+    return c->gauge.columns;
+}

@@ -1,0 +1,269 @@
+#include "classify/gauge.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+enum { BINS = 15, ROUNDS = 50 };
+
+/* How common texts outside of all labels are taken to be, whatever their share in training: with one in ten, `known` passes a half where both errors cost alike. */
+static const double STRANGERS = 0.1;
+
+/* Of the observations' whole weight. */
+static const double RIDGE = 1e-4;
+
+/* Without texts to learn from: familiar unless most words are new. */
+static const double UNTAUGHT[GAUGE_SIGNS] = {4, 0, 0, 0, -6, 0, 0};
+
+struct leaders {
+    int best;
+    double top, second;
+};
+
+static struct leaders lead(const struct gauge *g, const float *scores)
+{
+    struct leaders l = {-1, -INFINITY, -INFINITY};
+    for (int c = 0; c < g->columns; c++) {
+        if (c == g->oos)
+            continue;
+        if (scores[c] > l.top) {
+            l.second = l.top;
+            l.top = scores[c];
+            l.best = c;
+        } else if (scores[c] > l.second) {
+            l.second = scores[c];
+        }
+    }
+    return l;
+}
+
+static double probability(const struct gauge *g, const float *scores, double heat, int label)
+{
+    double sum = 0;
+    for (int c = 0; c < g->columns; c++)
+        if (c != g->oos)
+            sum += exp(heat * (scores[c] - scores[label]));
+    return 1 / sum;
+}
+
+static void read_signs(const struct gauge *g, const float *scores, float unseen, double signs[GAUGE_SIGNS])
+{
+    struct leaders l = lead(g, scores);
+    double margin = isfinite(l.second) ? l.top - l.second : 0;
+    double p = probability(g, scores, g->heat, l.best);
+    double away = g->oos >= 0 ? l.top - scores[g->oos] : 0;
+    const double all[GAUGE_SIGNS] = {1, l.top, margin, away, unseen, log(fmax(p, 1e-9)), log(fmax(1 - p, 1e-9))};
+    memcpy(signs, all, sizeof all);
+}
+
+static double logistic(double x)
+{
+    return 1 / (1 + exp(-x));
+}
+
+static double dot(const double *a, const double *b)
+{
+    double sum = 0;
+    for (int i = 0; i < GAUGE_SIGNS; i++)
+        sum += a[i] * b[i];
+    return sum;
+}
+
+struct reading gauge_read(const struct gauge *g, const float *scores, float unseen)
+{
+    double signs[GAUGE_SIGNS];
+    read_signs(g, scores, unseen, signs);
+    struct reading r = {.label = lead(g, scores).best, .known = logistic(dot(g->known, signs))};
+    r.p = logistic(dot(g->right, signs));
+    if (g->oos >= 0 && r.known < 0.5) {
+        r.label = g->oos;
+        r.p = 1 - r.known;
+    }
+    return r;
+}
+
+/* ---- fitting ---- */
+
+static bool is_inside(const struct gauge *g, const struct gauge_case *c)
+{
+    return c->label >= 0 && c->label != g->oos && !c->is_stranger;
+}
+
+static double loss(const struct gauge *g, const struct gauge_case *cases, int count, double heat)
+{
+    double sum = 0;
+    for (int i = 0; i < count; i++)
+        if (is_inside(g, &cases[i]))
+            sum -= log(fmax(1e-12, probability(g, cases[i].scores, heat, cases[i].label)));
+    return sum;
+}
+
+/* Golden section over the logarithm: the loss has one valley. */
+static double fit_heat(const struct gauge *g, const struct gauge_case *cases, int count)
+{
+    const double ratio = (sqrt(5) - 1) / 2;
+    double low = log(0.1), high = log(200);
+    double a = high - ratio * (high - low), b = low + ratio * (high - low);
+    double at_a = loss(g, cases, count, exp(a)), at_b = loss(g, cases, count, exp(b));
+    while (high - low > 0.01) {
+        if (at_a < at_b) {
+            high = b, b = a, at_b = at_a;
+            a = high - ratio * (high - low);
+            at_a = loss(g, cases, count, exp(a));
+        } else {
+            low = a, a = b, at_a = at_b;
+            b = low + ratio * (high - low);
+            at_b = loss(g, cases, count, exp(b));
+        }
+    }
+    return exp((low + high) / 2);
+}
+
+/* Solves m · x = y in place by elimination with pivots; the answer is in y. */
+static void solve(double m[GAUGE_SIGNS][GAUGE_SIGNS], double y[GAUGE_SIGNS])
+{
+    for (int i = 0; i < GAUGE_SIGNS; i++) {
+        int pivot = i;
+        for (int r = i + 1; r < GAUGE_SIGNS; r++)
+            if (fabs(m[r][i]) > fabs(m[pivot][i]))
+                pivot = r;
+        for (int c = 0; c < GAUGE_SIGNS; c++) {
+            double swapped = m[i][c];
+            m[i][c] = m[pivot][c];
+            m[pivot][c] = swapped;
+        }
+        double swapped = y[i];
+        y[i] = y[pivot];
+        y[pivot] = swapped;
+        for (int r = 0; r < GAUGE_SIGNS; r++) {
+            if (r == i)
+                continue;
+            double factor = m[r][i] / m[i][i];
+            for (int c = i; c < GAUGE_SIGNS; c++)
+                m[r][c] -= factor * m[i][c];
+            y[r] -= factor * y[i];
+        }
+    }
+    for (int i = 0; i < GAUGE_SIGNS; i++)
+        y[i] /= m[i][i];
+}
+
+struct observation {
+    double signs[GAUGE_SIGNS];
+    double weight;
+    bool is_true;
+};
+
+struct regression {
+    const struct observation *seen;
+    int count;
+    double ridge;
+};
+
+static double misfit(const struct regression *r, const double *weights)
+{
+    double sum = r->ridge / 2 * dot(weights, weights);
+    for (const struct observation *o = r->seen; o < r->seen + r->count; o++) {
+        double x = dot(weights, o->signs) * (o->is_true ? -1 : 1);
+        sum += o->weight * (x > 30 ? x : log1p(exp(x)));
+    }
+    return sum;
+}
+
+/* Where Newton's method would go from `weights`: the way is what to take away. */
+static void find_way(const struct regression *r, const double *weights, double way[GAUGE_SIGNS])
+{
+    double hessian[GAUGE_SIGNS][GAUGE_SIGNS] = {{0}};
+    for (int i = 0; i < GAUGE_SIGNS; i++) {
+        hessian[i][i] = r->ridge;
+        way[i] = r->ridge * weights[i];
+    }
+    for (const struct observation *o = r->seen; o < r->seen + r->count; o++) {
+        double p = logistic(dot(weights, o->signs));
+        for (int i = 0; i < GAUGE_SIGNS; i++) {
+            way[i] += o->weight * (p - o->is_true) * o->signs[i];
+            for (int j = 0; j < GAUGE_SIGNS; j++)
+                hessian[i][j] += o->weight * p * (1 - p) * o->signs[i] * o->signs[j];
+        }
+    }
+    solve(hessian, way);
+}
+
+/* Newton's method, each step halved until it helps; the ridge keeps separable data finite. */
+static void fit_logistic(double *weights, const struct observation *seen, int count)
+{
+    struct regression r = {seen, count, 0};
+    double way[GAUGE_SIGNS], next[GAUGE_SIGNS];
+    for (int i = 0; i < count; i++)
+        r.ridge += seen[i].weight * RIDGE;
+    memset(weights, 0, GAUGE_SIGNS * sizeof *weights);
+    double now = misfit(&r, weights), then = now;
+    for (int round = 0; round < ROUNDS; round++) {
+        find_way(&r, weights, way);
+        for (double share = 1; share > 1e-4; share /= 2) {
+            for (int i = 0; i < GAUGE_SIGNS; i++)
+                next[i] = weights[i] - share * way[i];
+            then = misfit(&r, next);
+            if (then < now)
+                break;
+        }
+        if (!(then < now))
+            return;
+        memcpy(weights, next, sizeof next);
+        now = then;
+    }
+}
+
+/* Whether the best label is right, on texts that are or claim to be of one. */
+static int observe_right(const struct gauge *g, const struct gauge_case *cases, int count, struct observation *out)
+{
+    int n = 0;
+    for (int i = 0; i < count; i++) {
+        struct observation *o = &out[n];
+        if (!is_inside(g, &cases[i]))
+            continue;
+        read_signs(g, cases[i].scores, cases[i].unseen, o->signs);
+        o->weight = 1;
+        o->is_true = lead(g, cases[i].scores).best == cases[i].label;
+        n++;
+    }
+    return n;
+}
+
+static void observe_known(const struct gauge *g, const struct gauge_case *cases, int count, int inside, struct observation *out)
+{
+    for (int i = 0; i < count; i++) {
+        read_signs(g, cases[i].scores, cases[i].unseen, out[i].signs);
+        out[i].is_true = is_inside(g, &cases[i]);
+        out[i].weight = out[i].is_true ? (1 - STRANGERS) / inside : STRANGERS / (count - inside);
+    }
+}
+
+void gauge_fit(struct gauge *g, const struct gauge_case *cases, int count)
+{
+    struct observation *seen = xcalloc((size_t)count + 1, sizeof *seen);
+    g->heat = fit_heat(g, cases, count);
+    int inside = observe_right(g, cases, count, seen);
+    fit_logistic(g->right, seen, inside);
+    memcpy(g->known, UNTAUGHT, sizeof g->known);
+    if (inside > 0 && inside < count) {
+        observe_known(g, cases, count, inside, seen);
+        fit_logistic(g->known, seen, count);
+    }
+    free(seen);
+}
+
+double gauge_ece(const double *p, const bool *is_right, int count)
+{
+    double sum[BINS] = {0}, right[BINS] = {0}, error = 0;
+    for (int i = 0; i < count; i++) {
+        int bin = (int)fmin(BINS - 1, fmax(0, p[i] * BINS));
+        sum[bin] += p[i];
+        right[bin] += is_right[i];
+    }
+    for (int i = 0; i < BINS; i++)
+        error += fabs(sum[i] - right[i]);
+    return count ? error / count : 0;
+}

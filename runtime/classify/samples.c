@@ -1,0 +1,146 @@
+#include "classify/samples.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "classify/jsonl.h"
+
+enum { MOST_WARNINGS = 5, LONGEST_LABEL = 200 };
+
+/* Public data has such rows; they teach nothing, and are no reason to refuse the others. */
+static bool is_empty(const struct jsonl *in, const char *path, struct str text, const char *name, void (*warn)(const char *words))
+{
+    char words[600];
+    if (strspn(text.p, " \t\r\n") != text.len)
+        return false;
+    snprintf(words, sizeof words, "%s:%d: column '%s' is empty; the row is left out", path, jsonl_line(in), name);
+    warn(words);
+    return true;
+}
+
+static int label_of(struct samples *s, struct str label)
+{
+    for (int i = s->label_count - 1; i >= 0; i--)
+        if (str_eq(label, s->labels[i]))
+            return i;
+    if (s->label_count == SAMPLES_LABELS)
+        return -1;
+    s->labels = xrealloc(s->labels, (size_t)(s->label_count + 1) * sizeof *s->labels);
+    s->labels[s->label_count] = xstrndup(label.p, label.len);
+    return s->label_count++;
+}
+
+static int add(struct samples *s, const struct jsonl *in, struct str row, const char *path, void (*warn)(const char *words), struct err *err)
+{
+    struct str text, label;
+    if (jsonl_text(in, row, "text", &s->arena, &text, err) < 0 || jsonl_text(in, row, "label", &s->arena, &label, err) < 0)
+        return -1;
+    if (is_empty(in, path, text, "text", warn) || is_empty(in, path, label, "label", warn))
+        return 0;
+    if (label.len > LONGEST_LABEL)
+        return jsonl_fail(in, err, "the label is over %d bytes", LONGEST_LABEL);
+    int column = label_of(s, label);
+    if (column < 0)
+        return jsonl_fail(in, err, "more than %d labels", SAMPLES_LABELS);
+    if (s->count == SAMPLES_MOST)
+        return jsonl_fail(in, err, "more than %d rows", SAMPLES_MOST);
+    if (s->count == s->room) {
+        s->room = s->room ? s->room * 2 : 1024;
+        s->at = xrealloc(s->at, (size_t)s->room * sizeof *s->at);
+    }
+    s->at[s->count++] = (struct sample){text, column, jsonl_line(in)};
+    return 0;
+}
+
+static int by_text(const void *a, const void *b)
+{
+    const struct sample *x = *(const struct sample *const *)a, *y = *(const struct sample *const *)b;
+    int order = strcmp(x->text.p, y->text.p);
+    return order ? order : (x->line > y->line) - (x->line < y->line);
+}
+
+static void tell_of_conflicts(const struct samples *s, const char *path, void (*warn)(const char *words))
+{
+    const struct sample **sorted = xcalloc((size_t)s->count + 1, sizeof *sorted);
+    int found = 0;
+    char words[600];
+    for (int i = 0; i < s->count; i++)
+        sorted[i] = &s->at[i];
+    qsort(sorted, (size_t)s->count, sizeof *sorted, by_text);
+    for (int i = 1; i < s->count; i++) {
+        const struct sample *a = sorted[i - 1], *b = sorted[i];
+        if (a->label == b->label || strcmp(a->text.p, b->text.p) != 0 || found++ >= MOST_WARNINGS)
+            continue;
+        snprintf(words, sizeof words, "%s:%d: the text of line %d again, here as \"%s\", there as \"%s\"", path, b->line, a->line,
+                 s->labels[b->label], s->labels[a->label]);
+        warn(words);
+    }
+    if (found > MOST_WARNINGS) {
+        snprintf(words, sizeof words, "%s: and %d more texts with two labels", path, found - MOST_WARNINGS);
+        warn(words);
+    }
+    free(sorted);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* So that the model does not depend on the order in which labels came. */
+static void sort_labels(struct samples *s)
+{
+    char **as_found = xcalloc((size_t)s->label_count + 1, sizeof *as_found);
+    memcpy(as_found, s->labels, (size_t)s->label_count * sizeof *as_found);
+    qsort(s->labels, (size_t)s->label_count, sizeof *s->labels, by_name);
+    for (int i = 0; i < s->count; i++)
+        for (int c = 0; c < s->label_count; c++)
+            if (s->labels[c] == as_found[s->at[i].label]) {
+                s->at[i].label = c;
+                break;
+            }
+    for (int c = 0; c < s->label_count; c++)
+        if (strcmp(s->labels[c], "oos") == 0)
+            s->oos = c;
+    free(as_found);
+}
+
+static int check_whole(const struct samples *s, const char *path, struct err *err)
+{
+    int least = s->oos >= 0 ? 3 : 2;
+    if (s->count == 0)
+        return err_set(err, ERR_MALFORMED, "%s:1: no row to train on: write one {\"text\": \"...\", \"label\": \"...\"} a line", path);
+    if (s->label_count < least)
+        return err_set(err, ERR_MALFORMED, "%s:%d: every row up to this last one has the label \"%s\"%s; a classifier needs two", path,
+                       s->at[s->count - 1].line, s->labels[s->oos == 0 && s->label_count > 1], s->oos >= 0 ? " or \"oos\"" : "");
+    return 0;
+}
+
+int samples_read(struct samples *s, const char *path, void (*warn)(const char *words), struct err *err)
+{
+    struct str row;
+    int got = -1;
+    *s = (struct samples){.oos = -1, .arena = ARENA(SAMPLES_BYTES)};
+    struct jsonl *in = jsonl_open(path, err);
+    while (in && (got = jsonl_next(in, &row, err)) > 0)
+        if ((got = add(s, in, row, path, warn, err)) < 0)
+            break;
+    jsonl_close(in);
+    if (got < 0)
+        return -1;
+    sort_labels(s);
+    if (check_whole(s, path, err) < 0)
+        return -1;
+    tell_of_conflicts(s, path, warn);
+    return 0;
+}
+
+void samples_clear(struct samples *s)
+{
+    for (int i = 0; i < s->label_count; i++)
+        free(s->labels[i]);
+    free(s->labels);
+    free(s->at);
+    arena_clear(&s->arena);
+}

@@ -1,0 +1,257 @@
+#include "classify/training.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/json.h"
+#include "classify/fit.h"
+#include "classify/gauge.h"
+#include "classify/linear.h"
+#include "classify/modelfile.h"
+
+enum { FOLDS = 4, GROUPS = 4, BINS = 20, META_MOST = 8 << 20, PARTS = 7 };
+
+static const double WEIGHTS_MOST = 5e7, SCORES_MOST = 1.5e8;
+static const int GRAMS_MOST = 1 << 20;
+
+/* A label that a fit did not see must not win. */
+static const float NEVER = -1e6f;
+
+struct trainer {
+    const struct samples *s;
+    struct vocab_parts parts;
+    struct vocab vocab;
+    struct fit_row *rows;
+    bool *skip, *is_seen;
+    float *scores;                /* two for each row: as an unseen text, and as a text of an unseen label */
+    struct gauge_case *cases;     /* likewise */
+    int case_count;
+    struct gauge gauge;
+    double *p;
+    bool *is_right;
+    void (*progress)(int done, int total);
+    int done, total;
+};
+
+static void make_rows(struct trainer *t)
+{
+    int count = t->s->count;
+    struct str *texts = xcalloc((size_t)count, sizeof *texts);
+    for (int i = 0; i < count; i++)
+        texts[i] = t->s->at[i].text;
+    vocab_build(&t->parts, texts, count, (int)fmin(GRAMS_MOST, WEIGHTS_MOST / t->s->label_count));
+    t->vocab = vocab_of(&t->parts);
+    t->rows = xcalloc((size_t)count, sizeof *t->rows);
+    for (int i = 0; i < count; i++) {
+        struct vector x = vocab_vector(&t->vocab, texts[i]);
+        t->rows[i] = (struct fit_row){xcalloc((size_t)x.count + 1, sizeof *x.at), x.count, t->s->at[i].label};
+        memcpy(t->rows[i].at, x.at, (size_t)x.count * sizeof *x.at);
+    }
+    free(texts);
+    t->skip = xcalloc((size_t)count, sizeof *t->skip);
+    t->is_seen = xcalloc((size_t)t->vocab.count + 1, sizeof *t->is_seen);
+}
+
+static double *fit(struct trainer *t)
+{
+    t->progress(t->done++, t->total);
+    return fit_weights(t->rows, t->skip, t->s->count, t->vocab.count, t->s->label_count);
+}
+
+static void look_at_seen(struct trainer *t)
+{
+    memset(t->is_seen, 0, (size_t)t->vocab.count * sizeof *t->is_seen);
+    for (int i = 0; i < t->s->count; i++)
+        for (int k = 0; !t->skip[i] && k < t->rows[i].count; k++)
+            t->is_seen[t->rows[i].at[k].index] = true;
+}
+
+static void score_row(struct trainer *t, int row, const double *weights, const bool *has_rows, bool is_stranger)
+{
+    int columns = t->s->label_count;
+    float *scores = t->scores + (size_t)t->case_count * (size_t)columns;
+    for (int k = 0; k < t->rows[row].count; k++) {
+        const struct feature *x = &t->rows[row].at[k];
+        const double *w = weights + (size_t)x->index * (size_t)columns;
+        for (int c = 0; c < columns; c++)
+            scores[c] += x->value * (float)w[c];
+    }
+    for (int c = 0; c < columns; c++)
+        if (!has_rows[c])
+            scores[c] = NEVER;
+    t->cases[t->case_count++] = (struct gauge_case){scores, vocab_unseen(&t->vocab, t->s->at[row].text, t->is_seen), t->rows[row].label, is_stranger};
+}
+
+/* Fits without the rows of `skip` and scores them. */
+static void hold_out(struct trainer *t, bool is_stranger)
+{
+    bool has_rows[GAUGE_COLUMNS] = {false};
+    for (int i = 0; i < t->s->count; i++)
+        has_rows[t->rows[i].label] |= !t->skip[i];
+    double *weights = fit(t);
+    look_at_seen(t);
+    for (int i = 0; i < t->s->count; i++)
+        if (t->skip[i])
+            score_row(t, i, weights, has_rows, is_stranger);
+    free(weights);
+}
+
+static void hold_out_rows(struct trainer *t)
+{
+    for (int fold = 0; fold < FOLDS; fold++) {
+        int met[GAUGE_COLUMNS] = {0};
+        for (int i = 0; i < t->s->count; i++)
+            t->skip[i] = met[t->rows[i].label]++ % FOLDS == fold;
+        hold_out(t, false);
+    }
+}
+
+/* How many groups of labels are held out in turn: two labels must stay. */
+static int group_count(const struct samples *s)
+{
+    int inside = s->label_count - (s->oos >= 0);
+    return inside < 3 ? 0 : inside < GROUPS ? inside : GROUPS;
+}
+
+static void hold_out_labels(struct trainer *t)
+{
+    int groups = group_count(t->s);
+    for (int group = 0; group < groups; group++) {
+        for (int i = 0; i < t->s->count; i++)
+            t->skip[i] = t->rows[i].label != t->s->oos && t->rows[i].label % groups == group;
+        hold_out(t, true);
+    }
+}
+
+static void measure(struct trainer *t, struct training *out)
+{
+    int right = 0, count = t->s->count;
+    out->confusion = xcalloc((size_t)out->classes * (size_t)out->classes, sizeof *out->confusion);
+    for (int i = 0; i < count; i++) {
+        struct reading r = gauge_read(&t->gauge, t->cases[i].scores, t->cases[i].unseen);
+        t->p[i] = r.p;
+        t->is_right[i] = r.label == t->cases[i].label;
+        right += t->is_right[i];
+        out->confusion[t->cases[i].label * out->classes + r.label]++;
+    }
+    out->accuracy = (double)right / count;
+    out->ece = gauge_ece(t->p, t->is_right, count);
+}
+
+/* ---- the file ---- */
+
+static void put_histogram(struct buf *out, const char *name, const struct trainer *t, bool is_known)
+{
+    int bins[BINS] = {0};
+    for (int i = 0; i < t->s->count; i++) {
+        struct reading r = gauge_read(&t->gauge, t->cases[i].scores, t->cases[i].unseen);
+        bins[(int)fmin(BINS - 1, (is_known ? r.known : r.p) * BINS)]++;
+    }
+    buf_printf(out, ",\"%s\":[", name);
+    for (int i = 0; i < BINS; i++)
+        buf_printf(out, "%s%d", i ? "," : "", bins[i]);
+    buf_puts(out, "]");
+}
+
+/* What the model said of texts that it had not seen: how often each label, and p and known in bins of equal width. */
+static void put_baseline(struct buf *out, const struct trainer *t, const struct training *r)
+{
+    buf_printf(out, ",\"baseline\":{\"rows\":%d,\"labels\":[", r->rows);
+    for (int c = 0; c < r->classes; c++) {
+        int said = 0;
+        for (int truth = 0; truth < r->classes; truth++)
+            said += r->confusion[truth * r->classes + c];
+        buf_printf(out, "%s%d", c ? "," : "", said);
+    }
+    buf_puts(out, "]");
+    put_histogram(out, "p", t, false);
+    put_histogram(out, "known", t, true);
+    buf_puts(out, "}");
+}
+
+static void put_weights(struct buf *out, const char *name, const double *weights)
+{
+    buf_printf(out, ",\"%s\":[", name);
+    for (int i = 0; i < GAUGE_SIGNS; i++)
+        buf_printf(out, "%s%.9g", i ? "," : "", weights[i]);
+    buf_puts(out, "]");
+}
+
+static void put_meta(struct buf *out, const struct trainer *t, const struct training *r)
+{
+    buf_puts(out, "{\"kind\":\"text\",\"labels\":[");
+    for (int c = 0; c < r->classes; c++) {
+        buf_puts(out, c ? "," : "");
+        json_quote(out, str_of(t->s->labels[c]));
+    }
+    buf_printf(out, "],\"heat\":%.9g", t->gauge.heat);
+    put_weights(out, "right", t->gauge.right);
+    put_weights(out, "known", t->gauge.known);
+    buf_printf(out, ",\"rows\":%d,\"accuracy\":%.6f,\"ece\":%.6f", r->rows, r->accuracy, r->ece);
+    put_baseline(out, t, r);
+    buf_puts(out, "}");
+}
+
+static int write_model(struct trainer *t, const char *path, struct training *r, struct err *err)
+{
+    struct linear_parts w;
+    struct buf meta = BUF(META_MOST);
+    memset(t->skip, 0, (size_t)t->s->count * sizeof *t->skip);
+    double *weights = fit(t);
+    linear_pack(&w, weights, t->vocab.count, r->classes);
+    put_meta(&meta, t, r);
+    const struct modelfile_part parts[PARTS] = {
+        {"meta", buf_str(&meta)},           {"starts", buf_str(&t->parts.starts)}, {"keys", buf_str(&t->parts.keys)},
+        {"rarity", buf_str(&t->parts.rarity)}, {"rows", buf_str(&w.rows)},         {"scale", buf_str(&w.scale)},
+        {"cells", buf_str(&w.cells)}};
+    int result = modelfile_write(path, parts, PARTS, &r->bytes, err);
+    linear_clear(&w);
+    buf_clear(&meta);
+    free(weights);
+    return result;
+}
+
+static void clear(struct trainer *t)
+{
+    for (int i = 0; t->rows && i < t->s->count; i++)
+        free(t->rows[i].at);
+    free(t->rows);
+    free(t->skip);
+    free(t->is_seen);
+    free(t->scores);
+    free(t->cases);
+    free(t->p);
+    free(t->is_right);
+    vocab_clear(&t->parts);
+}
+
+int training_run(const struct samples *s, const char *path, void (*progress)(int done, int total), struct training *r, struct err *err)
+{
+    size_t count = (size_t)s->count;
+    int groups = group_count(s);
+    struct trainer t = {.s = s, .progress = progress, .total = FOLDS + groups + 1, .gauge = {.columns = s->label_count, .oos = s->oos}};
+    *r = (struct training){.rows = s->count, .classes = s->label_count};
+    if (fit_open(err) < 0)
+        return -1;
+    if ((double)count * s->label_count > SCORES_MOST)
+        return err_set(err, ERR_LIMIT, "%d rows of %d labels are too many: rows × labels may be %.0f at most", s->count, s->label_count, SCORES_MOST);
+    make_rows(&t);
+    t.scores = xcalloc(2 * count * (size_t)s->label_count, sizeof *t.scores);
+    t.cases = xcalloc(2 * count, sizeof *t.cases);
+    t.p = xcalloc(count, sizeof *t.p);
+    t.is_right = xcalloc(count, sizeof *t.is_right);
+    hold_out_rows(&t);
+    hold_out_labels(&t);
+    gauge_fit(&t.gauge, t.cases, t.case_count);
+    measure(&t, r);
+    int result = write_model(&t, path, r, err);
+    progress(t.total, t.total);
+    clear(&t);
+    return result;
+}
+
+void training_clear(struct training *r)
+{
+    free(r->confusion);
+}

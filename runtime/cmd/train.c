@@ -1,0 +1,119 @@
+/* wye train DATA -o MODEL: labelled texts → a classifier. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "classify/training.h"
+#include "cmd/command.h"
+#include "cmd/table.h"
+
+enum { CONFUSIONS = 10, TABLE_MOST = 4 << 20 };
+
+static int fail(const struct err *err)
+{
+    fprintf(stderr, "wye train: %s\n", err->message);
+    return EXIT_REFUSED;
+}
+
+static void warn(const char *words)
+{
+    fprintf(stderr, "wye train: %s\n", words);
+}
+
+static void progress(int done, int total)
+{
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, done < total ? "\rtraining: step %d of %d " : "\r\033[K", done + 1, total);
+}
+
+struct tally {
+    int truth, said, both;
+};
+
+static struct tally tally(const struct training *t, int label)
+{
+    struct tally n = {0};
+    for (int c = 0; c < t->classes; c++) {
+        n.truth += t->confusion[label * t->classes + c];
+        n.said += t->confusion[c * t->classes + label];
+    }
+    n.both = t->confusion[label * t->classes + label];
+    return n;
+}
+
+static double share(int part, int whole)
+{
+    return whole ? (double)part / whole : 0;
+}
+
+static void print_labels(const struct training *t, const struct samples *s)
+{
+    struct table table = TABLE(TABLE_MOST);
+    struct arena arena = ARENA(TABLE_MOST);
+    table_row(&table, 4, (struct str[]){str_of("label"), str_of("rows"), str_of("precision"), str_of("recall")});
+    for (int c = 0; c < t->classes; c++) {
+        struct tally n = tally(t, c);
+        table_row(&table, 4,
+                  (struct str[]){str_of(s->labels[c]), str_of(arena_printf(&arena, "%d", n.truth)),
+                                 str_of(arena_printf(&arena, "%.3f", share(n.both, n.said))),
+                                 str_of(arena_printf(&arena, "%.3f", share(n.both, n.truth)))});
+    }
+    table_print(&table, stdout);
+    arena_clear(&arena);
+}
+
+/* The most frequent mistakes, each printed once. */
+static void print_confusions(const struct training *t, const struct samples *s)
+{
+    int most = 0, printed = 0;
+    for (int i = 0; i < t->classes * t->classes; i++)
+        if (i / t->classes != i % t->classes && t->confusion[i] > most)
+            most = t->confusion[i];
+    if (most)
+        printf("\nmost often taken for another:\n");
+    for (; most > 0 && printed < CONFUSIONS; most--)
+        for (int i = 0; i < t->classes * t->classes && printed < CONFUSIONS; i++)
+            if (t->confusion[i] == most && i / t->classes != i % t->classes)
+                printed += printf("  %4d  %s as %s\n", most, s->labels[i / t->classes], s->labels[i % t->classes]) > 0;
+}
+
+static void print_json(const struct training *t, double seconds)
+{
+    printf("{\"accuracy\":%.6f,\"ece\":%.6f,\"classes\":%d,\"rows\":%d,\"bytes\":%zu,\"seconds\":%.3f}\n", t->accuracy, t->ece, t->classes, t->rows,
+           t->bytes, seconds);
+}
+
+static void print_text(const struct training *t, const struct samples *s, const char *path, double seconds)
+{
+    print_labels(t, s);
+    print_confusions(t, s);
+    printf("\naccuracy %.4f, calibration error %.4f (cross-validated)\n%s: %d labels from %d rows, %.1f KiB, %.1f s\n", t->accuracy, t->ece, path,
+           t->classes, t->rows, (double)t->bytes / 1024, seconds);
+}
+
+int cmd_train(struct options *o)
+{
+    struct samples s;
+    struct training t = {0};
+    struct err err;
+    uint64_t start = clock_ms();
+    if (o->out == NULL) {
+        fprintf(stderr, "wye train: say where the model goes: `wye train %s -o MODEL`\n", o->args[0]);
+        return EXIT_USAGE;
+    }
+    int result = samples_read(&s, o->args[0], warn, &err);
+    if (result == 0)
+        result = training_run(&s, o->out, progress, &t, &err);
+    double seconds = (double)(clock_ms() - start) / 1000;
+    if (result == 0 && o->json)
+        print_json(&t, seconds);
+    else if (result == 0)
+        print_text(&t, &s, o->out, seconds);
+    training_clear(&t);
+    samples_clear(&s);
+    return result < 0 ? fail(&err) : EXIT_OK;
+}

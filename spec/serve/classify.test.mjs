@@ -1,0 +1,73 @@
+// `wye train` and `wye classify`: what programs read of them.
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { WYE } from '../support/process.mjs'
+import { cli, folder, write } from '../support/wye.mjs'
+
+const WORDS = { code: ['compile', 'pointer', 'function'], food: ['soup', 'bread', 'cheese'], travel: ['flight', 'hotel', 'train'] }
+const rows = Object.entries(WORDS).flatMap(([label, words]) =>
+  Array.from({ length: 30 }, (_, i) => ({ text: `tell me about the ${words[i % 3]} number ${i} of my ${words[(i + 1) % 3]}`, label })))
+const lines = (values) => values.map((value) => JSON.stringify(value)).join('\n') + '\n'
+
+function classify(model, input) {
+  const { status, stdout, stderr } = spawnSync(WYE, ['classify', model], { input, encoding: 'utf8', timeout: 60000 })
+  return { status, stderr, said: stdout.split('\n').filter(Boolean).map((line) => JSON.parse(line)) }
+}
+
+async function trained(text = lines(rows)) {
+  const dir = folder()
+  write(dir, { 'data.jsonl': text })
+  const model = join(dir, 'm.model')
+  return { model, dir, ...(await cli(['train', join(dir, 'data.jsonl'), '-o', model, '--json'])) }
+}
+
+test('a model says of each line, in order, its label and two probabilities', async () => {
+  const { model, code, stdout, stderr } = await trained()
+  assert.equal(code, 0, stderr)
+  const summary = JSON.parse(stdout.trim().split('\n').at(-1))
+  assert.equal(summary.classes, 3)
+  assert.equal(summary.rows, 90)
+  assert.ok(summary.accuracy > 0.9 && summary.ece < 0.2 && summary.bytes > 1000)
+  const asked = ['a pointer to a function', 'cheese on bread', 'the train to the hotel', 'soup']
+  const { said } = classify(model, lines(asked.map((text, id) => ({ id, text }))))
+  assert.deepEqual(said.map(({ label }) => label), ['code', 'food', 'travel', 'food'])
+  for (const one of said) {
+    assert.deepEqual(Object.keys(one), ['label', 'p', 'known'])
+    assert.ok(one.p > 0 && one.p <= 1 && one.known >= 0 && one.known <= 1)
+  }
+})
+
+test('what people read: a row for each label, and how sure it is', async () => {
+  const { dir } = await trained()
+  const { stdout } = await cli(['train', join(dir, 'data.jsonl'), '-o', join(dir, 'again.model')])
+  assert.match(stdout, /^label +rows +precision +recall$/m)
+  assert.match(stdout, /^food +30 +\d/m)
+  assert.match(stdout, /accuracy [\d.]+, calibration error [\d.]+/)
+})
+
+test('rows of label oos teach what is of no label', async () => {
+  const strange = ['who won the match', 'sing me a song', 'is it raining', 'my cat sleeps', 'paint the wall']
+  const oos = Array.from({ length: 40 }, (_, i) => ({ text: `${strange[i % 5]} ${['today', 'now', 'again', 'please'][i % 4]}`, label: 'oos' }))
+  const { model, code, stderr } = await trained(lines([...rows, ...oos]))
+  assert.equal(code, 0, stderr)
+  const { said } = classify(model, lines([{ text: 'sing me a song about my cat' }, { text: 'tell me about the pointer number 3 of my function' }]))
+  assert.equal(said[0].label, 'oos')
+  assert.ok(said[0].known < 0.5 && said[1].known > 0.5)
+  assert.equal(said[1].label, 'code')
+})
+
+test('what cannot be trained on or read is refused with its line', async () => {
+  const bad = await trained('{"text":"a","label":"x"}\n{"text":"b","lable":"y"}\n')
+  assert.equal(bad.code, 1)
+  assert.match(bad.stderr, /data\.jsonl:2: no column 'label' \(did you mean 'lable'\?\)/)
+  const { model, dir } = await trained()
+  const half = classify(model, '{"text":"soup"}\n{"texts":"bread"}\n{"text":"cheese"}\n')
+  assert.equal(half.status, 1)
+  assert.equal(half.said.length, 1)
+  assert.match(half.stderr, /standard input:2: no column 'text'/)
+  assert.match(classify(join(dir, 'data.jsonl'), '').stderr, /not a model/)
+  assert.match(classify(join(dir, 'none.model'), '').stderr, /cannot read .*none\.model: No such file/)
+  assert.equal((await cli(['train', join(dir, 'data.jsonl')])).code, 2)
+})
