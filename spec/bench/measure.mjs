@@ -58,7 +58,7 @@ async function costed(router, run) {
 // A closed loop of `connections` for `seconds`: as fast as the router goes.
 export function wrk(router, { body, connections, seconds }) {
   const script = new URL('post.lua', import.meta.url).pathname
-  const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '-s', script, `http://127.0.0.1:${router.port}/`, '--', body]
+  const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '-s', script, `http://127.0.0.1:${router.port}/`, '--', body, ...(router.key ? [router.key] : [])]
   return costed(router, async () => lastJson(await output(LOAD_CPU, 'wrk', args)))
 }
 

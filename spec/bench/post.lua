@@ -1,8 +1,9 @@
--- wrk's script: posts the file named after `--` as a chat request and ends with one line of JSON.
+-- wrk's script: posts the file named after `--` as a chat request, with the client key after it if any, and ends with one line of JSON.
 function init(args)
   local file = assert(io.open(args[1]))
   wrk.method, wrk.body = "POST", file:read("*a")
   wrk.headers["Content-Type"] = "application/json"
+  if args[2] then wrk.headers["Authorization"] = "Bearer " .. args[2] end
   wrk.path = "/v1/chat/completions"
   file:close()
 end

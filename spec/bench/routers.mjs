@@ -1,5 +1,5 @@
 // The routers under test and the mock behind them, each on a free port of 127.0.0.1, pinned, ended by its id.
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer, connect } from 'node:net'
@@ -132,10 +132,12 @@ async function startHaproxy(mock, dir) {
   return { child, port }
 }
 
-function wyeConf(mock) {
+// `limited`: two keys for the provider, beside the prices that are always there.
+function wyeConf(mock, dir, limited) {
+  const keys = limited ? `keys = { { file = "${dir}/key1" }, { file = "${dir}/key2" } }, ` : ''
   const models = ['fast', 'long', 'hold', 'events'].map((id) => `    ["mock/${id}"] = { price = { input = 1, output = 2 } },`)
   return `return {
-  providers = { mock = { kind = "openai", base_url = "http://127.0.0.1:${mock}/v1", max_connections = 20000 } },
+  providers = { mock = { kind = "openai", base_url = "http://127.0.0.1:${mock}/v1", ${keys}max_connections = 20000 } },
   models = {
 ${models.join('\n')}
   },
@@ -145,20 +147,31 @@ ${models.join('\n')}
 `
 }
 
-function writeProject(mock, dir) {
+function writeProject(mock, dir, limited = false) {
   const project = join(dir, 'project')
   cpSync(new URL('project', import.meta.url).pathname, project, { recursive: true })
-  writeFileSync(join(project, 'wye.lua'), wyeConf(mock))
+  if (limited) {
+    cpSync(join(project, 'limits.lua'), join(project, 'route.lua'))
+    for (const name of ['key1', 'key2']) writeFileSync(join(dir, name), `sk-${name}`)
+  }
+  writeFileSync(join(project, 'wye.lua'), wyeConf(mock, dir, limited))
   return project
 }
 
-async function startWye(mock, dir, { workers = 1 } = {}) {
-  const project = writeProject(mock, dir)
+// `limited`: clients must show a key that has every limit, and the route has its own (project/limits.lua).
+async function startWye(mock, dir, { workers = 1, limited = false } = {}) {
+  const project = writeProject(mock, dir, limited)
   const args = ['serve', project, '--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', '--workers', String(workers)]
   args.push('--trace', join(dir, 'trace'), '--state', join(dir, 'state'))
   const child = start(ROUTER_CPU, join(BUILD, 'wye'), args)
   const [, port, admin] = await line(child, /^wye: ready http:\/\/127\.0\.0\.1:(\d+).*? admin http:\/\/(127\.0\.0\.1:\d+)/)
-  return { child, port: Number(port), admin, project }
+  const key = limited ? addKey(admin) : ''
+  return { child, port: Number(port), admin, project, key }
+}
+
+function addKey(admin) {
+  const limits = ['--rpm', '1000000000', '--tpm', '1000000000000', '--concurrent', '10000', '--usd-per-day', '1000000']
+  return execFileSync(join(BUILD, 'wye'), ['key', 'add', 'bench', '--admin', admin, ...limits], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
 }
 
 // One worker of wye without its master, under a tool that watches one process.

@@ -116,6 +116,20 @@ export async function calls(context) {
   return [{ title: 'system calls for each 1 KB request, 64 connections (strace)', rounds, figures: { calls: 'calls/request' } }]
 }
 
+// wye only: what a client's key and its quotas, the provider's keys, req:limit and a list cost beside the bare route. Prices and cooldown are on in both.
+export async function limits(context) {
+  if (!context.routers.includes('wye')) return []
+  const options = { body: context.bodies['1 KB'], connections: 64, seconds: context.seconds }
+  const routers = { bare: await startRouter('wye', context.mock, context.root), limits: await startRouter('wye', context.mock, context.root, { limited: true }) }
+  const rounds = { bare: [], limits: [] }
+  for (let i = 0; i < context.rounds; i++) for (const name of Object.keys(rounds)) rounds[name].push(await measure.wrk(routers[name], options))
+  for (const name of Object.keys(rounds)) {
+    rounds[name].forEach((row, i) => (row.share = row.us / rounds.bare[i].us))
+    await stop(routers[name].child)
+  }
+  return [{ title: 'wye with keys, limits, cooldown, budget and prices', rounds, figures: { ...speed, share: 'CPU ÷ bare' } }]
+}
+
 function reload(router) {
   const [command, ...args] = [join(BUILD, 'wye'), 'reload', '--admin', router.admin]
   const child = spawn(command, args, { stdio: 'ignore' })
