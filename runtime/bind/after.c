@@ -4,6 +4,13 @@
 
 #include "vm/state.h"
 
+static const struct outcome *running;
+
+const struct outcome *after_outcome(void)
+{
+    return running;
+}
+
 struct call {
     int ref;
     const struct outcome *outcome;
@@ -41,5 +48,8 @@ int after_run(struct vm *vm, int ref, const struct outcome *outcome, struct err 
     struct call call = {ref, outcome};
     lua_pushcfunction(vm->L, call_protected);
     lua_pushlightuserdata(vm->L, &call);
-    return vm_call(vm, 1, 0, err);
+    running = outcome;
+    int result = vm_call(vm, 1, 0, err);
+    running = NULL;
+    return result;
 }

@@ -12,6 +12,7 @@
 #include "bind/first.h"
 #include "bind/gather.h"
 #include "bind/kv.h"
+#include "bind/metric.h"
 #include "bind/model.h"
 #include "bind/note.h"
 #include "bind/reply.h"
@@ -25,7 +26,7 @@
 static const luaL_Reg FUNCTIONS[] = {
     {"model", model_new},     {"gather", gather_models}, {"first", first_answer}, {"refuse", decision_refuse},
     {"prompt", file_prompt},  {"re", regex_new},         {"note", note_add},      {"now", chance_now},
-    {"random", chance_random}, {"schema", validator_new}, {"experiment", experiment_new},
+    {"random", chance_random}, {"schema", validator_new}, {"experiment", experiment_new}, {"metric", metric_add},
     {"calibration", calibration_new}};
 
 static int open_tables(lua_State *L)

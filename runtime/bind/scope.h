@@ -56,6 +56,8 @@ struct host {
     struct table *(*kv)(struct scope *scope);
     /* The name of the client's key; NULL when it has none. NULL: keys are unknown here. */
     const char *(*key)(struct scope *scope);
+    /* wye.metric. NULL where nobody keeps it. */
+    void (*metric)(struct scope *scope, struct str name, double value);
     /* An arm of an experiment was taken and its rule runs now. NULL where nobody is exposed to anything. */
     void (*expose)(struct scope *scope, const struct exposure *exposure);
 };

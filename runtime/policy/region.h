@@ -8,6 +8,7 @@
 #pragma once
 
 #include "policy/experiments.h"
+#include "policy/feedback.h"
 #include "policy/health.h"
 #include "policy/keys.h"
 #include "policy/limited.h"
@@ -22,6 +23,7 @@ struct region {
     struct keys keys;
     struct limited_counts limited;
     struct experiments experiments;
+    struct feedback feedback;
     struct table *kv;    /* wye.kv */
     struct table *cache; /* whole answers */
 };

@@ -3,6 +3,7 @@
 #include "serve/budget.h"
 #include "serve/fit.h"
 #include "serve/capture.h"
+#include "serve/feedback.h"
 #include "serve/journal.h"
 #include "serve/keyring.h"
 #include "serve/router_state.h"
@@ -245,4 +246,10 @@ static void expose(struct scope *scope, const struct exposure *e)
     journal_arm((struct request *)scope, e);
 }
 
-const struct host REQUEST_HOST = {.ask = ask, .sleep = rest, .note = note, .kv = kv, .p95_ms = p95_ms, .key = key, .expose = expose};
+static void metric(struct scope *scope, struct str name, double value)
+{
+    struct request *rq = (struct request *)scope;
+    feedback_metric(rq->router, rq->id, name, value);
+}
+
+const struct host REQUEST_HOST = {.ask = ask, .sleep = rest, .note = note, .kv = kv, .p95_ms = p95_ms, .key = key, .expose = expose, .metric = metric};

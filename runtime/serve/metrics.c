@@ -132,8 +132,9 @@ static void write_keys(struct buf *out, const struct health *h)
     }
 }
 
-static void write_experiments(struct buf *out, struct experiments *e)
+static void write_experiments(struct buf *out, struct region *region)
 {
+    struct experiments *e = &region->experiments;
     write_head(out, "wye_experiment_exposures_total", "counter", "Requests whose rule was an arm of an experiment");
     for (int i = 0; i < EXPERIMENTS_MOST; i++) {
         struct experiment *x = experiments_at(e, i);
@@ -141,6 +142,10 @@ static void write_experiments(struct buf *out, struct experiments *e)
             buf_printf(out, "wye_experiment_exposures_total{experiment=\"%s\",salt=\"%s\",arm=\"%s\"} %llu\n", x->name, x->salt, x->arms[arm],
                        (unsigned long long)atomic_load(&x->exposures[arm]));
     }
+    write_head(out, "wye_feedback_total", "counter", "POST /v1/feedback by what became of it");
+    for (int i = 0; i < FEEDBACK_RESULT_COUNT; i++)
+        buf_printf(out, "wye_feedback_total{result=\"%s\"} %llu\n", feedback_result_name((enum feedback_result)i),
+                   (unsigned long long)atomic_load(&region->feedback.counts[i]));
     write_head(out, "wye_experiment_unitless_total", "counter", "Requests without the unit of their experiment: the control served, nobody was exposed");
     for (int i = 0; i < EXPERIMENTS_MOST; i++) {
         struct experiment *x = experiments_at(e, i);
@@ -166,5 +171,5 @@ void metrics_write(struct buf *out, const struct stats_board *board, const struc
     write_region(out, region);
     write_cooling(out, &region->health);
     write_keys(out, &region->health);
-    write_experiments(out, &region->experiments);
+    write_experiments(out, region);
 }

@@ -9,6 +9,7 @@
 #include "bind/req.h"
 #include "serve/admission.h"
 #include "serve/answer.h"
+#include "serve/feedback.h"
 #include "serve/capture.h"
 #include "serve/journal.h"
 #include "serve/outbound.h"
@@ -74,10 +75,16 @@ static void mark_script(struct router *r, unsigned generation)
 
 /* ---- the one exit ---- */
 
+static void add_metric(void *ctx, struct str name, double value)
+{
+    struct request *rq = ctx;
+    feedback_metric(rq->router, rq->id, name, value);
+}
+
 static void run_after(struct request *rq)
 {
     struct outcome outcome = {rq->id, rq->served ? rq->served->id : NULL, rq->cause, rq->status, rq->usd,
-                              (double)(clock_ns() - rq->started_ns) / 1e6};
+                              (double)(clock_ns() - rq->started_ns) / 1e6, add_metric, rq};
     struct err err;
     if (rq->route == NULL || rq->route->after_ref < 0)
         return;

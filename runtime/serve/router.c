@@ -12,6 +12,7 @@
 #include "bind/experiment.h"
 #include "serve/admission.h"
 #include "serve/answer.h"
+#include "serve/feedback.h"
 #include "serve/router_state.h"
 #include "serve/toll.h"
 #include "serve/vitals.h"
@@ -111,6 +112,8 @@ uint64_t router_number(struct router *r)
 {
     uint64_t now = clock_wall_us();
     r->number = now > r->number ? now : r->number + 1;
+    if (r->options.region)
+        feedback_note(&r->options.region->feedback, r->options.slot, r->number);
     return r->number;
 }
 
@@ -201,6 +204,8 @@ static bool on_head(void *ctx, struct exchange *x)
     const struct http_head *head = exchange_head(x);
     struct str path = path_of(x);
     bool is_posted = protocol_of(path) >= 0;
+    if (str_eq(path, FEEDBACK_PATH))
+        return feedback_head(r, x) && toll_head(r, x, false);
     if (!is_posted && !str_starts(path, MODELS_PATH))
         return refuse_path(r, x, path);
     if (!str_eq(head->method, is_posted ? "POST" : "GET") && !(str_eq(head->method, "HEAD") && !is_posted))
@@ -239,6 +244,10 @@ static void on_request(void *ctx, struct exchange *x)
             answer_count(x);
         else
             request_start(r, x, (enum protocol)protocol);
+        return;
+    }
+    if (str_eq(path, FEEDBACK_PATH)) {
+        feedback_post(r, x);
         return;
     }
     size_t skip = strlen(MODELS_PATH);

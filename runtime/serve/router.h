@@ -18,6 +18,7 @@ struct router_options {
     struct loop *loop;
     struct transport *transport;
     struct trace *trace;       /* NULL: none */
+    const char *trace_dir;
     struct stats_board *board;
     struct region *region;
     unsigned slot;

@@ -11,6 +11,8 @@ struct router {
     struct generation *live;
     struct list active, free; /* struct request by link */
     uint64_t number;          /* of the newest decision */
+    uint64_t lookup_second;   /* in which feedback looked into the trace `lookups` times */
+    unsigned lookups;
     uint64_t seed[4];
     const struct exchange *headed; /* whose head came last, and the key it named */
     struct key *headed_key;

@@ -258,6 +258,7 @@ static int open_worker(struct worker *w)
         .loop = w->loop,
         .transport = upstream_transport(w->upstream),
         .trace = w->trace,
+        .trace_dir = o->trace_dir,
         .board = o->board,
         .region = o->region,
         .slot = o->slot,

@@ -1,5 +1,6 @@
 #include "trace/export.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -141,25 +142,29 @@ int export_attempt(struct buf *out, const struct decision *d, const struct recor
     return bad | buf_putc(out, '}');
 }
 
-/* An event says nothing of its group's other fields: the name is that of the field's first line in the table. */
-static const char *name_of(enum field f)
+/* An event says nothing of its group's other fields: the name is that of the field's first line in the table, or its own. */
+static const char *name_of(enum field f, char *out, size_t size)
 {
     for (int i = 0; i < field_show_count; i++)
         if (field_shows[i].field == f)
             return field_shows[i].name;
-    return "?";
+    snprintf(out, size, "%s", field_names[f]);
+    for (char *c = out; *c; c++)
+        *c = (char)tolower((unsigned char)*c);
+    return out;
 }
 
 int export_fields(struct buf *out, const struct event_head *event)
 {
     struct field_view v;
+    char name[32];
     int bad = buf_putc(out, '{'), count = 0;
     for (uint32_t at = 0; event_walk(event, &at, &v);) {
         if (v.field >= FIELD_COUNT)
             continue;
         enum field_kind kind = v.kind == KIND_CUT ? KIND_STR : v.kind;
         struct value value = {(enum field)v.field, kind, v.i, v.num, v.text};
-        bad |= buf_printf(out, "%s\"%s\":", count++ ? "," : "", name_of(value.field));
+        bad |= buf_printf(out, "%s\"%s\":", count++ ? "," : "", name_of(value.field, name, sizeof name));
         bad |= put_value(out, &value);
     }
     return bad | buf_putc(out, '}');

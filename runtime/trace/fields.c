@@ -10,6 +10,12 @@ const enum field_type field_types[FIELD_COUNT] = {
 #undef FIELD
 };
 
+const char *const field_names[FIELD_COUNT] = {
+#define FIELD(name, type) #name,
+#include "trace/fields.def"
+#undef FIELD
+};
+
 const struct show field_shows[] = {
 #define SHOW(group, name, field, doc) {GROUP_##group, name, F_##field, doc},
 #include "trace/fields.def"
@@ -33,8 +39,8 @@ static const char *type_name(enum field_type type)
 const char *event_type_name(unsigned type)
 {
     static const char *const names[] = {"?",       "begin", "note",    "candidate", "attempt_start",
-                                        "attempt", "arm",   "capture", "decision", "step"};
-    return names[type <= EVENT_STEP ? type : 0];
+                                        "attempt", "arm",   "capture", "decision", "step", "score"};
+    return names[type <= EVENT_SCORE ? type : 0];
 }
 
 char *field_query_name(const struct show *show, char *out, size_t size)

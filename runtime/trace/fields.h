@@ -16,6 +16,7 @@ enum field_type {
     FIELD_TIME,
 };
 extern const enum field_type field_types[FIELD_COUNT];
+extern const char *const field_names[FIELD_COUNT]; /* as in fields.def */
 
 /* Records of a decision by kind; DECISION, LIMIT and CAPTURE have at most one. USAGE lies inside ATTEMPT. */
 enum group {

@@ -32,6 +32,7 @@ enum event_type {
     EVENT_CAPTURE,
     EVENT_DECISION,
     EVENT_STEP,
+    EVENT_SCORE, /* of a decision by its id, in whatever segment: its own number is 0 */
 };
 
 enum field {

@@ -14,6 +14,12 @@
 ---@field guard? string[]    what must not become worse: metrics as above, "cost" (usd), "latency" (ms at the 95th percentile)
 ---@field salt? string       what the assignment hangs on; the experiment's name unless given. A new one deals all units anew
 
+---A measure of this decision, as `POST /v1/feedback` gives one: in the route, or in its `after` once the answer is complete. The
+---first value of a name stands.
+---@param name string           up to 63 letters, digits and . _ -
+---@param value number|boolean
+function wye.metric(name, value) end
+
 ---A rule that is one of several, by unit: `local trial = wye.experiment("name", { … })`, then `return trial(req)`. Only while
 ---the file loads. The same unit gets the same arm, in every worker and after every restart, as long as the weights stay; when
 ---they are ramped up it only moves from the control towards later arms. A request without the unit gets the control and is not

@@ -1,0 +1,25 @@
+/*
+ * feedback: POST /v1/feedback {"id","metric","value"}: what became of an answer, from whoever can tell, with the client's key.
+ *
+ * 200 {"ok":true} once the score is in this worker's trace, where readers join it to its decision by id. 400 for what is none, 404 for a decision that is
+ * not known, 409 for one that the metric has scored, 429 when many old ones are asked for at once. All are counted in /metrics.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/str.h"
+
+struct router;
+struct exchange;
+
+#define FEEDBACK_PATH "/v1/feedback"
+
+/* Before the body is read. False when it refused. */
+bool feedback_head(struct router *r, struct exchange *x);
+
+/* Answers. */
+void feedback_post(struct router *r, struct exchange *x);
+
+/* wye.metric: a score from the route itself. */
+void feedback_metric(struct router *r, const char *id, struct str metric, double value);
