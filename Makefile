@@ -45,7 +45,7 @@ $(BUILD)/scripts/%.inc: scripts/%
 	@od -An -v -tx1 $< | sed 's/ *\([0-9a-f][0-9a-f]\)/0x\1,/g' > $@
 $(BUILD)/runtime/bind/kit.o: $(BUILD)/scripts/testkit.lua.inc $(BUILD)/scripts/specs.lua.inc
 # And the adapters of the protocols: one array each, and a table of them by the name that `require` takes.
-ADAPTERS := $(sort $(wildcard scripts/translate.lua scripts/inbound/*.lua scripts/provider/*.lua))
+ADAPTERS := $(sort $(wildcard scripts/translate.lua scripts/inbound/*.lua scripts/provider/*.lua scripts/stats/*.lua))
 $(BUILD)/scripts/adapters.inc: $(ADAPTERS:%=$(BUILD)/%.inc) Makefile
 	@for f in $(ADAPTERS); do n=$${f#scripts/}; n=$${n%.lua}; \
 		echo "{\"$$(echo $$n | tr / .)\", \"@wye/$$n.lua\", (const unsigned char[]){"; echo "#include \"scripts/$$n.lua.inc\""; \

@@ -1,0 +1,37 @@
+-- Are the arms as large as their weights say? A test that may be looked at after every unit. Lindon and Malek 2022,
+-- "Anytime-valid inference for multinomial count
+-- data": the null against a Dirichlet prior around it.
+local special = require "stats.special"
+
+local ssrm = {}
+local CONCENTRATION = 10000
+
+local Test = {}
+Test.__index = Test
+
+-- `null`: the expected shares, which add up to 1. They may differ from batch to batch (a ramp): then give each its own
+-- with `add`.
+function ssrm.new(null, concentration)
+  local total = concentration or CONCENTRATION
+  local prior = {}
+  for i, share in ipairs(null) do prior[i] = share * total end
+  return setmetatable({ null = null, posterior = prior, log_bayes_factor = 0, p_value = 1 }, Test)
+end
+
+-- Adds counts by arm: the log Bayes factor so far and the always-valid p-value.
+function Test:add(counts, null)
+  null = null or self.null
+  local n, before = 0, 0
+  for i, c in ipairs(counts) do n, before = n + c, before + self.posterior[i] end
+  local log_bf = special.lgamma(before) - special.lgamma(before + n)
+  for i, c in ipairs(counts) do
+    local a = self.posterior[i]
+    if c > 0 then log_bf = log_bf + special.lgamma(a + c) - special.lgamma(a) - c * math.log(null[i]) end
+    self.posterior[i] = a + c
+  end
+  self.log_bayes_factor = self.log_bayes_factor + log_bf
+  self.p_value = math.min(self.p_value, math.exp(-self.log_bayes_factor))
+  return self.log_bayes_factor, self.p_value
+end
+
+return ssrm
