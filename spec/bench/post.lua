@@ -1,4 +1,5 @@
--- wrk's script: posts the file named after `--` as a chat request, with the client key after it if any, and ends with one line of JSON.
+-- wrk's script: posts the file named after `--` as a chat request, with the client key that may follow it.
+-- Ends with one line of JSON.
 function init(args)
   local file = assert(io.open(args[1]))
   wrk.method, wrk.body = "POST", file:read("*a")
