@@ -80,7 +80,7 @@ function add.refusal(m, part)
 end
 
 function add.thinking(m, part)
-  m.thoughts[#m.thoughts + 1] = part.text
+  if part.text ~= "" then m.thoughts[#m.thoughts + 1] = part.text end
   if part.signature then m.details[#m.details + 1] = signed(part.text, part.signature, part.from, #m.details) end
 end
 

@@ -85,7 +85,7 @@ local function content_of(parts)
   local list, seen = json.array {}, {}
   for _, part in ipairs(parts) do
     if part.type == "tool_call" and part.signature then list[#list + 1] = thinking("", part.signature, part.from) end
-    if block[part.type] and part.text ~= "" then list[#list + 1] = block[part.type](part) end
+    if block[part.type] and (part.text ~= "" or part.signature) then list[#list + 1] = block[part.type](part) end
     seen.call, seen.refusal = seen.call or part.type == "tool_call", seen.refusal or part.type == "refusal"
   end
   return list, seen

@@ -189,6 +189,12 @@ describe("a messages reply", function()
     assert.are.equal("refusal", answer({ { type = "refusal", text = "no" } }).stop_reason)
   end)
 
+  it("keeps a signature whose thinking is not shown", function()
+    local r = answer { { type = "thinking", text = "", signature = "S", from = "anthropic" }, { type = "text", text = "" } }
+    assert.are.equal(1, #r.content)
+    assert.are.same({ type = "thinking", thinking = "", signature = "S" }, r.content[1])
+  end)
+
   it("marks what others signed, and links", function()
     local r = answer {
       { type = "thinking", text = "hm" }, { type = "redacted", data = "D", from = "openai" },

@@ -46,6 +46,13 @@ function wire.slurp(name)
   return text
 end
 
+-- Whether the npm packages of the tests are there.
+function wire.has_modules()
+  local file = io.open "spec/node_modules/.package-lock.json"
+  if file then file:close() end
+  return file ~= nil
+end
+
 -- A reader's complaint about `request` (a Lua value): its message and the member it names.
 function wire.refused(adapter, request)
   local read, err = adapter.read(type(request) == "string" and request or json.encode(request))
