@@ -269,6 +269,7 @@ void capture_begin(struct request *rq)
     for (int i = 0; i < config->capture.mask_count; i++)
         event_z(e, F_MASKED, config->capture.masks[i]);
     event_int(e, F_TOKENS, v->tokens);
+    event_int(e, F_FLAGS, (int)v->has_image | (int)v->protocol << 1);
     event_str(e, F_HEADERS, buf_str(&headers));
     put_masked(e, rq, F_REQUEST, v->body);
     event_close(e);

@@ -196,15 +196,20 @@ int outbound_prepare(struct attempt *a, struct call_request *call)
     return kind == KIND_BEDROCK ? signing_add(a, call) : 0;
 }
 
+struct str outbound_chat_by(struct translator *host, struct view *v, struct err *err)
+{
+    const char *name = PROTOCOL_NAMES[v->protocol], *param;
+    struct translation_from from = {.client = name, .shape = name, .provider = "openai", .stream = v->stream, .text = v->body};
+    from.model = arena_strndup(v->arena, v->model.p, v->model.len);
+    struct translation *t = from.model ? translation_open(host, &from, v->arena, &param, err) : NULL;
+    struct str chat = t ? t->body : str_n(NULL, 0);
+    translation_close(t);
+    return chat;
+}
+
 struct str outbound_chat(struct view *v, struct err *err)
 {
     struct request *rq = (struct request *)((char *)v - offsetof(struct request, scope.view));
     struct translator *host = router_translator(rq->router, err);
-    const char *name = PROTOCOL_NAMES[v->protocol], *param;
-    struct translation_from from = {.client = name, .shape = name, .provider = "openai", .stream = v->stream, .text = v->body};
-    from.model = arena_strndup(v->arena, v->model.p, v->model.len);
-    struct translation *t = host && from.model ? translation_open(host, &from, v->arena, &param, err) : NULL;
-    struct str chat = t ? t->body : str_n(NULL, 0);
-    translation_close(t);
-    return chat;
+    return host ? outbound_chat_by(host, v, err) : str_n(NULL, 0);
 }

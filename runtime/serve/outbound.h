@@ -10,9 +10,13 @@
 #include "net/transport.h"
 
 struct attempt;
+struct translator;
 
 /* Sets the attempt's wire and translation and fills path, fields and body of the call. -1 with a->err and a->param. */
 int outbound_prepare(struct attempt *a, struct call_request *call);
 
 /* view.h's to_chat for the requests of this worker. */
 struct str outbound_chat(struct view *v, struct err *err);
+
+/* The same by that host VM, for whoever has no worker. */
+struct str outbound_chat_by(struct translator *host, struct view *v, struct err *err);

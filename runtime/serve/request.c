@@ -293,7 +293,10 @@ static void on_route_done(void *ctx, struct task_result *result)
         return;
     }
     struct err placed;
-    err_set(&placed, ERR_SCRIPT, "%s: %s", rq->place ? rq->place : rq->route->path, err.message);
+    if (rq->place)
+        err_set(&placed, ERR_SCRIPT, "%s: %s", rq->place, err.message);
+    else
+        err_set(&placed, ERR_SCRIPT, "%s/%s:1: %s", manifest_label(g->files), rq->route->path, err.message);
     if (rq->capture)
         capture_decided(rq, &placed);
     fall_back(rq, &placed);

@@ -6,6 +6,8 @@
 #include "base/alloc.h"
 #include "base/json.h"
 #include "bind/req.h"
+#include "bind/translation.h"
+#include "serve/outbound.h"
 #include "vm/lines.h"
 
 enum { TRIAL_ARENA = 16 << 20, COMPLETION = 1 << 20, INPUT_TOKENS = 10, OUTPUT_TOKENS = 5 };
@@ -91,9 +93,14 @@ void trial_fault(struct reply *reply, enum err_kind kind)
 static void forget(struct op *op)
 {
     struct trial *t = op->task->owner;
-    for (int i = t->answered; i < t->ask_count; i++)
-        if (t->asks[i].op == op)
+    for (int i = t->next ? 0 : t->answered; i < t->ask_count; i++)
+        if (t->asks[i].op == op) {
             t->asks[i].op = NULL;
+            err_set(&t->asks[i].reply->err, ERR_CANCELLED, "the route needs it no longer");
+        }
+    for (int i = 0; i < t->pause_count; i++)
+        if (t->pauses[i].op == op)
+            t->pauses[i].op = NULL;
 }
 
 static void ask(struct scope *scope, const struct model *model, const struct ask_options *options, struct reply *reply,
@@ -109,15 +116,18 @@ static void ask(struct scope *scope, const struct model *model, const struct ask
         return;
     }
     struct trial_ask *a = &t->asks[t->ask_count++];
-    *a = (struct trial_ask){model, *options, reply, op};
+    *a = (struct trial_ask){model, *options, reply, op, ++t->operations};
     a->options.where = arena_str(&t->arena, options->where);
 }
 
-/* Answers come at once, so a pause between asks never ends first. */
+/* Answers come at once, so a pause between asks never ends first, unless the caller says what does. */
 static void rest(struct scope *scope, unsigned ms, struct op *op)
 {
-    (void)scope, (void)ms;
+    struct trial *t = (struct trial *)scope;
     op->cancel = forget;
+    t->operations++;
+    if (t->pause_count < TRIAL_PAUSES)
+        t->pauses[t->pause_count++] = (struct trial_pause){ms, op, t->operations};
 }
 
 static void note(struct scope *scope, struct str text, struct str data, struct str where)
@@ -182,6 +192,12 @@ static int push_req(lua_State *L, void *arg)
 /* Outside any slice of the route: what the caller does to answer is not counted as the route's time. */
 static bool answer_next(struct trial *t)
 {
+    if (t->next) {
+        struct op *op = t->next(t, false);
+        if (op)
+            op_done(op);
+        return op;
+    }
     if (t->answered == t->ask_count)
         return false;
     struct trial_ask *a = &t->asks[t->answered++];
@@ -200,6 +216,8 @@ static void play(struct trial *t)
     task_start(&t->task, t->generation->vm, &TASK_HOST, t->route->ref, push_req, &t->scope, on_done, t);
     while (!t->is_over) {
         bool is_moving = answer_next(t);
+        for (struct op *op; t->is_posted && t->next && (op = t->next(t, true));)
+            op_done(op);
         if (t->is_posted) {
             t->is_posted = false;
             task_continue(&t->task);
@@ -215,6 +233,15 @@ static void play(struct trial *t)
         err_set(&t->err, ERR_SCRIPT, "the route waits for something that never comes");
 }
 
+/* One host VM for all trials of the process: it keeps nothing of a request. */
+static struct str to_chat(struct view *v, struct err *err)
+{
+    static struct translator *host;
+    if (host == NULL)
+        host = translator_new(err);
+    return host ? outbound_chat_by(host, v, err) : str_n(NULL, 0);
+}
+
 int trial_run(struct trial *t, const struct route *route, struct str body)
 {
     static struct http_head head;
@@ -224,20 +251,25 @@ int trial_run(struct trial *t, const struct route *route, struct str body)
     arena_reset(&t->arena);
     t->route = route;
     t->scope.seed = 0;
-    t->ask_count = t->answered = t->note_count = t->place = 0;
+    t->scope.tape = NULL;
+    t->scope.reads = 0;
+    t->ask_count = t->answered = t->operations = t->pause_count = t->note_count = t->place = 0;
     t->is_posted = t->is_over = t->has_failed = t->is_endless = false;
     t->task.owner = t;
     t->scope.limit.is_set = t->scope.is_exposed = false;
     t->scope.arms_choice = NULL;
     struct str text = t->head.p ? t->head : str_n(REQUEST_HEAD, sizeof REQUEST_HEAD - 1);
-    if (http_parse_request(&head, text.p, text.len, &scanned, &refused) <= 0) {
+    if (!t->fields && http_parse_request(&head, text.p, text.len, &scanned, &refused) <= 0) {
         t->has_failed = true;
         return err_set(&t->err, ERR_BAD_REQUEST, "the request's headers are not HTTP");
     }
-    if (view_init(&t->scope.view, PROTOCOL_CHAT, "trial", &head, body, &t->arena, &param, &t->err) < 0) {
+    if (view_init(&t->scope.view, t->protocol, "trial", t->fields ? t->fields : &head, body, &t->arena, &param, &t->err) < 0) {
         t->has_failed = true;
         return -1;
     }
+    t->scope.view.to_chat = t->protocol == PROTOCOL_EMBEDDINGS ? NULL : to_chat;
+    if (t->prepare)
+        t->prepare(t);
     play(t);
     scope_close(&t->scope);
     return t->has_failed ? -1 : 0;

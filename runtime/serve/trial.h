@@ -1,5 +1,5 @@
 /*
- * trial: one run of a route without the network. The only way that check, the fault sweep and `wye test` run one.
+ * trial: one run of a route without the network. The only way that check, the fault sweep, `wye test`, `wye decide` and replay run one.
  *
  * The caller says how each model answers; nothing else of a route's world is made up. The guard of the thread is open
  * (vm/guard.h). Nothing waits: what a route waits for is answered as soon as it waits.
@@ -16,13 +16,21 @@
 #include "bind/scope.h"
 #include "vm/generation.h"
 
-enum { TRIAL_ASKS = 64, TRIAL_MOST_ASKS = 128, TRIAL_NOTES = 64 };
+enum { TRIAL_ASKS = 64, TRIAL_MOST_ASKS = 128, TRIAL_NOTES = 64, TRIAL_PAUSES = 128 };
 
 struct trial_ask {
     const struct model *model;
     struct ask_options options;
     struct reply *reply; /* to be filled; its model is set */
     struct op *op;       /* NULL: the route no longer waits for it */
+    int n;               /* of the operations that the route started, from 1 */
+};
+
+/* A wait for the time to pass: a hedge's. */
+struct trial_pause {
+    unsigned ms;
+    struct op *op; /* as above */
+    int n;
 };
 
 struct trial_note {
@@ -37,11 +45,23 @@ struct trial {
     void (*answer)(struct trial *t, struct trial_ask *ask);
     void *arg; /* the caller's */
     struct str head; /* the request's, as it comes over the wire; {NULL, 0}: a plain one whose user is u-1 */
+    enum protocol protocol; /* that the request is written in */
+    const struct http_head *fields; /* the same, parsed; NULL: as `head` says */
+
+    /* The next two may be NULL. Before the route starts: what else it finds (scope.seed, scope.tape, parts of scope.view). */
+    void (*prepare)(struct trial *t);
+    /*
+     * Which ask, its reply filled, or pause ends next, NULL when none can; `is_joined`: only one that ends before the route, which was woken, goes
+     * on. Without it asks are answered in turn, and pauses never end first.
+     */
+    struct op *(*next)(struct trial *t, bool is_joined);
 
     /* Of the last run; valid until the next. */
     struct arena arena;
     struct trial_ask asks[TRIAL_MOST_ASKS];
     int ask_count;
+    struct trial_pause pauses[TRIAL_PAUSES];
+    int pause_count;
     struct trial_note notes[TRIAL_NOTES];
     int note_count;
     struct decision decision;
@@ -53,7 +73,7 @@ struct trial {
     /* trial.c's own. */
     struct task task;
     const struct route *route;
-    int answered;
+    int answered, operations;
     bool is_posted, is_over;
 };
 

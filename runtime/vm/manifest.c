@@ -272,6 +272,15 @@ struct str manifest_read(struct manifest *m, const char *path, struct err *err)
     return read_new(m, path, err);
 }
 
+void manifest_put(struct manifest *m, const char *path, struct str text)
+{
+    struct file *f = list_add(&m->found, path);
+    f->bytes = xstrndup(text.p, text.len);
+    f->len = text.len;
+    m->total += text.len;
+    m->hash[0] = '\0';
+}
+
 bool manifest_has(struct manifest *m, const char *path)
 {
     return manifest_read(m, path, NULL).p != NULL;
@@ -313,21 +322,27 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+static void add_route(struct manifest *m, const char *name)
+{
+    if (!is_route(name) || m->route_count >= MANIFEST_FILES)
+        return;
+    for (int i = 0; i < m->route_count; i++)
+        if (strcmp(m->route_names[i], name) == 0)
+            return;
+    if (m->route_count % 16 == 0)
+        m->route_names = xrealloc(m->route_names, (size_t)(m->route_count + 16) * sizeof *m->route_names);
+    m->route_names[m->route_count++] = xstrdup(name);
+}
+
 static void list_folder(struct manifest *m)
 {
     DIR *folder = opendir(m->root);
-    int room = 0;
-    for (struct dirent *e; folder && (e = readdir(folder)) != NULL;) {
-        if (!is_route(e->d_name) || m->route_count >= MANIFEST_FILES)
-            continue;
-        if (m->route_count == room) {
-            room = room ? room * 2 : 16;
-            m->route_names = xrealloc(m->route_names, (size_t)room * sizeof *m->route_names);
-        }
-        m->route_names[m->route_count++] = xstrdup(e->d_name);
-    }
+    for (struct dirent *e; folder && (e = readdir(folder)) != NULL;)
+        add_route(m, e->d_name);
     if (folder)
         closedir(folder);
+    for (int i = 0; i < m->found.count; i++) /* those that were put there */
+        add_route(m, m->found.at[i].path);
 }
 
 int manifest_routes(struct manifest *m, const char *const **paths)

@@ -39,6 +39,9 @@ void manifest_free(struct manifest *m);
 struct str manifest_read(struct manifest *m, const char *path, struct err *err);
 bool manifest_has(struct manifest *m, const char *path);
 
+/* Takes `text` for the file at `path`, whatever the folder holds: before anything is read. A top-level NAME.lua is a route then. */
+void manifest_put(struct manifest *m, const char *path, struct str text);
+
 /* The file of the same folder whose name is nearest to one that cannot be read: "prompts/support.md". False when none is near, or there is no folder to look in. */
 bool manifest_near(struct manifest *m, const char *path, char *out, size_t size);
 

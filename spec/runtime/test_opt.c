@@ -268,7 +268,7 @@ static void test_unknown_verbs_and_no_verb(void **state)
     const char *near;
     assert_null(command_find("serv", &near));
     assert_string_equal(near, "serve");
-    assert_null(command_find("deploy", &near));
+    assert_null(command_find("publish", &near));
     assert_null(near);
 }
 

@@ -1,0 +1,113 @@
+/* wye replay [DIR|FILE]: recorded decisions by another rule. */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "bind/bind.h"
+#include "cmd/command.h"
+#include "cmd/place.h"
+#include "cmd/span.h"
+#include "serve/replay_report.h"
+#include "serve/rule.h"
+#include "vm/guard.h"
+
+enum { PAGE = 4 << 20, TELL_EACH = 20000 };
+
+static void tell_progress(const struct replay *r, bool is_told)
+{
+    if (is_told && r->seen % TELL_EACH == 0)
+        fprintf(stderr, "\r%llu decisions", (unsigned long long)r->seen);
+}
+
+static void run(struct replay *r, struct captures *all)
+{
+    bool is_told = isatty(STDERR_FILENO);
+    for (const struct captured *c; (c = captures_next(all));) {
+        replay_decision(r, c);
+        tell_progress(r, is_told);
+    }
+    if (is_told)
+        fputs("\r\033[K", stderr);
+    replay_sort(r);
+}
+
+static int print(const struct options *o, const struct replay_page *page)
+{
+    struct buf out = BUF(PAGE);
+    (o->json ? replay_write_json : replay_write_text)(&out, page);
+    bool is_written = fwrite(out.p, 1, out.len, stdout) == out.len && fflush(stdout) == 0;
+    buf_clear(&out);
+    return is_written ? EXIT_OK : EXIT_REFUSED;
+}
+
+static int judge(const struct options *o, const struct replay *r, double most)
+{
+    if (r->replayed == 0)
+        log_warn("nothing to replay: capture = { share = 1 } in wye.lua keeps what it needs");
+    if (!o->max_change || replay_percent(r) <= most)
+        return EXIT_OK;
+    log_error("%.2f %% of the decisions change; --max-change allows %g %%", replay_percent(r), most);
+    return EXIT_REFUSED;
+}
+
+static int replay(const struct options *o, const struct rule *rule, struct generation *g, struct captures *all, const char *trace, double most)
+{
+    struct replay *r = replay_new(g);
+    struct buf problems = BUF(64 * 1024);
+    uint64_t began = clock_ns();
+    if (rule->route[0]) {
+        r->rule = generation_route(g, str_of(rule->route));
+        r->only = o->route ? o->route : rule->is_route ? rule->route : "route";
+    } else {
+        r->only = o->route;
+    }
+    run(r, all);
+    captures_problems(all, &problems);
+    struct replay_page page = {.replay = r,
+                               .trace = trace,
+                               .rule = o->arg_count ? o->args[0] : "routes",
+                               .seconds = (double)(clock_ns() - began) / 1e9,
+                               .problems = buf_str(&problems)};
+    int status = print(o, &page);
+    int judged = judge(o, r, most);
+    buf_clear(&problems);
+    replay_free(r);
+    return status ? status : judged;
+}
+
+static int complain(const struct err *err, int status)
+{
+    log_error("%s", err->message);
+    return status;
+}
+
+int cmd_replay(struct options *o)
+{
+    static const struct generation_options OPTIONS = {.open = bind_open};
+    struct err err;
+    struct place place;
+    struct rule rule;
+    uint64_t since = 0;
+    double most = 0;
+    if ((o->since && span_since(o->since, &since, &err) < 0) || (o->max_change && span_percent(o->max_change, &most, &err) < 0))
+        return complain(&err, EXIT_USAGE);
+    if (place_find(o, &place, &err) < 0)
+        return complain(&err, err.kind == ERR_CONNECT ? EXIT_NO_SERVER : EXIT_REFUSED);
+    struct captures *all = captures_open(place.trace, since, &err);
+    if (all == NULL)
+        return complain(&err, EXIT_REFUSED);
+    int status = EXIT_REFUSED;
+    struct generation *g = NULL;
+    if (guard_open(&err) == 0 && rule_open(&rule, o->arg_count ? o->args[0] : "routes", "routes", &err) == 0)
+        g = generation_load(1, rule.files, &OPTIONS, &err);
+    if (g == NULL) {
+        complain(&err, EXIT_REFUSED);
+    } else {
+        status = replay(o, &rule, g, all, place.trace, most);
+        generation_release(g);
+    }
+    captures_close(all);
+    guard_close();
+    return status;
+}

@@ -1,0 +1,69 @@
+/*
+ * captured: decisions as replay needs them: plain values, in order, out of a folder of segments.
+ *
+ *     struct captures *all = captures_open(dir, since_us, &err);
+ *     for (const struct captured *c; (c = captures_next(all));) ...valid until the next call...
+ *     captures_close(all);
+ *
+ * All texts are views. What could not be read is said by captures_problems, never hidden.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+
+enum { CAPTURED_BUCKETS = 5 };
+
+/* Tokens: input, cache_read, cache_write, output, reasoning. */
+struct captured_usage {
+    bool is_known;
+    int64_t tokens[CAPTURED_BUCKETS];
+};
+
+/* One thing that the route learnt (serve/capture.h says what stands in which field). */
+struct captured_step {
+    struct str kind, key, value, model, reply, error, why, reason, line;
+    int n, status;
+    unsigned flags;
+    uint64_t at_us, us;
+    double usd;
+    struct captured_usage usage;
+};
+
+struct captured {
+    uint64_t number, began_us;
+    struct str id, route, requested, served, reason, line, error; /* of the decision */
+    struct str request, headers, reply;                           /* JSON; request {NULL, 0}: not captured */
+    const struct str *masks;
+    int mask_count;
+    int64_t tokens;
+    bool has_image;
+    int protocol; /* of the request, as bind/view.h numbers them */
+    bool is_cut; /* events are missing */
+    int status;
+    double usd;
+    double weight;                      /* 1 over the probability of the arms it was in */
+    struct captured_usage served_usage; /* of the attempt that served */
+    const struct captured_step *steps;
+    int step_count;
+};
+
+struct captures;
+
+/* Those that began at or after `since_us` (wall clock; 0: all), oldest first. NULL with words when the folder cannot be read. */
+struct captures *captures_open(const char *dir, uint64_t since_us, struct err *err);
+const struct captured *captures_next(struct captures *all);
+
+/* From here on captures_next gives only the newest `count` whose request was captured, without reading all that is older. Once, before it. */
+void captures_newest(struct captures *all, int count);
+
+/* The one whose id begins with `id`; NULL with words. */
+const struct captured *captures_find(struct captures *all, struct str id, struct err *err);
+
+/* Appends a line for each kind of thing that could not be read; returns how many kinds. */
+int captures_problems(const struct captures *all, struct buf *out);
+void captures_close(struct captures *all);

@@ -1,0 +1,152 @@
+// Recorded decisions by the same rules come out as they did; by others, what changes is told.
+import assert from 'node:assert/strict'
+import { readFileSync, readdirSync, truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { chat, question } from '../support/client.mjs'
+import { WYE, run } from '../support/process.mjs'
+import { SIM, project } from '../support/replay_project.mjs'
+import { serve, sim, write } from '../support/wye.mjs'
+
+const DECISIONS = Number(process.env.REPLAYS ?? 2000)
+
+async function load(w, count, clients = 16) {
+  const models = ['auto', 'wye/cascade', 'wye/race', 'wye/broken', 'auto']
+  let sent = 0
+  const client = async () => {
+    while (sent < count) {
+      const n = sent++
+      const headers = n % 11 === 0 ? { 'x-tenant': 'gold' } : {}
+      const body = { model: models[n % models.length], user: `u-${n % 20}`, stream: n % 3 === 0, messages: question(`question ${n}`) }
+      const reply = await chat(w, body, { headers })
+      assert.ok(reply.status, reply.text)
+    }
+  }
+  await Promise.all(Array.from({ length: clients }, client))
+}
+
+async function replay(w, ...args) {
+  const { code, stdout, stderr } = await run(WYE, ['replay', ...args, '--json', '--trace', join(w.home, 'trace')])
+  return { code, stderr, ...JSON.parse(stdout || '{}') }
+}
+
+test(`the same rules over their own record: 0 differences in ${DECISIONS} decisions`, async (t) => {
+  const models = await sim({ script: SIM })
+  const w = await serve(project(models.url), { workers: 2 })
+  await load(w, DECISIONS)
+  const kinds = new Set((await w.trace('-n', '500')).map((d) => `${d.route} ${d.cause} ${d.attempts.length}`))
+  assert.ok(kinds.size > 5, [...kinds].join(', '))
+  await w.stop()
+  const r = await replay(w, w.dir)
+  assert.equal(r.code, 0, r.stderr)
+  assert.equal(r.decisions, DECISIONS)
+  assert.deepEqual(r.changes, [])
+  assert.equal(r.replayed, DECISIONS, JSON.stringify(r.skipped))
+  assert.equal(r.same, DECISIONS)
+  assert.equal(r.reworded, 0)
+  assert.equal(r.usd.now, r.usd.was)
+  assert.equal(r.quality.support, 1)
+  t.diagnostic(`${Math.round(r.decisions / r.seconds)} decisions a second`)
+  await models.stop()
+})
+
+const CONFIG = (capture = '{ share = 1 }') => `return { models = { ["sim/fast"] = { price = { input = 1, output = 1 } }, ["sim/smart"] = { price = { input = 10, output = 10 } } }, default = "sim/fast", capture = ${capture} }\n`
+const BY_LENGTH = `local fast, smart = wye.model "sim/fast", wye.model "sim/smart"
+return function(req)
+  if #req.prompt > 10 then return smart, "long" end
+  return fast, "short"
+end
+`
+async function served(files, contents, options = {}) {
+  const w = await serve(files, { demo: true })
+  for (const content of contents) assert.equal((await chat(w, { model: 'auto', messages: question(content), ...options })).status, 200)
+  return w
+}
+
+test('another rule: what changes, with examples, cost and support', async () => {
+  const w = await served({ 'wye.lua': CONFIG(), 'route.lua': BY_LENGTH, 'rules/v2.lua': BY_LENGTH.replace('> 10', '> 20') }, ['hi', 'a question of some words', 'fifteen letters', 'fifteen letters'])
+  w.write({ 'route.lua': 'error "the file on disk is not what decides a rule file"' })
+  const r = await replay(w, join(w.dir, 'rules/v2.lua'))
+  assert.equal(r.code, 0, r.stderr)
+  assert.deepEqual([r.replayed, r.same, r.changed, r.percent], [4, 2, 2, 50])
+  const [change] = r.changes
+  assert.deepEqual([change.was, change.now, change.count], ['sim/smart', 'sim/fast', 2])
+  const [example] = change.examples
+  assert.deepEqual([example.was_line, example.was_reason, example.now_line, example.now_reason], ['routes/route.lua:3', 'long', 'routes/rules/v2.lua:4', 'short'])
+  assert.equal((await w.decision(example.id)).reason, 'long')
+  assert.ok(r.usd.now < r.usd.was && r.usd.now > r.usd.was / 10, JSON.stringify(r.usd))
+  assert.deepEqual([r.quality.support, r.quality.effective, r.quality.now], [0.5, 2, null])
+
+  const text = await run(WYE, ['replay', join(w.dir, 'rules/v2.lua'), '--trace', join(w.home, 'trace')])
+  assert.match(text.stdout, /4 of 4 decisions .* replayed by .*v2\.lua/)
+  assert.match(text.stdout, /2 {2}sim\/smart\n\s+-> sim\/fast\n\s+\S+ {2}routes\/route\.lua:3 \(long\) -> routes\/rules\/v2\.lua:4 \(short\)/)
+
+  const strict = await replay(w, join(w.dir, 'rules/v2.lua'), '--max-change', '49%')
+  assert.equal(strict.code, 1)
+  assert.match(strict.stderr, /50\.00 % of the decisions change; --max-change allows 49 %/)
+  assert.equal((await replay(w, join(w.dir, 'rules/v2.lua'), '--max-change', '50')).code, 0)
+  assert.equal((await replay(w, w.dir, '--since', 'yesterday')).code, 2)
+  const broken = await replay(w, w.dir)
+  assert.equal(broken.code, 1)
+  assert.match(broken.stderr, /routes\/route\.lua:1: the file on disk/)
+  await w.stop()
+})
+
+test('a rule from anywhere joins the project; reasons that change are counted apart', async () => {
+  const w = await served({ 'wye.lua': CONFIG(), 'route.lua': BY_LENGTH }, ['hi', 'there'])
+  write(w.home, { 'route.lua': BY_LENGTH.replace('"short"', '"brief"'), 'loose/other.lua': BY_LENGTH.replace('fast, "short"', 'smart') })
+  const at = (file) => run(WYE, ['replay', file, '--json', '--trace', join(w.home, 'trace')], { cwd: w.home })
+  const reworded = JSON.parse((await at('route.lua')).stdout)
+  assert.deepEqual([reworded.replayed, reworded.changed, reworded.reworded], [2, 0, 2])
+  const other = JSON.parse((await at('loose/other.lua')).stdout)
+  assert.deepEqual([other.replayed, other.changed], [2, 2])
+  await w.stop()
+})
+
+test('what cannot be replayed is counted by its reason', async () => {
+  const route = `local fast, smart = wye.model "sim/fast", wye.model "sim/smart"
+return function(req)
+  if req.stream then return fast, "streamed" end
+  if req.user == "reads" then return fast, #req.prompt .. "" end
+  return smart:ask(req)
+end
+`
+  const w = await serve({ 'wye.lua': CONFIG('{ share = 1, mask = { "/messages/*/content" } }'), 'route.lua': route, 'other.lua': BY_LENGTH.replace('if #req.prompt > 10 then return smart, "long" end', '') }, { demo: true })
+  const ask = (body) => chat(w, { model: 'auto', messages: question(), ...body })
+  await ask({})
+  await ask({ stream: true })
+  await ask({ user: 'reads' })
+  await ask({ model: 'wye/other' })
+  await ask({ model: 'sim/fast' })
+  await w.stop()
+  const same = await replay(w, w.dir)
+  assert.deepEqual([same.decisions, same.replayed, same.changed], [5, 3, 0])
+  assert.deepEqual([same.skipped.masked, same.skipped.no_route], [1, 1])
+  write(w.dir, { 'other.lua': 'return function(req) return wye.model("sim/smart"):ask(req) end', 'route.lua': route.replace('return smart:ask(req)', 'wye.kv.get("x") return fast') })
+  const other = await replay(w, w.dir)
+  assert.equal(other.skipped.masked, 2) /* its ask may hold what was masked */
+  assert.deepEqual([other.replayed, other.changed, other.unrecorded.kv], [2, 1, 1])
+  const one = await replay(w, w.dir, '--route', 'other')
+  assert.deepEqual([one.replayed, one.skipped.gone], [0, 3])
+})
+
+test('torn, damaged and newer segments are said and counted, the rest is replayed', async () => {
+  const w = await served({ 'wye.lua': CONFIG(), 'route.lua': BY_LENGTH }, Array(50).fill('hi'))
+  await w.stop()
+  const dir = join(w.home, 'trace')
+  const [name] = readdirSync(dir).filter((f) => f.endsWith('.seg'))
+  const bytes = readFileSync(join(dir, name))
+  const newer = Buffer.from(bytes)
+  newer.writeUInt32LE(99, 8)
+  writeFileSync(join(dir, '7-00000001.seg'), newer)
+  let end = bytes.length
+  while (bytes[end - 1] === 0) end--
+  truncateSync(join(dir, name), Math.floor(end * 0.6))
+  const r = await replay(w, w.dir)
+  assert.equal(r.code, 0, r.stderr)
+  assert.ok(r.replayed > 10 && r.replayed < 50, `${r.replayed}`)
+  assert.equal(r.changed, 0)
+  assert.match(r.problems, /1 file passed over\n.*written by a newer wye: version 99/)
+  const none = await run(WYE, ['replay', w.dir, '--trace', join(w.home, 'nowhere')])
+  assert.equal(none.code, 1)
+})
