@@ -1,11 +1,10 @@
 -- What the routes may use: providers, models, and the limits of the server. Checked at load; `wye reload` makes changes live.
 return {
-  -- Who answers, and where the key comes from. All four speak OpenAI's chat API; a key itself never stands here.
+  -- Who answers, by which protocol, and where the key comes from; a key itself never stands here.
   providers = {
     openai    = { kind = "openai", base_url = "https://api.openai.com/v1", key = { env = "OPENAI_API_KEY" } },
-    anthropic = { kind = "openai", base_url = "https://api.anthropic.com/v1", key = { env = "ANTHROPIC_API_KEY" } },
-    google    = { kind = "openai", base_url = "https://generativelanguage.googleapis.com/v1beta/openai",
-                  key = { env = "GEMINI_API_KEY" } },
+    anthropic = { kind = "anthropic", key = { env = "ANTHROPIC_API_KEY" } },
+    google    = { kind = "gemini", key = { env = "GEMINI_API_KEY" } },
     ["local"] = { kind = "openai", base_url = "http://127.0.0.1:8000/v1", max_connections = 64 },
   },
 

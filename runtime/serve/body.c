@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "bind/derive.h"
+#include "serve/adapt.h"
 #include "serve/attempt.h"
 #include "serve/request.h"
 
@@ -119,12 +120,24 @@ static int splice_derived(struct attempt *a, struct json_edit *edits, int count,
     return n > 0 && sets && !is_whole ? set_system(d, v->messages, v->arena, pieces, n) : n;
 }
 
-/* What is edited: the client's own bytes where they go to a provider of its protocol, else their form in chat's shape. */
+/* What is edited: the client's own bytes; their form in chat's shape for an ask. */
 static struct str in_shape(const struct attempt *a)
 {
     const struct view *v = &a->request->scope.view;
-    bool is_edited = a->options.purpose != PURPOSE_SERVE || a->model->derived;
-    return is_edited ? v->chat : v->body;
+    return a->options.purpose != PURPOSE_SERVE ? v->chat : v->body;
+}
+
+/* A request of another protocol than chat's, served under a derived model. */
+static int splice_adapted(struct attempt *a, struct iovec *pieces)
+{
+    struct view *v = &a->request->scope.view;
+    struct json_edit edits[ADAPTED_EDITS + 1] = {{"model", a->model->quoted}};
+    int count = 1 + adapt_edits(a->model->derived, v->protocol, v->arena, edits + 1);
+    /* Anthropic wants the limit: one that is only taken away stays. */
+    for (int i = 1; i < count && v->protocol == PROTOCOL_MESSAGES; i++)
+        if (edits[i].value.p == NULL && strcmp(edits[i].name, "max_tokens") == 0)
+            edits[i--] = edits[--count];
+    return json_splice(v->body, edits, count, v->arena, pieces, MANY_PIECES);
 }
 
 /* Removing members needs a look at their neighbours; odd bodies and derived models, at everything. */
@@ -191,6 +204,8 @@ int body_splice(struct attempt *a, struct iovec **pieces)
     int max = a->model->derived ? MANY_PIECES : MAX_PIECES;
     *pieces = arena_need(v->arena, (size_t)max * sizeof **pieces);
     a->adds_usage = a->wire == &WIRE_CHAT && a->options.stream && !v->wants_usage;
+    if (a->model->derived && a->options.purpose == PURPOSE_SERVE && v->protocol != PROTOCOL_CHAT)
+        return splice_adapted(a, *pieces);
     if (v->is_odd || in_shape(a).p != v->body.p || a->options.edit_count || a->model->derived || (v->stream && !a->options.stream))
         return splice_slowly(a, *pieces);
     return splice_quickly(a, *pieces);

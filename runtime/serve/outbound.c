@@ -118,7 +118,7 @@ static struct str joined(struct arena *arena, const struct iovec *pieces, int co
     return str_n(text, text ? len : 0);
 }
 
-/* The client's body as it is, or with the edits of the ask or the model, which are in chat's shape. */
+/* The client's body as it is, or with the edits of the ask, of the model or of a continuation. */
 static struct str source(struct attempt *a, bool is_edited)
 {
     struct view *v = &a->request->scope.view;
@@ -150,7 +150,7 @@ static int translate(struct attempt *a, enum provider_kind kind, bool is_edited,
     struct str text = host ? source(a, is_edited) : str_n(NULL, 0);
     struct translation_from from = {
         .client = is_asked ? PROTOCOL_NAMES[PROTOCOL_CHAT] : PROTOCOL_NAMES[v->protocol],
-        .shape = is_edited ? PROTOCOL_NAMES[PROTOCOL_CHAT] : PROTOCOL_NAMES[v->protocol],
+        .shape = is_asked ? PROTOCOL_NAMES[PROTOCOL_CHAT] : PROTOCOL_NAMES[v->protocol],
         .provider = TRANSLATED[kind].adapter,
         .model = a->model->name,
         .base_url = p->base_url,
@@ -182,8 +182,8 @@ int outbound_prepare(struct attempt *a, struct call_request *call)
     bool is_asked = a->options.purpose != PURPOSE_SERVE;
     bool is_edited = is_asked || a->model->derived || a->options.edit_count;
     enum protocol protocol = is_asked ? PROTOCOL_CHAT : v->protocol;
-    bool passes = is_native(p, kind, protocol) && (is_asked || protocol == PROTOCOL_CHAT || !is_edited);
-    if (is_edited && a->options.body.p == NULL && view_chat(v, &a->err) < 0)
+    bool passes = is_native(p, kind, protocol);
+    if (is_asked && a->options.body.p == NULL && view_chat(v, &a->err) < 0)
         return -1;
     if (passes) {
         a->wire = NATIVE[protocol];

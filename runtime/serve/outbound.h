@@ -2,7 +2,7 @@
  * outbound: how one attempt is sent: over which wire, translated or as the client wrote it, to which path, under which header lines.
  *
  * A provider that speaks the client's protocol gets the client's bytes (serve/body.h). Everything else goes through the adapters of scripts/: the client's
- * request, or its form in chat's shape where a route asks or model:with changes something, since asks and edits are written in that shape.
+ * request, or for an ask its form in chat's shape, since that is what asks are written in.
  */
 #pragma once
 

@@ -115,6 +115,8 @@ local Model = {}
 function Model:ask(req, opts) end
 
 ---What a derived model's requests say instead of the client's. A number or text sets that member of the body; `false` removes it.
+---For clients of messages or responses it is the member of that protocol (`stop_sequences`, `instructions`, …); what has none there
+---(seed and penalties; the effort in messages, stop in responses) stays out.
 ---@class wye.With
 ---@field system? string            takes the place of the leading system (or developer) message; comes first where there is none
 ---@field tools? false              removes the tools and what belongs to them
@@ -182,7 +184,7 @@ function Model:pick(req, drafts, opts) end
 ---@field attempt? number       one attempt as a whole
 ---@field total? number         the request as a whole
 ---@field cache? number         seconds, up to 30 days, for which a whole answer is served again to the same request, streamed or
----not; `x-wye-cache` says hit, miss or off
+---not; `x-wye-cache` says hit, miss or off. For chat completions only
 ---@field continue? boolean      when a stream breaks off by a failure of `next_on`, the next model goes on with it: it is told
 ---what was sent, and its words reach the client as the same message. Both calls are paid for, and `max_tokens` holds for each;
 ---the usage is their sum, that of the broken one estimated where its provider did not say. Tool calls, JSON formats, `n` over 1

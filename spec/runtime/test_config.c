@@ -122,6 +122,23 @@ static void test_everything_is_read(void **state)
     config_free(c);
 }
 
+/* Where each kind is found unless base_url says otherwise. */
+static void test_addresses(void **state)
+{
+    (void)state;
+    struct config *c = good("return { providers = { a = { kind = 'anthropic' }, b = { kind = 'bedrock', region = 'eu-west-1', key = { env = 'ID' }, "
+                            "secret = { env = 'SECRET' } }, g = { kind = 'gemini' }, o = { kind = 'openai', responses = false },\n"
+                            "z = { kind = 'azure', base_url = 'https://h/openai/v1/' } },\n"
+                            "models = { ['a/m'] = {}, ['b/m'] = {}, ['g/m'] = {}, ['o/m'] = {}, ['z/m'] = {} } }");
+    assert_string_equal(config_model(c, "a/m")->provider->base_url, "https://api.anthropic.com");
+    assert_string_equal(config_model(c, "b/m")->provider->base_url, "https://bedrock-runtime.eu-west-1.amazonaws.com");
+    assert_string_equal(config_model(c, "b/m")->provider->secret.env, "SECRET");
+    assert_string_equal(config_model(c, "g/m")->provider->base_url, "https://generativelanguage.googleapis.com/v1beta");
+    assert_int_equal(config_model(c, "o/m")->provider->responses, 0);
+    assert_int_equal(config_model(c, "z/m")->provider->responses, -1);
+    config_free(c);
+}
+
 static void test_prices(void **state)
 {
     (void)state;
@@ -245,6 +262,15 @@ static const struct {
     {PROVIDER("kind = 7"), "2: providers.p.kind: expected a string, got number"},
     {PROVIDER("kind = 'azure'"),
      "2: providers.p: base_url is missing; kind 'azure' has no default"},
+    {PROVIDER("kind = 'azure', base_url = 'https://h'"), "2: providers.p: api_version is missing; or let base_url end in /openai/v1"},
+    {PROVIDER("kind = 'azure', base_url = 'https://h', api_version = 'a&b'"),
+     "2: providers.p: region and api_version have letters, digits, '-', '.' and '_'"},
+    {PROVIDER("kind = 'openai', api_version = '1'"), "2: providers.p: api_version is an option of kind 'azure'"},
+    {PROVIDER("kind = 'openai', region = 'r'"), "2: providers.p: secret, session and region are options of kind 'bedrock'"},
+    {PROVIDER("kind = 'gemini', responses = false"), "2: providers.p: responses is an option of the kinds 'openai' and 'azure'"},
+    {PROVIDER("kind = 'bedrock'"), "2: providers.p: region is missing; kind 'bedrock' signs for one, such as \"us-east-1\""},
+    {PROVIDER("kind = 'bedrock', region = 'r'"),
+     "2: providers.p: key is missing: { env = \"AWS_ACCESS_KEY_ID\" } beside secret, or { env = \"AWS_BEARER_TOKEN_BEDROCK\" } alone"},
     {PROVIDER("kind = 'sim', base_url = 'http://h'"),
      "2: providers.p: a provider of kind 'sim' has no base_url; for a simulator elsewhere write "
      "kind = \"openai\" and "
@@ -414,7 +440,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, open_vm, close_vm)
     const struct CMUnitTest tests[] = {
         TEST(test_everything_is_read),
-        TEST(test_prices),
+        TEST(test_addresses), TEST(test_prices),
         TEST(test_only_models_are_needed),
         TEST(test_a_provider_called_sim_may_be_something_else),
         TEST(test_sizes),

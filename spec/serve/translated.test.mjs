@@ -188,6 +188,14 @@ for (const client of Object.keys(CLIENTS))
     assert.equal(sent.stream, true)
   })
 
+test('model:with changes nothing else of a request in its provider’s own protocol', async () => {
+  answer_as('claude', 'Short.')
+  const body = '{"metadata":{"user_id":"u"},"system":[{"type":"text","text":"Be long.","cache_control":{"type":"ephemeral"}}], "messages":[{"role":"user","content":[{"type":"text","text":"x","cache_control":{"type":"ephemeral"}}]}],"model":"wye/derived","max_tokens":9,"odd" : [ ]}'
+  await chat(w, body, { path: '/v1/messages' })
+  const sent = up.calls.at(-1).body.toString()
+  assert.equal(sent, body.replace(/"system":\[.*?\}\}?\]/, '"system":"Be brief."').replace('"wye/derived"', '"m"').replace('[ ]}', '[ ],"temperature":0.5}'))
+})
+
 test('errors of a provider in the shape of the client', async () => {
   up.models.m = up.models[undefined] = (call, out) =>
     out.writeHead(429, json).end(JSON.stringify({ error: { code: 429, message: 'Quota is used up', status: 'RESOURCE_EXHAUSTED', details: [{ '@type': 'type.googleapis.com/google.rpc.RetryInfo', retryDelay: '3600s' }] } }))
