@@ -115,8 +115,8 @@ local Model = {}
 function Model:ask(req, opts) end
 
 ---What a derived model's requests say instead of the client's. A number or text sets that member of the body; `false` removes it.
----For clients of messages or responses it is the member of that protocol (`stop_sequences`, `instructions`, …); what has none there
----(seed and penalties; the effort in messages, stop in responses) stays out.
+---For clients of messages or responses it is the member of that protocol (`stop_sequences`, `instructions`, …); what has none
+---there (seed and penalties; the effort in messages, stop in responses) stays out.
 ---@class wye.With
 ---@field system? string            takes the place of the leading system (or developer) message; comes first where there is none
 ---@field tools? false              removes the tools and what belongs to them
