@@ -224,13 +224,14 @@ describe("gemini's stream", function()
   it("gives whole calls, numbered over chunks, with the ids of the buffered reply", function()
     local decode, out = gemini.stream { messages = {} }, {}
     local call = { functionCall = { name = "f", args = { x = 1 } }, thoughtSignature = "s" }
-    for _, data in ipairs { chunk { { text = "hm", thought = true } }, chunk { call }, chunk({ call }, "STOP"), chunk({},
-      "STOP") } do
+    local hm = { text = "hm", thought = true }
+    for _, data in ipairs { chunk { hm }, chunk { call }, chunk({ call }, "STOP"), chunk({}, "STOP") } do
       for _, event in ipairs(decode(nil, data)) do out[#out + 1] = event end
     end
     local said = {}
-    for i,
-      event in ipairs(out) do said[i] = event.type .. " " .. (event.index or event.reason or "") .. (event.id or event.text or "") end
+    for i, event in ipairs(out) do
+      said[i] = event.type .. " " .. (event.index or event.reason or "") .. (event.id or event.text or "")
+    end
     assert.are.same({
       "start abc", "thinking hm", "tool 0call_abc_0", 'arguments 0{"x":1}', "tool 1call_abc_1", 'arguments 1{"x":1}',
         "stop tool_calls",
