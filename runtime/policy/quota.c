@@ -68,7 +68,7 @@ static void add(struct quota *q, uint32_t requests, uint64_t tokens)
 static uint32_t running(const struct quota *q)
 {
     uint32_t sum = 0;
-    for (int i = 0; i < QUOTA_WORKERS; i++)
+    for (unsigned i = 0; i < q->columns; i++)
         sum += q->held[i].running;
     return sum;
 }
@@ -76,7 +76,7 @@ static uint32_t running(const struct quota *q)
 static double reserved(const struct quota *q)
 {
     double sum = 0;
-    for (int i = 0; i < QUOTA_WORKERS; i++)
+    for (unsigned i = 0; i < q->columns; i++)
         sum += q->held[i].usd;
     return sum;
 }
@@ -156,9 +156,11 @@ struct quota_answer quota_admit(struct quota *q, const struct quota_limits *limi
     if (a.why == QUOTA_OK) {
         add(q, 1, tokens);
         q->held[worker].running++;
+        q->columns = worker < q->columns ? q->columns : worker + 1;
         *hold = (struct quota_hold){.second = q->second, .tokens = tokens};
+    } else {
+        tell_left(q, limits, &a);
     }
-    tell_left(q, limits, &a);
     lock_drop(&q->lock);
     return a;
 }

@@ -35,6 +35,7 @@ struct quota {
         uint32_t running;
         double usd;
     } held[QUOTA_WORKERS];
+    unsigned columns; /* of them that were ever used */
 };
 
 enum quota_why { QUOTA_OK, QUOTA_REQUESTS, QUOTA_TOKENS, QUOTA_CONCURRENT, QUOTA_USD, QUOTA_WHY_COUNT };
@@ -45,7 +46,7 @@ const char *quota_why_name(enum quota_why why);
 struct quota_answer {
     enum quota_why why;
     unsigned wait_s; /* when trying again can help; at least 1 */
-    uint64_t requests_left, tokens_left; /* of the window, after this one */
+    uint64_t requests_left, tokens_left; /* of the window, when it was only looked at or refused */
     double usd_left;
 };
 
