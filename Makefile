@@ -128,6 +128,13 @@ bench:
 	@$(AGAIN) bench-tools
 	@BUILD=$(BUILD) node spec/bench/run.mjs $(BENCH)
 
+# quality: what is learnt from public data beside the project, with the published figures next to it
+.PHONY: quality
+quality:
+	@.ci/deps test
+	@$(AGAIN) all
+	@BUILD=$(BUILD) node spec/quality/run.mjs
+
 # soak: SOAK seconds of mixed load (600 unless given), then the slope of the workers' memory
 soak:
 	@.ci/deps test

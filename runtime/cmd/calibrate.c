@@ -12,9 +12,10 @@
 #include "classify/reliability.h"
 #include "classify/threshold.h"
 #include "cmd/command.h"
+#include "cmd/frontier.h"
 #include "cmd/table.h"
 
-enum { FILE_MOST = 1 << 20, REPORT_MOST = 1 << 20 };
+enum { FILE_MOST = 1 << 20, REPORT_MOST = 1 << 20, RESAMPLES = 400 };
 
 struct calibrating {
     const struct options *o;
@@ -28,6 +29,7 @@ struct calibrating {
     double value;
     struct price_pair prices;
     struct operating at;
+    struct frontier frontier; /* where the rows say what the strong model knows */
     long bytes;
 };
 
@@ -158,6 +160,16 @@ static int apply(struct calibrating *k, struct err *err)
     return 0;
 }
 
+static void draw_frontier(struct calibrating *k)
+{
+    int count = k->rows.count;
+    struct outcome *outcomes = xmalloc((size_t)count * sizeof *outcomes);
+    for (int i = 0; i < count; i++)
+        outcomes[i] = (struct outcome){k->p[i], k->rows.items[i].correct, k->rows.items[i].strong};
+    frontier_measure(&k->frontier, outcomes, count, RESAMPLES, 1);
+    free(outcomes);
+}
+
 static int work(struct calibrating *k, struct err *err)
 {
     const struct options *o = k->o;
@@ -169,6 +181,8 @@ static int work(struct calibrating *k, struct err *err)
         return -1;
     if (!o->with)
         fit(k);
+    if (k->rows.has_strong)
+        draw_frontier(k);
     const struct price_pair *prices = k->has_prices ? &k->prices : NULL;
     if (k->has_target && threshold_find(&k->c, &k->rows, k->target, k->value, prices, &k->at, err) < 0)
         return -1;
@@ -211,6 +225,10 @@ static void report_json(const struct calibrating *k, const struct reliability *g
         put_number(&out, "kept", k->at.kept);
         put_number(&out, "quality", k->at.quality);
         put_number(&out, "cost", k->at.cost);
+    }
+    if (k->rows.has_strong) {
+        buf_puts(&out, ",\"frontier\":");
+        frontier_json(&k->frontier, &out);
     }
     if (k->o->out) {
         buf_puts(&out, ",\"file\":");
@@ -264,6 +282,8 @@ static void report(const struct calibrating *k, const struct reliability *groups
     printf("%.4f %s\n\n", calibration_error(&k->rows, k->p), k->o->with ? "on these answers" : "after, each answer by a fit without it");
     print_groups(groups, count);
     printf("\n");
+    if (k->rows.has_strong)
+        frontier_print(&k->frontier, stdout);
     if (k->c.has_threshold)
         print_operating(&k->at);
     if (k->o->out)
