@@ -160,11 +160,12 @@ void calibration_cross(const struct scored *rows, enum calibration_method method
         struct scored others = {0};
         struct calibration c = {0};
         for (int i = 0; i < rows->count; i++)
-            if (i % FOLDS != fold)
+            if (scored_fold(i, FOLDS) != fold)
                 scored_add(&others, rows->items[i]);
         fit(&c, &others, method);
-        for (int i = fold; i < rows->count; i += FOLDS)
-            p[i] = calibration_p(&c, rows->items[i].score);
+        for (int i = 0; i < rows->count; i++)
+            if (scored_fold(i, FOLDS) == fold)
+                p[i] = calibration_p(&c, rows->items[i].score);
         scored_clear(&others);
     }
 }

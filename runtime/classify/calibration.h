@@ -38,8 +38,7 @@ struct calibration {
 };
 
 /*
- * What the fit promises for answers it has not seen: each row's probability by a fit to the other four fifths (rows are dealt into
- * fifths by their position), in p[0..rows->count).
+ * What the fit promises for answers it has not seen: each row's probability by a fit to the other four fifths (scored_fold), in p[0..rows->count).
  */
 void calibration_cross(const struct scored *rows, enum calibration_method method, double *p);
 

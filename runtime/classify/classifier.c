@@ -4,11 +4,14 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
+#include "classify/pairs.h"
 
 struct classifier {
     struct vocab vocab;
     struct linear linear;
     struct gauge gauge;
+    bool is_pairs;
+    struct pairs_gauge pairs;
     struct str labels[GAUGE_COLUMNS];
     struct arena arena;
 };
@@ -45,6 +48,8 @@ static bool read_weights(struct str meta, const char *name, double *weights)
 static int read_gauge(struct classifier *c, struct str meta, struct err *err)
 {
     struct gauge *g = &c->gauge;
+    if (c->is_pairs)
+        return c->gauge.columns == 2 ? pairs_open(&c->pairs, meta, err) : damaged(err);
     bool is_valid = json_number(json_get(meta, "heat"), &g->heat) && read_weights(meta, "right", g->right) && read_weights(meta, "known", g->known);
     return is_valid ? 0 : damaged(err);
 }
@@ -57,10 +62,12 @@ struct classifier *classifier_open(struct str bytes, struct err *err)
     c->gauge.oos = -1;
     if (modelfile_read(&m, bytes, err) == 0) {
         struct str kind = modelfile_kind(&m);
-        if (!str_eq(kind, "text"))
-            err_set(err, ERR_MALFORMED, "a model of kind \"" STR_FMT "\", not of \"text\"", STR_ARG(kind));
+        c->is_pairs = str_eq(kind, "pairs");
+        int shape = c->is_pairs ? PAIRS_SHAPE : 0;
+        if (!c->is_pairs && !str_eq(kind, "text"))
+            err_set(err, ERR_MALFORMED, "a model of kind \"" STR_FMT "\", not of \"text\" or \"pairs\"", STR_ARG(kind));
         else if (read_labels(c, m.meta, err) == 0 && read_gauge(c, m.meta, err) == 0 && vocab_open(&c->vocab, &m, err) == 0 &&
-                 linear_open(&c->linear, &m, c->vocab.count, c->gauge.columns, err) == 0)
+                 linear_open(&c->linear, &m, c->vocab.count + shape, c->gauge.columns, err) == 0)
             return c;
     }
     classifier_close(c);
@@ -73,12 +80,24 @@ void classifier_close(struct classifier *c)
     free(c);
 }
 
+static struct verdict read_pair(const struct classifier *c, struct str text, float *scores, float unseen)
+{
+    struct feature shape[PAIRS_SHAPE];
+    pairs_shape(text, c->vocab.count, c->pairs.shape, shape);
+    linear_add(&c->linear, shape, PAIRS_SHAPE, scores);
+    double p = pairs_p(&c->pairs, scores);
+    int column = p < c->pairs.c.threshold;
+    return (struct verdict){c->labels[column], column, p, 1 - unseen};
+}
+
 struct verdict classifier_read(const struct classifier *c, struct str text)
 {
     float scores[GAUGE_COLUMNS];
     struct vector x = vocab_vector(&c->vocab, text);
     memset(scores, 0, (size_t)c->gauge.columns * sizeof *scores);
     linear_add(&c->linear, x.at, x.count, scores);
+    if (c->is_pairs)
+        return read_pair(c, text, scores, x.unseen);
     struct reading r = gauge_read(&c->gauge, scores, x.unseen);
     return (struct verdict){c->labels[r.label], r.label, r.p, r.known};
 }

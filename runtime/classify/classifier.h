@@ -1,5 +1,5 @@
 /*
- * classifier: a model of kind "text", read in place: which label a text has, how probably, and whether it is of any of them.
+ * classifier: a model of kind "text" (or "pairs", whose labels are "weak" and "strong"), read in place: which label a text has, how probably, and whether it is of any of them.
  *
  *     struct classifier *c = classifier_open(bytes, &err);       // borrows the bytes
  *     struct verdict v = classifier_read(c, text);               // "code", 0.93, 0.99
@@ -18,8 +18,8 @@ struct classifier;
 struct verdict {
     struct str label; /* NUL-terminated; lives as long as the classifier */
     int column;
-    double p;     /* that the label is right */
-    double known; /* that the text is of any of the labels */
+    double p;     /* that the label is right; of a model of kind "pairs": that the weak model suffices */
+    double known; /* that the text is of any of the labels; of "pairs": the share of its words that training saw */
 };
 
 /* NULL with err. */

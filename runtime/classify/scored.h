@@ -9,6 +9,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
@@ -48,3 +49,12 @@ double scored_mean(const struct scored *s);
 
 /* The probability that a right answer scores above a wrong one (AUROC), equal scores counting half. */
 double scored_auroc(const struct scored *s);
+
+/* The fold that holds a row out. Mixed, so that what recurs in a file's order does not always fall into the same. */
+static inline int scored_fold(int row, int folds)
+{
+    uint32_t z = ((uint32_t)row + 1) * 0x9e3779b9u;
+    z = (z ^ z >> 16) * 0x85ebca6bu;
+    z = (z ^ z >> 13) * 0xc2b2ae35u;
+    return (int)((z ^ z >> 16) % (uint32_t)folds);
+}

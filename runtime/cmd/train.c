@@ -10,6 +10,7 @@
 #include "classify/training.h"
 #include "cmd/command.h"
 #include "cmd/table.h"
+#include "cmd/train_pairs.h"
 
 enum { CONFUSIONS = 10, TABLE_MOST = 4 << 20 };
 
@@ -105,6 +106,8 @@ int cmd_train(struct options *o)
         fprintf(stderr, "wye train: say where the model goes: `wye train %s -o MODEL`\n", o->args[0]);
         return EXIT_USAGE;
     }
+    if (o->pairs)
+        return train_pairs(o);
     int result = samples_read(&s, o->args[0], warn, &err);
     if (result == 0)
         result = training_run(&s, o->out, progress, &t, &err);

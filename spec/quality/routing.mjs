@@ -1,0 +1,61 @@
+// A learned router on RouteLLM's data (Ong et al. 2024): which questions a weak model can take, from the question alone. Rows are trained on or measured,
+// never both.
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { WYE } from '../support/process.mjs'
+import { figure, halves, mean, part, path, rows, write, wye_json } from './frame.mjs'
+
+const FOLDS = 4
+
+// Probabilities as they are: what `calibrate` needs to measure a curve without fitting one.
+const AS_IT_IS = { wye: 'calibration', version: 1, score: 'p', method: 'isotonic', rows: 0, accuracy: 0, ece: 0, points: [[0, 0], [1, 1]], quantiles: Array(21).fill(0) }
+
+function predict(train, test) {
+  wye_json('train', '--pairs', write('train', train), '-o', path('router.model'))
+  const said = execFileSync(WYE, ['classify', path('router.model')], { input: readFileSync(write('asked', test.map(({ text }) => ({ text })))), maxBuffer: 1 << 28 })
+  return said.toString().trim().split('\n').map((line, i) => ({ score: JSON.parse(line).p, correct: test[i].weak, strong: test[i].strong }))
+}
+
+function frontier(predicted) {
+  write('as_it_is', [AS_IT_IS])
+  return wye_json('calibrate', write('predicted', predicted), '--with', path('as_it_is')).frontier
+}
+
+// One prediction for each group, by a model that has not seen it.
+function folds(items, group) {
+  return Array.from({ length: FOLDS }, (_, fold) => predict(items.filter((q, i) => group(q, i) !== fold), items.filter((q, i) => group(q, i) === fold)))
+}
+
+// Each model's own curve; the mean of them, and the least and the most.
+function apgr(name, predictions, goals) {
+  const curves = predictions.map(frontier)
+  const values = curves.map((f) => f.apgr.value).sort((a, b) => a - b)
+  const cpt = (key) => (100 * mean(curves.map((f) => f[key].value))).toFixed(1)
+  figure({ name: `${name}: APGR`, value: mean(values), interval: values.length > 1 ? [values[0], values.at(-1)] : [curves[0].apgr.low, curves[0].apgr.high], ...goals,
+    note: `CPT(50 %) ${cpt('cpt50')} %, CPT(80 %) ${cpt('cpt80')} % of the calls` })
+}
+
+function shuffled(items) {
+  return [1, 2].reduce((list, seed) => { const [a, b] = halves(list, seed); return [...a, ...b] }, items)
+}
+
+function mmlu() {
+  const items = shuffled(rows('mmlu.pairs.jsonl'))
+  apgr('all other rows', folds(items, (q, i) => i % FOLDS), { published: 'RouteLLM best .603', next: 0.67, goal: 0.7 })
+  const few = Array.from({ length: FOLDS }, (_, k) => predict(items.slice(k * 1500, (k + 1) * 1500), items.filter((q, i) => i < k * 1500 || i >= (k + 1) * 1500)))
+  apgr('1,500 labels, four times', few, { next: 0.64, goal: 0.66 })
+  const subjects = shuffled([...new Set(items.map((q) => q.domain))].sort())
+  // Whole subjects differ in what there is to gain: one curve over all.
+  apgr('subjects not trained on', [folds(items, (q) => subjects.indexOf(q.domain) % FOLDS).flat()], { next: 0.6, goal: 0.63 })
+}
+
+function gsm8k() {
+  const items = shuffled(rows('gsm8k.pairs.jsonl'))
+  apgr('in domain (an unfair win: the others were not trained on it)', folds(items, (q, i) => i % FOLDS), { published: 'RouteLLM best .622', next: 0.63, goal: 0.66 })
+  apgr('trained on MMLU', [predict(rows('mmlu.pairs.jsonl'), items)], { published: '.475', next: 0.59, goal: 0.62 })
+}
+
+export default async function () {
+  await part('Strong or weak, MMLU: GPT-4 and Mixtral 8x7B; means over models (least to most), or 95 % by bootstrap', 'mmlu.pairs.jsonl', mmlu)
+  await part('Strong or weak, GSM8K', ['gsm8k.pairs.jsonl', 'mmlu.pairs.jsonl'], gsm8k)
+}
