@@ -4,6 +4,7 @@
 
 #include "bind/calibration.h"
 #include "bind/chance.h"
+#include "bind/classifier.h"
 #include "bind/codec.h"
 #include "bind/decision.h"
 #include "bind/experiment.h"
@@ -27,7 +28,7 @@ static const luaL_Reg FUNCTIONS[] = {
     {"model", model_new},     {"gather", gather_models}, {"first", first_answer}, {"refuse", decision_refuse},
     {"prompt", file_prompt},  {"re", regex_new},         {"note", note_add},      {"now", chance_now},
     {"random", chance_random}, {"schema", validator_new}, {"experiment", experiment_new}, {"metric", metric_add},
-    {"calibration", calibration_new}};
+    {"calibration", calibration_new}, {"classifier", classifier_new}};
 
 static int open_tables(lua_State *L)
 {
@@ -41,6 +42,7 @@ static int open_tables(lua_State *L)
     kv_register(L);
     validator_register(L);
     calibration_register(L);
+    classifier_register(L);
     lua_newtable(L);
     for (size_t i = 0; i < sizeof FUNCTIONS / sizeof *FUNCTIONS; i++)
         field_function(L, FUNCTIONS[i].name, FUNCTIONS[i].func);

@@ -90,6 +90,13 @@ static struct verdict read_pair(const struct classifier *c, struct str text, flo
     return (struct verdict){c->labels[column], column, p, 1 - unseen};
 }
 
+/* Of a text in which nothing is known. */
+static struct verdict nothing(const struct classifier *c)
+{
+    int column = c->gauge.oos >= 0 ? c->gauge.oos : 0;
+    return (struct verdict){c->labels[column], column, 1.0 / c->gauge.columns, 0};
+}
+
 struct verdict classifier_read(const struct classifier *c, struct str text)
 {
     float scores[GAUGE_COLUMNS];
@@ -98,6 +105,8 @@ struct verdict classifier_read(const struct classifier *c, struct str text)
     linear_add(&c->linear, x.at, x.count, scores);
     if (c->is_pairs)
         return read_pair(c, text, scores, x.unseen);
+    if (x.count == 0)
+        return nothing(c);
     struct reading r = gauge_read(&c->gauge, scores, x.unseen);
     return (struct verdict){c->labels[r.label], r.label, r.p, r.known};
 }

@@ -5,7 +5,7 @@
 
 #include "base/alloc.h"
 
-enum { BUCKETS = 1 << 16, MOST = 1 << 22, PART_MOST = 64 << 20, WORDS = 0, PAIRS, PIECES, BLOCKS };
+enum { FEWEST_BITS = 8, MOST_BITS = 16, MOST = 1 << 22, PART_MOST = 64 << 20, WORDS = 0, PAIRS, PIECES, BLOCKS };
 
 static const float LENGTHS[BLOCKS] = {1, 1.2f, 2};
 
@@ -25,7 +25,7 @@ static void make_room(int count)
 
 static int find(const struct vocab *v, uint32_t key)
 {
-    uint32_t at = modelfile_u32(v->starts, key >> 16), end = modelfile_u32(v->starts, (key >> 16) + 1);
+    uint32_t bucket = key >> v->shift, at = modelfile_u32(v->starts, bucket), end = modelfile_u32(v->starts, bucket + 1);
     for (; at < end; at++)
         if (modelfile_u32(v->keys, at) == key)
             return (int)at;
@@ -90,19 +90,28 @@ float vocab_unseen(const struct vocab *v, struct str text, const bool *is_seen)
 
 /* ---- opening ---- */
 
-static bool has_sane_starts(const struct vocab *v)
+/* How far a key is shifted to get its bucket, of which there are one for each start but the last; -1: not a power of two. */
+static int shift_of(size_t starts)
 {
-    for (size_t i = 0; i < BUCKETS; i++)
+    for (int bits = FEWEST_BITS; bits <= MOST_BITS; bits++)
+        if (starts == ((size_t)1 << bits) + 1)
+            return 32 - bits;
+    return -1;
+}
+
+static bool has_sane_starts(const struct vocab *v, size_t count)
+{
+    for (size_t i = 0; i + 1 < count; i++)
         if (modelfile_u32(v->starts, i) > modelfile_u32(v->starts, i + 1))
             return false;
-    return modelfile_u32(v->starts, BUCKETS) == (uint32_t)v->count;
+    return modelfile_u32(v->starts, count - 1) == (uint32_t)v->count;
 }
 
 int vocab_open(struct vocab *v, const struct modelfile *m, struct err *err)
 {
     struct str starts = modelfile_part(m, "starts"), keys = modelfile_part(m, "keys"), rarity = modelfile_part(m, "rarity");
-    *v = (struct vocab){starts.p, keys.p, rarity.p, (int)(keys.len / 4)};
-    if (starts.len != (BUCKETS + 1) * 4 || keys.len / 4 > MOST || rarity.len != keys.len || !has_sane_starts(v))
+    *v = (struct vocab){starts.p, keys.p, rarity.p, (int)(keys.len / 4), shift_of(starts.len / 4)};
+    if (v->shift < 0 || keys.len / 4 > MOST || rarity.len != keys.len || !has_sane_starts(v, starts.len / 4))
         return err_set(err, ERR_MALFORMED, "the model is damaged: its vocabulary does not fit together");
     make_room(v->count);
     return 0;
@@ -171,14 +180,17 @@ static int by_key(const void *a, const void *b)
 
 static void write_parts(struct vocab_parts *parts, const struct entry *at, size_t count, int texts)
 {
+    int bits = FEWEST_BITS;
+    while (bits < MOST_BITS && (size_t)1 << bits < count)
+        bits++;
     uint32_t bucket = 0;
     for (size_t i = 0; i < count; i++) {
-        for (; bucket <= at[i].key >> 16; bucket++)
+        for (; bucket <= at[i].key >> (32 - bits); bucket++)
             modelfile_put_u32(&parts->starts, (uint32_t)i);
         modelfile_put_u32(&parts->keys, at[i].key);
         modelfile_put_f32(&parts->rarity, (float)sqrt(1 + log((1.0 + texts) / (1.0 + at[i].texts))));
     }
-    for (; bucket <= BUCKETS; bucket++)
+    for (; bucket <= (uint32_t)1 << bits; bucket++)
         modelfile_put_u32(&parts->starts, (uint32_t)count);
 }
 
@@ -204,7 +216,7 @@ void vocab_build(struct vocab_parts *parts, const struct str *texts, int count, 
 
 struct vocab vocab_of(const struct vocab_parts *parts)
 {
-    return (struct vocab){parts->starts.p, parts->keys.p, parts->rarity.p, (int)(parts->keys.len / 4)};
+    return (struct vocab){parts->starts.p, parts->keys.p, parts->rarity.p, (int)(parts->keys.len / 4), shift_of(parts->starts.len / 4)};
 }
 
 void vocab_clear(struct vocab_parts *parts)

@@ -13,7 +13,7 @@
 
 struct vocab {
     const char *starts, *keys, *rarity; /* parts "starts", "keys", "rarity" */
-    int count;
+    int count, shift;
 };
 
 struct feature {

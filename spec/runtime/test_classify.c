@@ -208,8 +208,8 @@ static void test_lying_parts(void **state)
     struct err err;
     (void)state;
     const char *meta = "{\"kind\":\"text\",\"labels\":[\"a\",\"b\"],\"heat\":1,\"right\":[0,0,0,0,0,0,0],\"known\":[0,0,0,0,0,0,0]}";
-    char starts[4 * 65537] = {0};
-    starts[4 * 65536] = 1;
+    char starts[4 * 257] = {0};
+    starts[4 * 256] = 1;
     const struct modelfile_part parts[] = {{"meta", str_of(meta)},
                                            {"starts", str_n(starts, sizeof starts)},
                                            {"keys", str_n("\1\0\0\0", 4)},

@@ -1,10 +1,13 @@
 // `wye train` and `wye classify`: what programs read of them.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { WYE } from '../support/process.mjs'
-import { cli, folder, write } from '../support/wye.mjs'
+import { chat, question } from '../support/client.mjs'
+import { replies, project, upstream } from '../support/upstream.mjs'
+import { cli, folder, place, serve, write } from '../support/wye.mjs'
 
 const WORDS = { code: ['compile', 'pointer', 'function'], food: ['soup', 'bread', 'cheese'], travel: ['flight', 'hotel', 'train'] }
 const rows = Object.entries(WORDS).flatMap(([label, words]) =>
@@ -70,4 +73,46 @@ test('what cannot be trained on or read is refused with its line', async () => {
   assert.match(classify(join(dir, 'data.jsonl'), '').stderr, /not a model/)
   assert.match(classify(join(dir, 'none.model'), '').stderr, /cannot read .*none\.model: No such file/)
   assert.equal((await cli(['train', join(dir, 'data.jsonl')])).code, 2)
+})
+
+const ROUTE = `local intent = wye.classifier "intent"
+local large, small = wye.model "a/large", wye.model "a/small"
+return function(req)
+  local label, p, known = intent(req.prompt)
+  return label == "code" and large or small, ("%s %.4f %.4f"):format(label, p, known)
+end
+`
+
+test('a route goes by the label; the trace notes it; a reload takes another model, never a broken one', async () => {
+  const { model } = await trained()
+  const up = await upstream({ large: replies.chat('large'), small: replies.chat('small') })
+  const at = place(project(up, ['a/large', 'a/small'], { 'route.lua': ROUTE }))
+  const installed = join(at.dir, 'classifiers/intent.model')
+  mkdirSync(join(at.dir, 'classifiers'))
+  copyFileSync(model, installed)
+  const w = await serve(at)
+  const ask = async (text) => (await chat(w, { model: 'auto', messages: question(text) })).headers['x-wye-model']
+  assert.equal(await ask('a pointer to a function'), 'a/large')
+  assert.equal(await ask('bread and cheese'), 'a/small')
+  const [first] = await w.trace()
+  const [{ text, data }] = first.notes
+  assert.equal(text, 'classified')
+  assert.deepEqual([data.classifier, data.label], ['intent', 'code'])
+  assert.equal(first.reason, `code ${data.p.toFixed(4)} ${data.known.toFixed(4)}`)
+
+  const turned = rows.map(({ text, label }) => ({ text, label: { code: 'food', food: 'code' }[label] ?? label }))
+  copyFileSync((await trained(lines(turned))).model, installed)
+  assert.equal((await w.cli('reload')).code, 0)
+  assert.equal(await ask('bread and cheese'), 'a/large')
+
+  const bytes = readFileSync(installed)
+  bytes[bytes.length >> 1] ^= 1
+  writeFileSync(installed, bytes)
+  const refused = await w.cli('reload')
+  assert.equal(refused.code, 1)
+  assert.match(refused.stderr, /route\.lua:1: .*classifiers\/intent\.model: the model is damaged/)
+  assert.equal(await ask('bread and cheese'), 'a/large')
+  w.write({ 'route.lua': ROUTE.replace('"intent"', '"intend"') })
+  assert.match((await w.cli('reload')).stderr, /did you mean 'classifiers\/intent\.model'\?/)
+  await w.stop()
 })
