@@ -37,6 +37,21 @@ static bool is_native(const struct provider *p, enum provider_kind kind, enum pr
     }
 }
 
+/* A signature that another family of providers made, as scripts/inbound/provenance.lua marks it: this provider would refuse it, a translation leaves it out. */
+static bool has_foreign_signature(struct str body)
+{
+    const char *end = body.p + body.len;
+    for (const char *p = body.p; (p = memchr(p, '~', (size_t)(end - p))); p++)
+        if (p > body.p && p[-1] == '"' && end - p > 5 && memcmp(p, "~wye.", 5) == 0)
+            return true;
+    return false;
+}
+
+static bool can_carry_signatures(enum protocol protocol)
+{
+    return protocol == PROTOCOL_MESSAGES || protocol == PROTOCOL_RESPONSES;
+}
+
 /* ---- as the client wrote it ---- */
 
 static struct str native_path(const struct attempt *a, enum protocol protocol)
@@ -182,7 +197,7 @@ int outbound_prepare(struct attempt *a, struct call_request *call)
     bool is_asked = a->options.purpose != PURPOSE_SERVE;
     bool is_edited = is_asked || a->model->derived || a->options.edit_count;
     enum protocol protocol = is_asked ? PROTOCOL_CHAT : v->protocol;
-    bool passes = is_native(p, kind, protocol);
+    bool passes = is_native(p, kind, protocol) && !(can_carry_signatures(protocol) && has_foreign_signature(v->body));
     if (is_asked && a->options.body.p == NULL && view_chat(v, &a->err) < 0)
         return -1;
     if (passes) {

@@ -94,9 +94,9 @@ describe("a messages request", function()
 
   it("gives signatures back to who made them", function()
     local r = read { messages = { { role = "assistant", content = {
-      { type = "thinking", thinking = "a", signature = "A" }, { type = "thinking", thinking = "n", signature = "wye.none:" },
-      { type = "redacted_thinking", data = "wye.openai:D" },
-      { type = "thinking", thinking = "", signature = "wye.gemini:G" }, { type = "tool_use", id = "c", name = "f", input = {} },
+      { type = "thinking", thinking = "a", signature = "A" }, { type = "thinking", thinking = "n", signature = "~wye.none:" },
+      { type = "redacted_thinking", data = "~wye.openai:D" },
+      { type = "thinking", thinking = "", signature = "~wye.gemini:G" }, { type = "tool_use", id = "c", name = "f", input = {} },
     } } } }
     assert.are.same({
       { type = "thinking", text = "a", signature = "A", from = "anthropic" }, { type = "thinking", text = "n" },
@@ -201,10 +201,10 @@ describe("a messages reply", function()
       { type = "text", text = "a", citations = { { url = "https://x.test", title = "X", text = "cited" } } },
       { type = "tool_call", id = "c", name = "f", arguments = "{}", signature = "G", from = "gemini" },
     }
-    assert.are.equal("wye.none:", r.content[1].signature)
-    assert.are.equal("wye.openai:D", r.content[2].data)
+    assert.are.equal("~wye.none:", r.content[1].signature)
+    assert.are.equal("~wye.openai:D", r.content[2].data)
     assert.are.equal("https://x.test", r.content[3].citations[1].url)
-    assert.are.same({ type = "thinking", thinking = "", signature = "wye.gemini:G" }, r.content[4])
+    assert.are.same({ type = "thinking", thinking = "", signature = "~wye.gemini:G" }, r.content[4])
   end)
 end)
 
@@ -273,8 +273,8 @@ describe("a messages stream", function()
       { type = "thinking", text = "h" }, { type = "text", text = "a" },
       { type = "tool", index = 0, id = "t", name = "f", signature = "G", from = "gemini" }, { type = "stop", reason = "stop" },
     }
-    assert.are.equal("wye.none:", m.content[1].signature)
-    assert.are.same({ type = "thinking", thinking = "", signature = "wye.gemini:G" }, m.content[3])
+    assert.are.equal("~wye.none:", m.content[1].signature)
+    assert.are.same({ type = "thinking", thinking = "", signature = "~wye.gemini:G" }, m.content[3])
     assert.are.equal("tool_use", m.stop_reason)
   end)
 

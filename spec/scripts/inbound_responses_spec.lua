@@ -51,9 +51,9 @@ describe("a responses request", function()
   it("gives signatures back to who made them", function()
     local r = read { input = {
       { role = "user", content = "x" },
-      { type = "reasoning", summary = { { type = "summary_text", text = "a" } }, encrypted_content = "wye.anthropic:A" },
-      { type = "reasoning", summary = json.array {}, encrypted_content = "wye.anthropic:!D" },
-      { type = "reasoning", summary = json.array {}, encrypted_content = "wye.gemini:G" },
+      { type = "reasoning", summary = { { type = "summary_text", text = "a" } }, encrypted_content = "~wye.anthropic:A" },
+      { type = "reasoning", summary = json.array {}, encrypted_content = "~wye.anthropic:!D" },
+      { type = "reasoning", summary = json.array {}, encrypted_content = "~wye.gemini:G" },
       { type = "function_call", call_id = "a", name = "f", arguments = "{}" },
     } }
     assert.are.same({
@@ -136,7 +136,7 @@ describe("a response", function()
     assert.are.equal("resp_1", r.id)
     assert.are.equal("be brief", r.instructions)
     assert.are.equal("p", r.tools[1].name)
-    assert.are.equal("wye.anthropic:S", r.output[1].encrypted_content)
+    assert.are.equal("~wye.anthropic:S", r.output[1].encrypted_content)
     assert.are.equal("hm", r.output[1].summary[1].text)
     assert.are.equal("a", r.output[2].content[1].text)
     assert.are.same({ type = "url_citation", url = "https://x.test", title = "X", start_index = 0, end_index = 1 },
@@ -191,7 +191,7 @@ describe("a responses stream", function()
       "output_item.added", "function_call_arguments.delta", "function_call_arguments.done", "output_item.done",
       "completed",
     }, names)
-    assert.are.equal("wye.anthropic:S", r.output[1].encrypted_content)
+    assert.are.equal("~wye.anthropic:S", r.output[1].encrypted_content)
     assert.are.equal("ab", r.output[2].content[1].text)
     assert.are.equal("https://x.test", r.output[2].content[1].annotations[1].url)
     assert.are.equal('{"x":1}', r.output[3].arguments)

@@ -32,14 +32,16 @@ before(async () => {
   // Calls the tool until it has been answered.
   const tool = replies.tool('weather', '{"city":"Oslo"}')
   const weather = (call, out) => (call.json.messages.at(-1).role === 'tool' ? replies.chat('Rain in Oslo.') : tool)(call, out)
-  up = await upstream({ weather, thinker })
+  const chunk = (delta, finish_reason = null) => `data: ${JSON.stringify({ id: 'c', object: 'chat.completion.chunk', created: 1, model: 'm', choices: [{ index: 0, delta, finish_reason }] })}\n\n`
+  const ponder = replies.raw(chunk({ reasoning_content: 'well' }) + chunk({ content: 'Yes.' }) + chunk({}, 'stop') + 'data: [DONE]\n\n', 'text/event-stream')
+  up = await upstream({ weather, thinker, ponder })
   w = await serve({
     'wye.lua': `return {
       providers = {
         gpt = { kind = "openai", base_url = "${up.url}", responses = false },
         claude = { kind = "anthropic", base_url = "${up.url.slice(0, -3)}" },
       },
-      models = { ["gpt/weather"] = {}, ["claude/thinker"] = {} }, default = "gpt/weather", direct = true,
+      models = { ["gpt/weather"] = {}, ["gpt/ponder"] = {}, ["claude/thinker"] = {} }, default = "gpt/weather", direct = true,
     }`,
   })
   anthropic = new Anthropic({ baseURL: w.url, apiKey: 'unused', maxRetries: 0 })
@@ -86,6 +88,19 @@ test('responses: a tool is called and its result goes back', async () => {
   const second = await openai.responses.stream({ ...options, input }).finalResponse()
   assert.equal(second.output[0].content[0].text, 'Rain in Oslo.')
   assert.deepEqual(sent().messages.map((m) => m.role), ['system', 'user', 'assistant', 'tool'])
+})
+
+test('messages: thinking that another provider did not sign stays away from one that checks', async () => {
+  const first = await anthropic.messages.stream({ model: 'gpt/ponder', max_tokens: 100, messages: [{ role: 'user', content: 'Hm?' }] }).finalMessage()
+  assert.deepEqual(first.content.map((block) => block.type), ['thinking', 'text'])
+  const messages = [{ role: 'user', content: 'Hm?' }, { role: 'assistant', content: first.content }, { role: 'user', content: 'Sure?' }]
+  const second = await anthropic.messages.stream({ model: 'claude/thinker', max_tokens: 100, messages }).finalMessage()
+  assert.equal(second.content[1].text, 'Four.')
+  assert.deepEqual(sent().messages[1].content, [{ type: 'text', text: 'Yes.' }])
+
+  messages[1].content = second.content
+  await anthropic.messages.stream({ model: 'claude/thinker', max_tokens: 100, messages }).finalMessage()
+  assert.deepEqual(sent().messages[1].content, second.content)
 })
 
 test('chat: signed thinking goes back to who signed it', async () => {
