@@ -1,5 +1,6 @@
 -- Anthropic's messages as a wire: what comes back.
 local json = require "json"
+local each = require "provider.each"
 local given = require "provider.given"
 local names = require "provider.names"
 
@@ -36,7 +37,7 @@ local part = {}
 
 function part.text(value)
   local citations
-  for i, citation in ipairs(given(value.citations) or {}) do
+  for i, citation in each(value.citations) do
     citations = citations or {}
     citations[i] = citation_of(citation)
   end
@@ -65,8 +66,8 @@ function anthropic_reply.reply(text, request)
   if not json.is_array(body.content) then return nil, "the reply has no content" end
   local _, back = names.both(request, anthropic_reply.tool_name)
   local content = {}
-  for i, value in ipairs(body.content) do
-    content[i] = part[value.type] and part[value.type](value, back) or raw_part(value)
+  for _, value in each(body.content) do
+    content[#content + 1] = part[value.type] and part[value.type](value, back) or raw_part(value)
   end
   return {
     id = given(body.id), model = given(body.model), usage = anthropic_reply.usage(body.usage),
@@ -92,11 +93,11 @@ end
 local begin = {}
 
 function begin.text(stream, value)
-  if given(value.text) and value.text ~= "" then stream:add { type = "text", text = value.text } end
+  stream:say("text", value.text)
 end
 
 function begin.thinking(stream, value)
-  if given(value.thinking) and value.thinking ~= "" then stream:add { type = "thinking", text = value.thinking } end
+  stream:say("thinking", value.thinking)
 end
 
 function begin.redacted_thinking(stream, value)
@@ -117,7 +118,7 @@ local function begin_raw(_, value, block)
 end
 
 function on.content_block_start(stream, event)
-  local value, block = event.content_block, {}
+  local value, block = given(event.content_block) or {}, {}
   stream.blocks[event.index] = block;
   (begin[value.type] or begin_raw)(stream, value, block)
 end
@@ -125,11 +126,11 @@ end
 local delta = {}
 
 function delta.text_delta(stream, value)
-  if value.text ~= "" then stream:add { type = "text", text = value.text } end
+  stream:say("text", value.text)
 end
 
 function delta.thinking_delta(stream, value)
-  if value.thinking ~= "" then stream:add { type = "thinking", text = value.thinking } end
+  stream:say("thinking", value.thinking)
 end
 
 function delta.signature_delta(stream, value)
@@ -146,7 +147,7 @@ function delta.input_json_delta(stream, value, block)
 end
 
 function delta.citations_delta(stream, value)
-  local citation = citation_of(value.citation)
+  local citation = citation_of(given(value.citation) or {})
   citation.type = "citation"
   stream:add(citation)
 end
@@ -156,8 +157,9 @@ function delta.compaction_delta(_, value, block)
 end
 
 function on.content_block_delta(stream, event)
-  local write = delta[event.delta.type]
-  if write then write(stream, event.delta, stream.blocks[event.index] or {}) end
+  local change = given(event.delta) or {}
+  local write = delta[change.type]
+  if write then write(stream, change, stream.blocks[event.index] or {}) end
 end
 
 function on.content_block_stop(stream, event)
@@ -188,6 +190,9 @@ function anthropic_reply.stream(request)
   local _, back = names.both(request, anthropic_reply.tool_name)
   stream.back = back
   function stream:add(event) self.events[#self.events + 1] = event end
+  function stream:say(kind, text)
+    if given(text) and text ~= "" then self:add { type = kind, text = text } end
+  end
   return function(_, data)
     stream.events = {}
     local event = json.decode(data, raw)

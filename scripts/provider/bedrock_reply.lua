@@ -1,5 +1,6 @@
 -- Bedrock's Converse as a wire: what comes back. The event's name is its type.
 local json = require "json"
+local each = require "provider.each"
 local given = require "provider.given"
 local names = require "provider.names"
 
@@ -25,7 +26,7 @@ local function citation_of(value)
   local location = given(value.location) or {}
   local web = given(location.web) or {}
   local texts = {}
-  for _, source in ipairs(given(value.sourceContent) or {}) do texts[#texts + 1] = given(source.text) end
+  for _, source in each(value.sourceContent) do texts[#texts + 1] = given(source.text) end
   return {
     url = given(web.url), title = given(value.title), text = #texts > 0 and table.concat(texts) or nil,
     from = "bedrock", value = json.raw(json.encode(value)),
@@ -35,8 +36,8 @@ end
 -- Cited text stands in a block of its own.
 local function cited(value)
   local texts, citations = {}, {}
-  for _, piece in ipairs(given(value.content) or {}) do texts[#texts + 1] = given(piece.text) end
-  for i, citation in ipairs(given(value.citations) or {}) do citations[i] = citation_of(citation) end
+  for _, piece in each(value.content) do texts[#texts + 1] = given(piece.text) end
+  for i, citation in each(value.citations) do citations[i] = citation_of(citation) end
   return { type = "text", text = table.concat(texts), citations = #citations > 0 and citations or nil }
 end
 
@@ -63,7 +64,7 @@ function bedrock_reply.reply(text, request)
   if not message or not json.is_array(message.content) then return nil, "the reply has no message" end
   local _, back = names.both(request, bedrock_reply.tool_name)
   local content = {}
-  for _, block in ipairs(message.content) do content[#content + 1] = read_part(block, back) end
+  for _, block in each(message.content) do content[#content + 1] = read_part(block, back) end
   local choice = { index = 0, content = content, stop = reasons[given(body.stopReason)] or "stop" }
   return { model = request.model, choices = { choice }, usage = usage_of(body.usage) }
 end

@@ -1,5 +1,6 @@
 -- OpenAI's chat completions as a wire: what comes back, from OpenAI and from the many servers that speak likewise.
 local json = require "json"
+local each = require "provider.each"
 local given = require "provider.given"
 local names = require "provider.names"
 local chat = require "provider.chat"
@@ -33,7 +34,7 @@ local function text_of_item(item, kind)
   local inner = item[kind]
   if type(inner) == "string" then return inner end
   local texts = {}
-  for _, piece in ipairs(json.is_array(inner) and inner or {}) do texts[#texts + 1] = given(piece.text) end
+  for _, piece in each(inner) do texts[#texts + 1] = given(piece.text) end
   return table.concat(texts)
 end
 
@@ -44,7 +45,7 @@ local function texts_of(delta)
   if type(thoughts) ~= "string" then thoughts = nil end
   if not json.is_array(content) then return type(content) == "string" and content or "", thoughts or "" end
   local texts, thinking = {}, { thoughts }
-  for _, item in ipairs(content) do
+  for _, item in each(content) do
     if item.type == "thinking" then thinking[#thinking + 1] = text_of_item(item, "thinking")
     elseif item.type == "text" then texts[#texts + 1] = text_of_item(item, "text") end
   end
@@ -64,14 +65,14 @@ local function citations_of(message)
   local annotations = given(message.annotations)
   if not annotations or #annotations == 0 then return nil end
   local list = {}
-  for i, annotation in ipairs(annotations) do list[i] = citation_of(annotation) end
+  for _, annotation in each(annotations) do list[#list + 1] = citation_of(annotation) end
   return list
 end
 
 local function call_of(call, back)
-  local called = call["function"] or call
+  local called = given(call["function"]) or call
   local arguments = chat_reply.arguments(called.arguments)
-  return { type = "tool_call", id = given(call.id) or "", name = back(called.name), arguments = arguments }
+  return { type = "tool_call", id = given(call.id) or "", name = back(given(called.name) or ""), arguments = arguments }
 end
 
 -- A text of JSON; some servers send the object itself.
@@ -87,7 +88,7 @@ local function content_of(message, back)
   if thoughts ~= "" then parts[#parts + 1] = { type = "thinking", text = thoughts } end
   if text ~= "" then parts[#parts + 1] = { type = "text", text = text, citations = citations_of(message) } end
   if given(message.refusal) then parts[#parts + 1] = { type = "refusal", text = message.refusal } end
-  for _, call in ipairs(given(message.tool_calls) or {}) do parts[#parts + 1] = call_of(call, back) end
+  for _, call in each(message.tool_calls) do parts[#parts + 1] = call_of(call, back) end
   if given(message.function_call) then parts[#parts + 1] = call_of(message.function_call, back) end
   return parts
 end
@@ -106,10 +107,10 @@ function chat_reply.reply(body, request)
   if not json.is_array(body.choices) then return nil, "the reply has no choices" end
   local _, back = names.both(request, chat.tool_name)
   local choices = {}
-  for i, choice in ipairs(body.choices) do
+  for i, choice in each(body.choices) do
     if type(given(choice.message)) ~= "table" then return nil, "a choice has no message" end
     local content = content_of(choice.message, back)
-    choices[i] = {
+    choices[#choices + 1] = {
       index = given(choice.index) or i - 1, content = content, stop = stop_of(choice, content), logprobs = given(choice.logprobs),
     }
   end
@@ -163,7 +164,7 @@ function Stream:delta(delta, choice, logprobs)
     citation.type, citation.choice = "citation", choice
     self:add(citation)
   end
-  for _, call in ipairs(given(delta.tool_calls) or {}) do self:call(call, choice) end
+  for _, call in each(delta.tool_calls) do self:call(call, choice) end
   if given(delta.function_call) then self:call({ index = 0, ["function"] = delta.function_call }, choice) end
 end
 
@@ -184,7 +185,7 @@ function Stream:chunk(chunk)
   if type(chunk) ~= "table" or not json.is_array(chunk.choices) then return self.events end
   -- Azure's first chunk has no choice and empty names: the next one tells.
   if #chunk.choices > 0 or given(chunk.usage) then self:start(chunk) end
-  for _, choice in ipairs(chunk.choices) do self:choice(choice) end
+  for _, choice in each(chunk.choices) do self:choice(choice) end
   local usage = chat_reply.usage(chunk.usage) or chat_reply.usage((given(chunk.x_groq) or {}).usage)
   if usage then self:add { type = "usage", usage = usage } end
   return self.events

@@ -1,5 +1,6 @@
 -- Gemini's generateContent as a wire: what comes back.
 local json = require "json"
+local each = require "provider.each"
 local given = require "provider.given"
 local names = require "provider.names"
 
@@ -52,7 +53,7 @@ local function citations_of(candidate)
   local chunks = grounding and given(grounding.groundingChunks)
   if not chunks then return {} end
   local list = {}
-  for _, support in ipairs(given(grounding.groundingSupports) or {}) do
+  for _, support in each(grounding.groundingSupports) do
     local segment = given(support.segment) or {}
     for _, index in ipairs(given(support.groundingChunkIndices) or {}) do
       local web = chunks[index + 1] and given(chunks[index + 1].web)
@@ -73,11 +74,11 @@ local function logprobs_of(candidate)
   if not result then return nil end
   local function entry(chosen) return { token = chosen.token, logprob = given(chosen.logProbability) or 0, bytes = json.null } end
   local content = {}
-  for i, chosen in ipairs(given(result.chosenCandidates) or {}) do
+  for i, chosen in each(result.chosenCandidates) do
     content[i] = entry(chosen)
     local top = {}
     local others = result.topCandidates and given(result.topCandidates[i]) or {}
-    for k, other in ipairs(others.candidates or {}) do top[k] = entry(other) end
+    for k, other in each(others.candidates) do top[k] = entry(other) end
     content[i].top_logprobs = json.array(top)
   end
   return json.raw(json.encode { content = json.array(content), refusal = json.null })
@@ -117,7 +118,7 @@ end
 
 local function choice_of(candidate, index, back, response)
   local content, calls = {}, 0
-  for _, item in ipairs(parts_of(candidate)) do
+  for _, item in each(parts_of(candidate)) do
     local part = read_part(item, back, response, calls)
     if part then
       if part.type == "tool_call" then calls = calls + 1 end
@@ -149,7 +150,7 @@ function gemini_reply.reply(text, request)
   if #candidates == 0 and not is_blocked(body) then return nil, "the reply has no candidates" end
   local _, back = names.both(request, gemini_reply.tool_name)
   local choices = {}
-  for i, candidate in ipairs(candidates) do choices[i] = choice_of(candidate, i - 1, back, given(body.responseId)) end
+  for i, candidate in each(candidates) do choices[#choices + 1] = choice_of(candidate, i - 1, back, given(body.responseId)) end
   if #choices == 0 then choices[1] = { index = 0, content = {}, stop = "content_filter" } end
   local usage = usage_of(body.usageMetadata)
   return { id = given(body.responseId), model = given(body.modelVersion), choices = choices, usage = usage }
@@ -180,7 +181,7 @@ end
 
 function Stream:candidate(candidate)
   local choice = given(candidate.index) or 0
-  for _, part in ipairs(parts_of(candidate)) do self:part(part, choice) end
+  for _, part in each(parts_of(candidate)) do self:part(part, choice) end
   local logprobs = logprobs_of(candidate)
   if logprobs then self:add { type = "text", text = "", choice = choice, logprobs = logprobs } end
   for _, citation in ipairs(citations_of(candidate)) do
@@ -201,7 +202,7 @@ function Stream:chunk(body)
     self.started, self.id = true, given(body.responseId)
     self:add { type = "start", id = self.id, model = given(body.modelVersion), usage = usage_of(body.usageMetadata) }
   end
-  for _, candidate in ipairs(given(body.candidates) or {}) do self:candidate(candidate) end
+  for _, candidate in each(body.candidates) do self:candidate(candidate) end
   if is_blocked(body) and not self.stopped[0] then
     self.stopped[0] = "content_filter"
     self:add { type = "stop", reason = "content_filter", choice = 0 }

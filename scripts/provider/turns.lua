@@ -102,7 +102,7 @@ end
 
 -- The words for a part in messages.
 function turns.kind(part)
-  if part.type == "raw" then return part.family .. " content" end
+  if part.type == "raw" then return "content that only " .. part.family .. " providers know" end
   if part.type == "thinking" or part.type == "redacted" then return "thinking" end
   return part.type .. " content"
 end

@@ -149,7 +149,7 @@ describe("anthropic's request", function()
       text "so"
     ), user(text "b") } }
     assert.are.same({ { type = "server_tool_use" }, text "so" }, body.messages[2].content)
-    assert.is_string(dropped["gemini content"])
+    assert.is_string(dropped["content that only gemini providers know"])
   end)
 
   it("clamps and drops what it takes no part of", function()
