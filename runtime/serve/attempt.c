@@ -199,6 +199,7 @@ static void on_head(void *ctx, const struct http_head *head)
     struct arena *arena = a->request->scope.view.arena;
     struct str type = http_field(head, "content-type");
     a->status = head->status;
+    a->id_field = outbound_id_field(a, head);
     bool is_stream = a->options.stream && a->status == 200;
     a->is_binary = is_stream && a->wire == &WIRE_BEDROCK && is_type(type, "application/vnd.amazon.eventstream");
     a->is_sse = a->is_binary || (is_stream && is_type(type, "text/event-stream"));

@@ -46,6 +46,7 @@ struct attempt {
     struct credential *credential;
     const struct wire *wire;          /* what the provider speaks */
     struct translation *translation;  /* NULL: what the client speaks, too */
+    const char *id_field;             /* the header line of the provider's own id; NULL before its reply */
     const char *param;                /* the field that the provider's wire has no word for */
     int n;
     struct call *call;     /* NULL when none runs */

@@ -189,6 +189,18 @@ static int translate(struct attempt *a, enum provider_kind kind, bool is_edited,
     return 0;
 }
 
+const char *outbound_id_field(const struct attempt *a, const struct http_head *head)
+{
+    enum { LONGEST = 200 };
+    struct view *v = &a->request->scope.view;
+    const char *name = a->wire == &WIRE_MESSAGES ? "request-id" : a->wire == &WIRE_BEDROCK ? "x-amzn-requestid" : "x-request-id";
+    struct str id = a->options.purpose == PURPOSE_SERVE ? http_field(head, name) : str_n(NULL, 0);
+    const char *copy = id.p && id.len <= LONGEST ? arena_strndup(v->arena, id.p, id.len) : NULL;
+    if (copy == NULL)
+        return "";
+    return arena_join(v->arena, v->protocol == PROTOCOL_MESSAGES ? "request-id: " : "x-request-id: ", copy, "\r\n", (char *)NULL).p;
+}
+
 int outbound_prepare(struct attempt *a, struct call_request *call)
 {
     struct view *v = &a->request->scope.view;

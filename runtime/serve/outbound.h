@@ -15,6 +15,9 @@ struct translator;
 /* Sets the attempt's wire and translation and fills path, fields and body of the call. -1 with a->err and a->param. */
 int outbound_prepare(struct attempt *a, struct call_request *call);
 
+/* The header line that tells the client the provider's own id of the request, under the name that the client's protocol has for it; "" without one. */
+const char *outbound_id_field(const struct attempt *a, const struct http_head *head);
+
 /* view.h's to_chat for the requests of this worker. */
 struct str outbound_chat(struct view *v, struct err *err);
 

@@ -87,11 +87,13 @@ static void answer_failure(struct request *rq, struct attempt *a)
         toll_refuse_spent(rq);
         return;
     }
-    char more[256] = "";
+    char wait[160] = "";
     if (a->retry_after.p && a->retry_after.len < 128)
-        snprintf(more, sizeof more, "Retry-After: " STR_FMT "\r\n", STR_ARG(a->retry_after));
+        snprintf(wait, sizeof wait, "Retry-After: " STR_FMT "\r\n", STR_ARG(a->retry_after));
     else if (a->hint.wait_ms > 0)
-        snprintf(more, sizeof more, "Retry-After: %lld\r\n", (long long)(a->hint.wait_ms + 999) / 1000);
+        snprintf(wait, sizeof wait, "Retry-After: %lld\r\n", (long long)(a->hint.wait_ms + 999) / 1000);
+    const char *more = arena_join(rq->scope.view.arena, wait, a->id_field ? a->id_field : "", (char *)NULL).p;
+    more = more ? more : "";
     if (a->translation || a->status < 400 || json_validate(buf_str(&a->body), NULL) < 0) {
         request_error_with(rq, status_for(rq, a), err_kind_name(a->err.kind), a->param, more, a->err.message);
         return;
@@ -256,12 +258,12 @@ static bool is_chat(const struct request *rq)
 }
 
 /* What a provider answered whole, in the client's protocol; chat clients may have asked for a stream. */
-static void reply_body(struct request *rq, struct str body)
+static void reply_body(struct request *rq, const char *more, struct str body)
 {
     if (rq->scope.view.stream && is_chat(rq))
         reply_held(rq, body);
     else
-        request_reply(rq, 200, "application/json", "", body);
+        request_reply(rq, 200, "application/json", more, body);
 }
 
 /* The model that goes on answered whole although a stream was asked for. */
@@ -299,7 +301,8 @@ static void on_commit(struct attempt *a)
         rq->transcript = arena_need(rq->scope.view.arena, sizeof *rq->transcript);
         transcript_init(rq->transcript, rq->scope.view.arena);
     }
-    exchange_begin(rq->x, 200, "text/event-stream", answer_fields(rq, "Cache-Control: no-cache\r\n"), -1);
+    struct str more = arena_join(rq->scope.view.arena, "Cache-Control: no-cache\r\n", a->id_field, (char *)NULL);
+    exchange_begin(rq->x, 200, "text/event-stream", answer_fields(rq, more.p ? more.p : ""), -1);
 }
 
 static void on_frame(struct attempt *a, struct str bytes)
@@ -338,7 +341,7 @@ static void on_done(struct attempt *a)
     else if (rq->is_continued)
         end_with_completion(rq, buf_str(&rest));
     else
-        reply_body(rq, buf_str(&rest));
+        reply_body(rq, a->id_field, buf_str(&rest));
     buf_clear(&rest);
 }
 

@@ -146,6 +146,26 @@ test('each kind is shown its key in its own way', async () => {
   assert.equal(up.calls.at(-1).headers['anthropic-version'], '2023-06-01')
 })
 
+test('the provider’s id of the request comes under the client’s name for it', async () => {
+  const reply = (call, out) => out.writeHead(200, { ...json, 'request-id': 'req_7' }).end(JSON.stringify(SAY.claude.whole('x')))
+  up.models.m = reply
+  assert.equal((await ask('chat', 'claude/m', 'x')).headers['x-request-id'], 'req_7')
+  assert.equal((await ask('messages', 'claude/m', 'x')).headers['request-id'], 'req_7')
+  up.models.m = (call, out) => out.writeHead(200, { ...sse, 'x-request-id': 'req_8' }).end(SAY.gpt.stream('x'))
+  assert.equal((await ask('messages', 'gpt/m', 'x', true)).headers['request-id'], 'req_8')
+})
+
+test('embeddings of a provider of another kind', async () => {
+  up.models[undefined] = (call, out) => out.writeHead(200, json).end(JSON.stringify({ embeddings: [{ values: [0.5, -1] }, { values: [1, 2] }] }))
+  const reply = await chat(w, { model: 'gem/m', input: ['one', 'two'] }, { path: '/v1/embeddings' })
+  assert.equal(reply.status, 200, reply.text)
+  assert.deepEqual(reply.json.data.map((item) => item.embedding), [[0.5, -1], [1, 2]])
+  assert.equal(up.calls.at(-1).path, '/v1beta/models/m:batchEmbedContents')
+  const none = await chat(w, { model: 'claude/m', input: 'one' }, { path: '/v1/embeddings' })
+  assert.equal(none.status, 400)
+  assert.match(none.json.error.message, /make no embeddings/)
+})
+
 test('what a provider cannot express is a note in the trace', async () => {
   answer_as('claude', 'x')
   const reply = await chat(w, { model: 'claude/m', messages: question(), seed: 7 })
