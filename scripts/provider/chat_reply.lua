@@ -69,6 +69,16 @@ local function citations_of(message)
   return list
 end
 
+-- Perplexity names what it read beside the choices, in every chunk.
+local function sources_of(body)
+  local list = {}
+  for _, result in each(body.search_results) do
+    local value = json.raw(json.encode(result))
+    list[#list + 1] = { url = given(result.url), title = given(result.title), from = "openai", value = value }
+  end
+  return #list > 0 and list or nil
+end
+
 local function call_of(call, back)
   local called = given(call["function"]) or call
   local arguments = chat_reply.arguments(called.arguments)
@@ -113,6 +123,10 @@ function chat_reply.reply(body, request)
     choices[#choices + 1] = {
       index = given(choice.index) or i - 1, content = content, stop = stop_of(choice, content), logprobs = given(choice.logprobs),
     }
+  end
+  local first = choices[1]
+  for _, part in ipairs(first and first.content or {}) do
+    if part.type == "text" and not part.citations then part.citations = sources_of(body) end
   end
   return {
     id = given(body.id), model = given(body.model), created = given(body.created), service_tier = given(body.service_tier),
@@ -168,12 +182,16 @@ function Stream:delta(delta, choice, logprobs)
   if given(delta.function_call) then self:call({ index = 0, ["function"] = delta.function_call }, choice) end
 end
 
-function Stream:choice(choice)
+function Stream:choice(choice, chunk)
   local index = given(choice.index) or 0
   if given(choice.delta) then self:delta(choice.delta, index, given(choice.logprobs)) end
   local reason = given(choice.finish_reason)
   if not reason or self.stopped[index] then return end
   self.stopped[index] = true
+  for _, citation in ipairs(index == 0 and sources_of(chunk) or {}) do
+    citation.type = "citation"
+    self:add(citation)
+  end
   local stop = reasons[reason] or "stop"
   if stop == "stop" and self.called[index] then stop = "tool_calls" end
   if stop == "stop" and self.refused[index] then stop = "refusal" end
@@ -185,7 +203,7 @@ function Stream:chunk(chunk)
   if type(chunk) ~= "table" or not json.is_array(chunk.choices) then return self.events end
   -- Azure's first chunk has no choice and empty names: the next one tells.
   if #chunk.choices > 0 or given(chunk.usage) then self:start(chunk) end
-  for _, choice in each(chunk.choices) do self:choice(choice) end
+  for _, choice in each(chunk.choices) do self:choice(choice, chunk) end
   local usage = chat_reply.usage(chunk.usage) or chat_reply.usage((given(chunk.x_groq) or {}).usage)
   if usage then self:add { type = "usage", usage = usage } end
   return self.events

@@ -55,6 +55,15 @@ local function budget_of(request, max_tokens, drop)
   return math.floor(max_tokens / 2)
 end
 
+-- Anthropic's efforts begin with low; xhigh came with 4.7.
+local function effort_of(reasoning, version, drop)
+  local level = effort.level(reasoning)
+  if level == "minimal" then return "low" end
+  if level ~= "xhigh" or version > 4.6 then return level end
+  drop("reasoning.effort", "this model has no xhigh: high was sent")
+  return "high"
+end
+
 -- The `thinking` object and the effort for the model `name`, each nil when there is nothing to say. `messages` are
 -- the wire's.
 function claude.thinking(request, name, messages, max_tokens, drop)
@@ -66,9 +75,8 @@ function claude.thinking(request, name, messages, max_tokens, drop)
   if is_off then return { type = "disabled" } end
   if choice == "required" or choice == "tool" then return drop("reasoning", "a forced tool excludes thinking") end
   if version and version >= 4.6 then
-    local level = effort.level(reasoning)
-    local display = version > 4.6 and reasoning.show and "summarized" or nil
-    return { type = "adaptive", display = display }, level == "minimal" and "low" or level
+      local display = version > 4.6 and reasoning.show and "summarized" or nil
+    return { type = "adaptive", display = display }, effort_of(reasoning, version, drop)
   end
   if continues_without_thought(messages) then
     return drop("reasoning", "the turn before the tool's result has no thought of Anthropic's")

@@ -192,6 +192,20 @@ describe("openai's reply", function()
     assert.are.equal('{"content":[]}', tostring(reply.choices[1].logprobs))
   end)
 
+  it("takes sources that stand beside the choices for citations, once", function()
+    local body = {
+      search_results = { { url = "u", title = "t" } }, choices = { { message = { content = "text" }, finish_reason = "stop" } },
+    }
+    local citations = openai.reply(json.encode(body), {}).choices[1].content[1].citations
+    assert.are.same({ 1, "u", "t" }, { #citations, citations[1].url, citations[1].title })
+    local decode, seen = openai.stream {}, {}
+    for _, reason in ipairs { false, "stop" } do
+      body.choices = { { delta = { content = "text" }, finish_reason = reason or json.null } }
+      for _, event in ipairs(decode(nil, json.encode(body))) do seen[#seen + 1] = event.type end
+    end
+    assert.are.same({ "start", "text", "text", "citation", "stop" }, seen)
+  end)
+
   it("says what is not the protocol", function()
     for _, text_ in ipairs { "", "[]", "{}", '{"choices":[{}]}', '{"choices":[{"message":null}]}' } do
       local reply, why = openai.reply(text_, {})
