@@ -1,8 +1,8 @@
 #include "serve/admission.h"
 
 #include "base/clock.h"
-#include "serve/answer.h"
 #include "serve/router_state.h"
+#include "serve/turnaway.h"
 
 static void show(struct router *r, unsigned limit)
 {
@@ -18,11 +18,9 @@ void admission_use(struct router *r)
 
 static bool refuse(struct router *r, struct exchange *x, const char *words)
 {
-    stats_add(r->stats, STAT_REFUSED, 1);
     if (r->options.region)
         limited_count(&r->options.region->limited, LIMITED_SERVER);
-    answer_error(x, 503, "overloaded", "Retry-After: 1\r\n", words);
-    return false;
+    return turnaway(r, x, &(struct turned){503, "overloaded", "server", NULL, "Retry-After: 1\r\n", words});
 }
 
 /* Takes first and looks then: requests that arrive at several workers at once cannot all find the last place free. */

@@ -177,6 +177,7 @@ void journal_decision(struct request *rq)
     event_int(e, F_STATUS, rq->status);
     put_z(e, F_ERROR, rq->script_error);
     put_z(e, F_LIMIT_HIT, rq->limit_hit);
+    put_z(e, F_WHY, rq->refused);
     put_z(e, F_KEY, toll_name(rq));
     if (rq->scope.limit.is_set && rq->scope.limit.usd >= 0)
         event_num(e, F_LIMIT_USD, rq->scope.limit.usd);

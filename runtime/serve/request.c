@@ -22,17 +22,6 @@ enum { DEFAULT_TOTAL_MS = 900 * 1000, CLIENT_GONE_STATUS = 499, MAX_NEAR = 3 };
 
 /* ---- ids ---- */
 
-static void write_id(struct request *rq)
-{
-    static const char DIGITS[] = "0123456789abcdefghjkmnpqrstvwxyz"; /* Crockford's base 32 */
-    uint64_t n = rq->number;
-    for (int i = 10; i >= 0; i--, n >>= 5)
-        rq->id[i] = DIGITS[n & 31];
-    rq->id[11] = DIGITS[rq->router->options.slot >> 5 & 31];
-    rq->id[12] = DIGITS[rq->router->options.slot & 31];
-    rq->id[13] = '\0';
-}
-
 static void write_hex(uint64_t n, char *out)
 {
     for (int i = 15; i >= 0; i--, n >>= 4)
@@ -152,6 +141,7 @@ void request_error_with(struct request *rq, int status, const char *code, const 
 {
     struct buf body = BUF(64 * 1024);
     struct refusal refusal = {status, code, param, rq->id, str_of(words)};
+    rq->refused = words;
     refusal_write(&body, rq->scope.view.protocol, &refusal);
     request_reply(rq, status, "application/json", more, buf_str(&body));
     buf_clear(&body);
@@ -421,7 +411,7 @@ static void open_request(struct request *rq, struct router *r, struct exchange *
     rq->transcript = NULL;
     rq->told = (struct usage){0};
     rq->served = NULL;
-    rq->cause = rq->place = rq->script_error = rq->limit_hit = NULL;
+    rq->cause = rq->place = rq->script_error = rq->limit_hit = rq->refused = NULL;
     rq->first_ns = rq->script_us = 0;
     rq->usd = rq->reserved_usd = 0;
     rq->tokens = rq->reserved_tokens = 0;
@@ -439,7 +429,7 @@ void request_start(struct router *r, struct exchange *x, enum protocol protocol)
     const char *param;
     struct err err;
     open_request(rq, r, x);
-    write_id(rq);
+    router_write_id(r, rq->number, rq->id);
     exchange_set_owner(x, rq);
     bool is_good = view_init(&rq->scope.view, protocol, rq->id, exchange_head(x), exchange_body(x), exchange_arena(x), &param, &err) == 0;
     rq->scope.view.to_chat = protocol == PROTOCOL_EMBEDDINGS ? NULL : outbound_chat;

@@ -50,6 +50,7 @@ struct request {
     const char *place;      /* "routes/route.lua:12" of the return; NULL */
     const char *script_error;
     const char *limit_hit;
+    const char *refused;    /* what an error of wye's own told the client */
     int status;
     bool is_recorded;       /* a decision was begun in the trace */
     uint64_t first_ns;      /* first content to the client */

@@ -15,6 +15,7 @@
 #include "serve/feedback.h"
 #include "serve/router_state.h"
 #include "serve/toll.h"
+#include "serve/turnaway.h"
 #include "serve/vitals.h"
 
 #define MODELS_PATH "/v1/models"
@@ -117,6 +118,16 @@ uint64_t router_number(struct router *r)
     return r->number;
 }
 
+void router_write_id(const struct router *r, uint64_t number, char id[20])
+{
+    static const char DIGITS[] = "0123456789abcdefghjkmnpqrstvwxyz"; /* Crockford's base 32 */
+    for (int i = 10; i >= 0; i--, number >>= 5)
+        id[i] = DIGITS[number & 31];
+    id[11] = DIGITS[r->options.slot >> 5 & 31];
+    id[12] = DIGITS[r->options.slot & 31];
+    id[13] = '\0';
+}
+
 /* xoshiro256**, for ids only. Blackman and Vigna, 2018. */
 uint64_t router_random(struct router *r)
 {
@@ -169,9 +180,7 @@ static struct str path_of(const struct exchange *x)
 
 static bool refuse(struct router *r, struct exchange *x, int status, const char *code, const char *more, const char *words)
 {
-    stats_add(r->stats, STAT_REFUSED, 1);
-    answer_error(x, status, code, more, words);
-    return false;
+    return turnaway(r, x, &(struct turned){status, code, NULL, NULL, more, words});
 }
 
 static bool refuse_path(struct router *r, struct exchange *x, struct str path)

@@ -11,6 +11,8 @@ struct router {
     struct generation *live;
     struct list active, free; /* struct request by link */
     uint64_t number;          /* of the newest decision */
+    uint64_t turned_second;   /* in which `turned` were turned away and recorded */
+    unsigned turned;
     uint64_t lookup_second;   /* in which feedback looked into the trace `lookups` times */
     unsigned lookups;
     uint64_t seed[4];
@@ -28,6 +30,9 @@ void router_give(struct router *r, struct request *rq);
 /* A decision number: microseconds of wall time, never twice in a worker. */
 uint64_t router_number(struct router *r);
 uint64_t router_random(struct router *r);
+
+/* The id that x-wye-id says: 13 characters and a NUL. */
+void router_write_id(const struct router *r, uint64_t number, char id[20]);
 
 /* The host VM of this worker. NULL with err when it cannot be made. */
 struct translator *router_translator(struct router *r, struct err *err);

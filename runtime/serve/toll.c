@@ -3,9 +3,9 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "serve/answer.h"
 #include "serve/journal.h"
 #include "serve/router_state.h"
+#include "serve/turnaway.h"
 
 enum { OPEN_TOKENS = 1024, MAX_FIELDS = 400, MAX_WORDS = 300 };
 
@@ -30,12 +30,10 @@ static struct str secret_of(const struct http_head *head)
 
 static bool refuse_stranger(struct router *r, struct exchange *x, bool has_secret)
 {
-    stats_add(r->stats, STAT_REFUSED, 1);
     limited_count(&r->options.region->limited, LIMITED_KEY);
-    answer_error(x, 401, "invalid_api_key", "WWW-Authenticate: Bearer\r\n",
-                 has_secret ? "The API key is not known here, or it was revoked."
-                            : "You did not provide an API key. Send it as `Authorization: Bearer wye_...`.");
-    return false;
+    return turnaway(r, x, &(struct turned){401, "invalid_api_key", NULL, NULL, "WWW-Authenticate: Bearer\r\n",
+                                           has_secret ? "The API key is not known here, or it was revoked."
+                                                      : "You did not provide an API key. Send it as `Authorization: Bearer wye_...`."});
 }
 
 /* ---- why not ---- */
@@ -84,12 +82,6 @@ static const char *fields_of(const struct key *key, const struct quota_answer *a
     return out;
 }
 
-static void count(struct router *r, const struct quota_answer *a)
-{
-    stats_add(r->stats, STAT_REFUSED, 1);
-    limited_count(&r->options.region->limited, LIMITED[a->why]);
-}
-
 bool toll_head(struct router *r, struct exchange *x, bool is_counted)
 {
     struct region *region = r->options.region;
@@ -108,9 +100,9 @@ bool toll_head(struct router *r, struct exchange *x, bool is_counted)
     struct quota_answer a = quota_look(&key->quota, &key->limits, now());
     if (a.why == QUOTA_OK)
         return true;
-    count(r, &a);
-    answer_error(x, 429, code_of(&a), fields_of(key, &a, fields, sizeof fields), words_of(key, &a, words, sizeof words));
-    return false;
+    limited_count(&region->limited, LIMITED[a.why]);
+    return turnaway(r, x, &(struct turned){429, code_of(&a), quota_why_name(a.why), key->name, fields_of(key, &a, fields, sizeof fields),
+                                           words_of(key, &a, words, sizeof words)});
 }
 
 /* ---- the request ---- */

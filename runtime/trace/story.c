@@ -60,15 +60,19 @@ static void one_of(struct text *t, const struct record *r, enum field f, const c
 static void because(struct text *t, const struct record *own)
 {
     struct str error = record_text(own, F_ERROR), reason = record_text(own, F_REASON);
-    text_z(t, "because ");
-    text_colour(t, TEXT_BOLD);
-    text_put(t, text_of(own, F_CAUSE));
-    text_colour(t, TEXT_PLAIN);
+    bool has_cause = record_get(own, F_CAUSE) != NULL;
+    text_z(t, has_cause ? "because " : "refused before a route ran");
+    if (has_cause) {
+        text_colour(t, TEXT_BOLD);
+        text_put(t, text_of(own, F_CAUSE));
+        text_colour(t, TEXT_PLAIN);
+    }
     if (reason.p && reason.len > 0) {
         text_z(t, ": ");
         text_put(t, reason);
     }
     one_of(t, own, F_LINE, ", at ");
+    one_of(t, own, F_WHY, ": ");
     text_end(t);
     struct str file;
     int line;

@@ -69,6 +69,23 @@ test('keys are made, listed and revoked without a server; their file is private'
   assert.equal((await cli(['key', 'burn', 'x', ...at])).code, 2)
 })
 
+test('what is refused by its head has an id and a story; a flood of it leaves no more than 16 records a second and worker', async () => {
+  const mine = await key('--rpm', '1')
+  assert.equal((await ask(mine)).status, 200)
+  const over = await ask(mine), stranger = await chat(w, { model: 'a/good' }, { headers: { authorization: 'Bearer wye_no' } })
+  const [limited] = await w.trace('-q', `id == ${over.headers['x-wye-id']}`)
+  assert.deepEqual([limited.status, limited.cause, limited.limit.hit, limited.key], [429, 'limit', 'requests', mine.name])
+  assert.match(limited.why, /may make 1 requests per minute/)
+  const { stdout } = await w.cli('why', stranger.headers['x-wye-id'])
+  assert.match(stdout, /status 401/)
+  assert.match(stdout, /refused before a route ran: The API key is not known here/)
+  const began = Date.now()
+  await many(400, () => chat(w, { model: 'a/good' }, { headers: { authorization: 'Bearer wye_flood' } }))
+  const seconds = Math.ceil((Date.now() - began) / 1000) + 1
+  const left = await w.trace('-q', 'status == 401')
+  assert.ok(left.length >= 17 && left.length <= 1 + 2 * 16 * seconds, `${left.length} records in ${seconds} s`)
+})
+
 test('a stranger gets 401 in the shape of the protocol before the body is sent', async () => {
   await key()
   const head = 'POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n'

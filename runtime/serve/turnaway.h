@@ -1,0 +1,24 @@
+/*
+ * turnaway: a request refused by its head alone: no key, no room, no such path. It never becomes a `struct request`.
+ *
+ * The answer is in the protocol's shape and names an id; the first 16 of a worker in a second leave a decision in the trace, so that a flood
+ * fills no disk. Those beyond have no id.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+struct router;
+struct exchange;
+
+struct turned {
+    int status;
+    const char *code;
+    const char *limit; /* which one, as the trace names it; NULL: none */
+    const char *key;   /* name of the client's; NULL: none known */
+    const char *more;  /* header lines */
+    const char *words;
+};
+
+/* Answers, counts and records. Always false, for who refuses by it. */
+bool turnaway(struct router *r, struct exchange *x, const struct turned *t);
