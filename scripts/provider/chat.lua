@@ -70,14 +70,30 @@ local function content_of(parts)
   return table.concat(texts, "\n\n")
 end
 
+local function same(id) return id end
+
+-- Mistral takes ids of nine letters and digits only: any other becomes what follows from it, in the call and in its result.
+local function mistral_id(id)
+  if #id == 9 and id:find "^%w+$" then return id end
+  local one, other = 5381, 52711
+  for i = 1, #id do
+    one, other = (one * 33 + id:byte(i)) % 2 ^ 32, (other * 65599 + id:byte(i)) % 2 ^ 32
+  end
+  return ("%05x%04x"):format(one % 2 ^ 20, other % 2 ^ 16)
+end
+
+local function id_of(target)
+  return (target.base_url or ""):find "[/.]mistral%.ai" and mistral_id or same
+end
+
 -- A tool's result is a message of its own and holds text only: its images follow as the user's.
-local function add_results(out, parts, rest, drop)
+local function add_results(out, parts, rest, id, drop)
   for _, part in ipairs(parts) do
     if part.type ~= "tool_result" then
       rest[#rest + 1] = user_part(part, drop)
     else
       if part.is_error then drop("tool_result.is_error", WIRE .. " has none") end
-      out[#out + 1] = { role = "tool", tool_call_id = part.id, content = turns.result_text(part) }
+      out[#out + 1] = { role = "tool", tool_call_id = id(part.id), content = turns.result_text(part) }
       for _, inner in ipairs(part.content or {}) do
         if inner.type ~= "text" then rest[#rest + 1] = user_part(inner, drop) end
       end
@@ -85,13 +101,13 @@ local function add_results(out, parts, rest, drop)
   end
 end
 
-local function add_user(out, message, drop)
+local function add_user(out, message, id, drop)
   local rest = {}
-  add_results(out, message.content, rest, drop)
+  add_results(out, message.content, rest, id, drop)
   if #rest > 0 then out[#out + 1] = { role = "user", content = content_of(rest) } end
 end
 
-local function add_assistant(out, message, name_of, drop)
+local function add_assistant(out, message, name_of, id, drop)
   local texts, calls, refusal = {}, {}, nil
   for _, part in ipairs(message.content) do
     if part.cache then drop("cache_control", "OpenAI caches by itself") end
@@ -99,7 +115,7 @@ local function add_assistant(out, message, name_of, drop)
       texts[#texts + 1] = part.text
     elseif part.type == "tool_call" then
       local called = { name = name_of(part.name), arguments = part.arguments }
-      calls[#calls + 1] = { id = part.id, type = "function", ["function"] = called }
+      calls[#calls + 1] = { id = id(part.id), type = "function", ["function"] = called }
     elseif part.type == "refusal" then
       refusal = (refusal or "") .. part.text
     else
@@ -116,7 +132,7 @@ local function add_assistant(out, message, name_of, drop)
   }
 end
 
-local function messages_of(request, name_of, drop)
+local function messages_of(request, name_of, id, drop)
   local out = {}
   if request.system and #request.system > 0 then
     if turns.has_cache(request.system) then drop("cache_control", "OpenAI caches by itself") end
@@ -124,11 +140,11 @@ local function messages_of(request, name_of, drop)
   end
   for _, message in ipairs(request.messages) do
     if message.role == "assistant" then
-      add_assistant(out, message, name_of, drop)
+      add_assistant(out, message, name_of, id, drop)
     elseif message.role == "system" then
       out[#out + 1] = { role = "system", content = turns.text(message.content, "\n\n") }
     else
-      add_user(out, message, drop)
+      add_user(out, message, id, drop)
     end
   end
   return json.array(out)
@@ -189,7 +205,7 @@ function chat.body(request, target, given_drop)
   local level = chat.effort(request, target.name, drop)
   local body = {
     model = target.name,
-    messages = messages_of(request, name_of, drop),
+    messages = messages_of(request, name_of, id_of(target), drop),
     tools = tools_of(request, name_of, drop),
     response_format = format_of(request.output),
     stop = drops.stops(request, 4, WIRE, drop),

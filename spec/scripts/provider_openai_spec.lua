@@ -75,6 +75,25 @@ describe("openai's request", function()
     assert.is_string(dropped["tool_result.is_error"])
   end)
 
+  it("gives Mistral ids of nine characters, the same in call and result", function()
+    local messages = {
+      { role = "assistant", content = {
+        { type = "tool_call", id = "toolu_01A", name = "f", arguments = "{}" },
+        { type = "tool_call", id = "abcDEF123", name = "f", arguments = "{}" },
+        { type = "tool_call", id = "toolu_01B", name = "f", arguments = "{}" },
+      } },
+      user { type = "tool_result", id = "toolu_01A", content = {} },
+    }
+    local body = sent({ messages = messages }, { name = "m", base_url = "https://api.mistral.ai/v1" })
+    local calls = body.messages[1].tool_calls
+    assert.is_truthy(calls[1].id:find "^%w%w%w%w%w%w%w%w%w$")
+    assert.are.equal("abcDEF123", calls[2].id)
+    assert.are_not.equal(calls[1].id, calls[3].id)
+    assert.are.equal(calls[1].id, body.messages[2].tool_call_id)
+    local other = sent({ messages = messages }, { name = "m", base_url = "https://api.openai.com/v1" })
+    assert.are.equal("toolu_01A", other.messages[1].tool_calls[1].id)
+  end)
+
   it("declares tools with their schemas as they came", function()
     local body = sent {
       tools = { { name = "f", description = "d", schema = json.raw '{"type":"object","x":[]}', strict = true }, { name = "g" } },
