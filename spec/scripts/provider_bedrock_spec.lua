@@ -177,6 +177,14 @@ describe("bedrock's stream", function()
     }, said)
   end)
 
+  it("numbers calls in order, wherever their blocks stand", function()
+    local list = call(1, "f", "{}")
+    for _, item in ipairs(call(3, "g", '{"x":1}')) do list[#list + 1] = item end
+    local said = {}
+    for i, event in ipairs(events({ model = "m" }, list)) do said[i] = event.type .. " " .. (event.index or "") end
+    assert.are.same({ "start ", "tool 0", "arguments 0", "tool 1", "arguments 1" }, said)
+  end)
+
   it("gives an answer by schema as text", function()
     local request = { model = "m", output = { type = "schema", schema = json.raw "{}" } }
     local list = call(0, "json_output", '{"a"', ":1}")
