@@ -10,8 +10,10 @@ function text(bytes) {
   return out.slice(0, bytes)
 }
 
+const system = 'You are a careful assistant. Answer briefly.'
+
 function chat(model, bytes, more = {}) {
-  const messages = [{ role: 'system', content: 'You are a careful assistant. Answer briefly.' }]
+  const messages = more.system ? [] : [{ role: 'system', content: system }]
   const turns = Math.max(1, Math.floor(bytes / 2000))
   const each = Math.floor((bytes - 300) / turns) - 40
   for (let i = 0; i < turns; i++) messages.push({ role: i % 2 ? 'assistant' : 'user', content: text(each) })
@@ -26,10 +28,13 @@ export function writeBodies(dir) {
     '50 KB': chat('auto', 50 * 1024),
     hold: chat('wye/hold', 1024),
     events: chat('wye/events', 1024, { stream: true }),
+    'messages 1 KB': chat('auto', 1024, { system }),
+    'messages 50 KB': chat('auto', 50 * 1024, { system }),
+    'messages events': chat('wye/events', 1024, { system, stream: true }),
   }
   return Object.fromEntries(
     Object.entries(bodies).map(([name, body]) => {
-      const path = join(dir, `${name.replace(' ', '')}.json`)
+      const path = join(dir, `${name.replaceAll(' ', '')}.json`)
       writeFileSync(path, body)
       return [name, path]
     }),

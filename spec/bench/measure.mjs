@@ -56,9 +56,9 @@ async function costed(router, run) {
 }
 
 // A closed loop of `connections` for `seconds`: as fast as the router goes.
-export function wrk(router, { body, connections, seconds }) {
+export function wrk(router, { body, connections, seconds, path }) {
   const script = new URL('post.lua', import.meta.url).pathname
-  const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '-s', script, `http://127.0.0.1:${router.port}/`, '--', body, ...(router.key ? [router.key] : [])]
+  const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '-s', script, `http://127.0.0.1:${router.port}/`, '--', body, ...[path ?? router.key].filter(Boolean)]
   return costed(router, async () => lastJson(await output(LOAD_CPU, 'wrk', args)))
 }
 

@@ -130,6 +130,26 @@ export async function limits(context) {
   return [{ title: 'wye with keys, limits, cooldown, budget and prices', rounds, figures: { ...speed, share: 'CPU ÷ bare' } }]
 }
 
+// wye only: a client of another protocol than the provider's, beside one of the same.
+export async function translated(context) {
+  if (!context.routers.includes('wye')) return []
+  const router = await startRouter('wye', context.mock, context.root)
+  const tables = []
+  for (const [size, events] of [['1 KB', 1], ['50 KB', 1], ['events', 100]]) {
+    const rounds = { exact: [], translated: [] }
+    for (let i = 0; i < context.rounds; i++)
+      for (const [name, prefix, path] of [['exact', '', '/v1/chat/completions'], ['translated', 'messages ', '/v1/messages']]) {
+        const run = await measure.wrk(router, { body: context.bodies[prefix + size], connections: 64, seconds: context.seconds, path })
+        rounds[name].push({ ...run, each: run.us / events })
+      }
+    const figures = events > 1 ? { each: 'CPU us/event' } : speed
+    const title = events > 1 ? `streams of ${events} events` : `${size} requests`
+    tables.push({ title: `${title}, chat to chat (exact) and messages to chat (translated)`, rounds, figures })
+  }
+  await stop(router.child)
+  return tables
+}
+
 function reload(router) {
   const [command, ...args] = [join(BUILD, 'wye'), 'reload', '--admin', router.admin]
   const child = spawn(command, args, { stdio: 'ignore' })
