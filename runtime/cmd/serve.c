@@ -8,7 +8,9 @@
 #include "base/log.h"
 #include "base/stats.h"
 #include "cmd/command.h"
+#include "cmd/span.h"
 #include "proc/master.h"
+#include "serve/gates.h"
 #include "sim/sim.h"
 
 static char *under(const char *project, const char *name)
@@ -37,6 +39,13 @@ static int run_sim(int listen_fd)
 
 int cmd_serve(struct options *o)
 {
+    unsigned skip = 0;
+    double max_change = -1;
+    struct err err;
+    if ((o->skip && gates_parse(o->skip, &skip, &err) < 0) || (o->max_change && span_percent(o->max_change, &max_change, &err) < 0)) {
+        log_error("%s", err.message);
+        return EXIT_USAGE;
+    }
     /* Copies: process titles are written over the command line. */
     char *project = xstrdup(o->arg_count ? o->args[0] : "routes");
     size_t len = strlen(project);
@@ -52,6 +61,8 @@ int cmd_serve(struct options *o)
         .trace_dir = trace,
         .state_dir = state,
         .workers = o->workers ? (unsigned)o->workers : cores(),
+        .skip = skip,
+        .max_change = max_change,
         .is_watching = o->watch,
         .is_demo = o->demo,
         .prints_json = o->json,

@@ -61,6 +61,19 @@ static void write_error(struct buf *out, const char *error)
     buf_printf(out, ",\"line\":%ld}", line);
 }
 
+/* The lines that specs and replay said. */
+static void write_gates(struct buf *out, const char *told)
+{
+    buf_puts(out, ",\"gates\":[");
+    for (const char *line = told; *line;) {
+        size_t len = strcspn(line, "\n");
+        buf_puts(out, line == told ? "" : ",");
+        json_quote(out, str_n(line, len));
+        line += len + (line[len] != '\0');
+    }
+    buf_puts(out, "]");
+}
+
 static void write_outcome(struct buf *out, const struct reload_outcome *o)
 {
     buf_printf(out, "{\"ok\":%s", o->status == 200 ? "true" : "false");
@@ -71,6 +84,7 @@ static void write_outcome(struct buf *out, const struct reload_outcome *o)
         buf_printf(out, ",\"unchanged\":%s", o->is_unchanged ? "true" : "false");
     else
         write_error(out, o->error[0] ? o->error : o->message);
+    write_gates(out, o->gates);
     buf_puts(out, "}\n");
 }
 
@@ -177,6 +191,17 @@ static void answer_status(struct control *c, uint64_t ticket)
 
 /* ---- requests ---- */
 
+/* What the one who asks leaves open is as the server was started. */
+static void reload(struct reload *r, const struct control_request *q, struct asker *asker)
+{
+    struct gates gates = r->gates;
+    if (q->skip)
+        gates.skip = q->skip;
+    if (q->has_max_change)
+        gates.max_change = q->max_change;
+    reload_gated(r, &gates, q->force, on_outcome, asker);
+}
+
 static void obey(struct control *c, const struct control_request *q)
 {
     if (q->verb == CONTROL_STATUS) {
@@ -186,7 +211,7 @@ static void obey(struct control *c, const struct control_request *q)
     struct asker *asker = xmalloc(sizeof *asker);
     *asker = (struct asker){c, q->ticket};
     switch (q->verb) {
-    case CONTROL_RELOAD: reload_start(c->reload, true, q->force, on_outcome, asker); break;
+    case CONTROL_RELOAD: reload(c->reload, q, asker); break;
     case CONTROL_LOAD: reload_start(c->reload, false, q->force, on_outcome, asker); break;
     case CONTROL_USE: reload_use(c->reload, q->generation, on_outcome, asker); break;
     case CONTROL_ROLLBACK: reload_rollback(c->reload, on_outcome, asker); break;

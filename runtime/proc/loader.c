@@ -16,7 +16,7 @@
 #include "serve/check.h"
 #include "vm/guard.h"
 
-enum { LOADER_WALL_MS = 10 * 1000, LOADER_CPU_S = 10, PACKED_MAX = 80 << 20, LOADER_MEMORY = 1 << 30 };
+enum { LOADER_S = 10, GATED_S = 40, /* of time, and of CPU */ PACKED_MAX = 80 << 20, LOADER_MEMORY = 1 << 30 };
 
 /* ---- in the child ---- */
 
@@ -40,12 +40,12 @@ static void limit_memory(void)
 }
 #endif
 
-static void set_limits(void)
+static void set_limits(rlim_t seconds)
 {
 #ifndef __SANITIZE_ADDRESS__
     limit_memory();
 #endif
-    setrlimit(RLIMIT_CPU, &(struct rlimit){LOADER_CPU_S, LOADER_CPU_S});
+    setrlimit(RLIMIT_CPU, &(struct rlimit){seconds, seconds});
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
 }
 
@@ -145,6 +145,15 @@ static int run_check(struct generation *g, bool is_gate, struct loader_result *r
     return is_gate && errors ? -1 : 0;
 }
 
+static int run_gates(const struct gates *gates, struct generation *g, struct loader_result *r, struct err *err)
+{
+    struct buf told = BUF(sizeof r->gates - 1);
+    int result = gates ? gates_run(gates, g, &told, err) : 0;
+    snprintf(r->gates, sizeof r->gates, STR_FMT, (int)told.len, told.p ? told.p : "");
+    buf_clear(&told);
+    return result;
+}
+
 static int attempt(const struct attempt *a, struct loader_result *r, struct err *err)
 {
     const struct loader_options *o = a->options;
@@ -154,7 +163,8 @@ static int attempt(const struct attempt *a, struct loader_result *r, struct err 
     struct generation *g = generation_load(o->id, files, o->building, err);
     if (!g)
         return -1;
-    if (run_check(g, o->is_gated, r, err) < 0)
+    bool has_check = !o->gates || !(o->gates->skip & GATE_CHECK);
+    if ((has_check && run_check(g, o->is_gated, r, err) < 0) || run_gates(o->gates, g, r, err) < 0)
         return -1;
     warn_of_providers(g, r);
     read_token(g->config, r);
@@ -168,7 +178,7 @@ static int run_attempt(void *arg)
     const struct attempt *a = arg;
     static struct loader_result r;
     struct err err = {.message = "it could not be read"};
-    set_limits();
+    set_limits(a->options->gates ? GATED_S : LOADER_S);
     r.ok = attempt(a, &r, &err) == 0;
     if (!r.ok)
         snprintf(r.error, sizeof r.error, "%s", err.message);
@@ -210,7 +220,7 @@ static void on_pipe(void *arg, int events)
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n <= 0) {
-        fail(l, "the project ended the process that tried it (out of memory or CPU time: 1 GiB and 10 s are allowed)");
+        fail(l, "the project ended the process that tried it (out of memory or CPU time: 1 GiB and 10 s are allowed, 40 s with specs and replay)");
         return;
     }
     l->got += (size_t)n;
@@ -220,7 +230,9 @@ static void on_pipe(void *arg, int events)
 
 static void on_deadline(void *arg)
 {
-    fail(arg, "the project did not load within 10 s");
+    struct loader *l = arg;
+    fail(l, l->is_gated ? "the project did not load, and pass its specs and the replay, within 40 s (--skip specs leaves them out)"
+                        : "the project did not load within 10 s");
 }
 
 static int open_channel(struct loader *l, int ends[2], struct err *err)
@@ -265,7 +277,8 @@ int loader_start(struct loader *l, struct loop *loop, const struct loader_option
     watch_init(&l->watch, loop, l->pipe, on_pipe, l);
     watch_set(&l->watch, WATCH_READ);
     timer_init(&l->deadline, loop, on_deadline, l);
-    timer_set(&l->deadline, LOADER_WALL_MS);
+    l->is_gated = options->gates != NULL;
+    timer_set(&l->deadline, (l->is_gated ? GATED_S : LOADER_S) * 1000);
     return 0;
 }
 

@@ -2,12 +2,13 @@
  * loader: tries a project in a throw-away child, so that nothing it does (loop, eat memory, crash) reaches the server.
  *
  * The child reads the folder into a manifest, builds the generation, runs the check gate, keeps the packed bytes in the state directory, and leaves them in a memory
- * file that the master later hands to the workers. It lives at most 10 s and 1 GiB. The master only waits on its pipe.
+ * file that the master later hands to the workers. It lives at most 10 s (40 s with specs and replay) and 1 GiB. The master only waits on its pipe.
  */
 #pragma once
 
 #include "base/err.h"
 #include "net/loop.h"
+#include "serve/gates.h"
 #include "vm/generation.h"
 
 struct loader_options {
@@ -16,6 +17,7 @@ struct loader_options {
     unsigned id;
     const char *state_dir;
     bool is_gated;       /* what the check finds refuses it; else it is a warning */
+    const struct gates *gates; /* the others that it must pass, and which are left out; NULL: none */
     const struct generation_options *building;
 };
 
@@ -27,6 +29,7 @@ struct loader_result {
     char token[256];     /* the token, when it could be read */
     char error[1000];    /* !ok: "routes/route.lua:3: message" */
     char warnings[2000]; /* one a line */
+    char gates[1200];    /* what they say, one a line */
 };
 
 struct loader {
@@ -36,6 +39,7 @@ struct loader {
     struct watch watch;
     struct timer deadline;
     size_t got;
+    bool is_gated; /* by specs and replay: it may take longer */
     struct loader_result result;
     void (*done)(void *arg, struct loader_result *result, int memory);
     void *arg;

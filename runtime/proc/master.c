@@ -379,6 +379,7 @@ static void open_parts(struct master *m)
         .board = m->board,
         .project = o->project,
         .state_dir = o->state_dir,
+        .gates = {o->skip, o->max_change, o->project, o->trace_dir},
         .building = {.open = bind_open, .sim_url = m->crew.common.sim_url, .is_demo = o->is_demo, .experiments = &m->region->experiments},
     };
     reload_open(&m->reload);

@@ -13,6 +13,8 @@ struct master_options {
     const char *listen, *admin;
     const char *trace_dir, *state_dir;
     unsigned workers;
+    unsigned skip;     /* gates that reloads leave out (serve/gates.h) */
+    double max_change; /* percent; below 0: any */
     bool is_watching, is_demo, prints_json;
     /* Runs the simulator on a listening socket until it is told to end; NULL: none. Handed in by cmd/. */
     int (*run_sim)(int listen_fd);

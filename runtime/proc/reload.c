@@ -58,8 +58,9 @@ static void tell(reload_done *done, void *arg, const struct reload_outcome *o)
         done(arg, o);
 }
 
-static void finish(struct reload *r, const struct reload_outcome *o)
+static void finish(struct reload *r, struct reload_outcome *o)
 {
+    memcpy(o->gates, r->told, sizeof o->gates);
     reload_done *done = r->done;
     r->phase = RELOAD_IDLE;
     r->changing = r->replaced = 0;
@@ -112,6 +113,7 @@ static void claim(struct reload *r, reload_done *done, void *arg)
     r->done = done;
     r->done_arg = arg;
     r->then_use = r->is_forced = r->is_reload = r->was_late = false;
+    r->told[0] = '\0';
 }
 
 /* ---- using ---- */
@@ -245,6 +247,17 @@ static void say_warnings(struct reload *r, struct loader_result *result)
     }
 }
 
+static void say_gates(struct reload *r, const struct loader_result *result)
+{
+    memcpy(r->told, result->gates, sizeof r->told);
+    r->told[sizeof r->told - 1] = '\0';
+    for (const char *line = r->told; *line;) {
+        size_t len = strcspn(line, "\n");
+        log_info("%.*s", (int)len, line);
+        line += len + (line[len] != '\0');
+    }
+}
+
 static void tell_unchanged(struct reload *r, const struct warm *w)
 {
     struct reload_outcome o = outcome_of(w, 200);
@@ -264,6 +277,7 @@ static void on_loaded(void *arg, struct loader_result *result, int memory)
         return;
     }
     say_warnings(r, result);
+    say_gates(r, result);
     if (live && !r->is_forced && strcmp(result->hash, live->hash) == 0) {
         close(memory);
         tell_unchanged(r, live);
@@ -281,7 +295,7 @@ static void on_loaded(void *arg, struct loader_result *result, int memory)
     order_all(r, ORDER_LOAD, w);
 }
 
-static void check_project(struct reload *r, int packed_fd, bool is_gated,
+static void check_project(struct reload *r, int packed_fd, bool is_gated, const struct gates *gates,
                           void (*loaded)(void *arg, struct loader_result *result, int memory))
 {
     struct err err;
@@ -291,6 +305,7 @@ static void check_project(struct reload *r, int packed_fd, bool is_gated,
         .state_dir = r->state_dir,
         .id = r->warm.newest + 1,
         .is_gated = is_gated,
+        .gates = gates,
         .building = &r->building,
     };
     r->phase = RELOAD_CHECKING;
@@ -305,7 +320,17 @@ void reload_start(struct reload *r, bool then_use, bool is_forced, reload_done *
     claim(r, done, arg);
     r->then_use = r->is_reload = then_use;
     r->is_forced = is_forced;
-    check_project(r, -1, true, on_loaded);
+    check_project(r, -1, true, then_use ? &r->gates : NULL, on_loaded);
+}
+
+void reload_gated(struct reload *r, const struct gates *gates, bool is_forced, reload_done *done, void *arg)
+{
+    if (is_busy(r, done, arg))
+        return;
+    claim(r, done, arg);
+    r->then_use = r->is_reload = true;
+    r->is_forced = is_forced;
+    check_project(r, -1, true, gates, on_loaded);
 }
 
 /* ---- the first generation ---- */
@@ -328,7 +353,7 @@ static void on_first(void *arg, struct loader_result *result, int memory)
 void reload_first(struct reload *r, int packed_fd, reload_done *done, void *arg)
 {
     claim(r, done, arg);
-    check_project(r, packed_fd, false, on_first);
+    check_project(r, packed_fd, false, NULL, on_first);
 }
 
 void reload_begin(struct reload *r, reload_done *done, void *arg)

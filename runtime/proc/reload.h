@@ -22,6 +22,7 @@ struct reload_outcome {
     unsigned generation; /* concerned; 0: none */
     char hash[65];
     char message[300];
+    char gates[1200]; /* what specs and replay said, one a line */
     char error[1000]; /* of the project: "routes/route.lua:3: message" */
 };
 
@@ -34,6 +35,7 @@ struct reload {
     struct stats_board *board;
     const char *project, *state_dir;
     struct generation_options building;
+    struct gates gates; /* of every reload, unless the one who asks says otherwise */
 
     enum reload_phase phase;
     unsigned changing;  /* the generation that comes, from readying on */
@@ -42,6 +44,7 @@ struct reload {
     reload_done *done;
     void *done_arg;
     struct loader loader;
+    char told[1200]; /* by the gates of this change */
     struct timer deadline;
 
     unsigned live, previous;
@@ -63,6 +66,8 @@ void reload_begin(struct reload *r, reload_done *done, void *arg);
 
 /* `done` may be NULL, and may be called at once. */
 void reload_start(struct reload *r, bool then_use, bool is_forced, reload_done *done, void *arg);
+/* The same with gates of its own. */
+void reload_gated(struct reload *r, const struct gates *gates, bool is_forced, reload_done *done, void *arg);
 void reload_use(struct reload *r, unsigned id, reload_done *done, void *arg);
 void reload_rollback(struct reload *r, reload_done *done, void *arg);
 void reload_drop(struct reload *r, unsigned id, reload_done *done, void *arg);

@@ -15,6 +15,7 @@
 #include "net/server.h"
 #include "serve/access.h"
 #include "serve/compare.h"
+#include "serve/gates.h"
 #include "serve/metrics.h"
 #include "trace/export.h"
 #include "trace/reader.h"
@@ -59,11 +60,10 @@ static void reply_error(struct exchange *x, int status, const char *message)
 
 /* ---- through the master ---- */
 
-static void ask_master(struct admin *a, struct exchange *x, enum control_verb verb, unsigned generation, bool force)
+static void send_master(struct admin *a, struct exchange *x, struct control_request q)
 {
     struct waiter *w = arena_zalloc(exchange_arena(x), sizeof *w);
-    struct control_request q = {
-        .ticket = ++a->last_ticket, .verb = verb, .generation = generation, .force = force};
+    q.ticket = ++a->last_ticket;
     if (send(a->options->control_fd, &q, sizeof q, MSG_NOSIGNAL | MSG_DONTWAIT) != sizeof q) {
         reply_error(x, 503, "the master does not answer; try again");
         return;
@@ -71,6 +71,11 @@ static void ask_master(struct admin *a, struct exchange *x, enum control_verb ve
     *w = (struct waiter){.ticket = q.ticket, .exchange = x};
     list_push(&a->waiting, &w->link);
     exchange_set_owner(x, w);
+}
+
+static void ask_master(struct admin *a, struct exchange *x, enum control_verb verb, unsigned generation, bool force)
+{
+    send_master(a, x, (struct control_request){.verb = verb, .generation = generation, .force = force});
 }
 
 static void hear_master(struct admin *a, const struct control_reply *head, struct str json)
@@ -122,9 +127,24 @@ static unsigned number_of(struct str s)
     return n;
 }
 
+/* The value of a parameter; {NULL, 0} when it is not there, "" when it has none. */
+static struct str parameter(struct str query, const char *name)
+{
+    size_t len = strlen(name);
+    for (const char *at = query.p, *end = query.p + query.len; at && at < end;) {
+        const char *amp = memchr(at, '&', (size_t)(end - at)), *stop = amp ? amp : end;
+        struct str one = str_n(at, (size_t)(stop - at));
+        if (str_starts(one, name) && (one.len == len || one.p[len] == '='))
+            return one.len == len ? str_of("") : str_n(one.p + len + 1, one.len - len - 1);
+        at = stop + 1;
+    }
+    return str_n(NULL, 0);
+}
+
 static bool has_force(struct str query)
 {
-    return str_eq(query, "force=1") || str_eq(query, "force=true") || str_eq(query, "force");
+    struct str force = parameter(query, "force");
+    return force.p && (force.len == 0 || str_eq(force, "1") || str_eq(force, "true"));
 }
 
 static void get_health(struct request *q)
@@ -158,9 +178,28 @@ static void get_status(struct request *q)
     ask_master(q->admin, q->exchange, CONTROL_STATUS, 0, false);
 }
 
+static int read_gates(struct str query, struct control_request *r, struct err *err)
+{
+    struct str skip = parameter(query, "skip"), most = parameter(query, "max_change");
+    char text[64], *end = text;
+    snprintf(text, sizeof text, STR_FMT, STR_ARG(skip));
+    if (skip.len >= sizeof text || gates_parse(text, &r->skip, err) < 0)
+        return skip.len >= sizeof text ? err_set(err, ERR_BAD_REQUEST, "skip: the gates are check, specs and replay") : -1;
+    snprintf(text, sizeof text, STR_FMT, STR_ARG(most));
+    r->has_max_change = most.p != NULL;
+    r->max_change = strtod(text, &end);
+    bool is_percent = end > text && *end == '\0' && r->max_change >= 0 && r->max_change <= 100;
+    return !most.p || is_percent ? 0 : err_set(err, ERR_BAD_REQUEST, "max_change takes percent, from 0 to 100");
+}
+
 static void post_reload(struct request *q)
 {
-    ask_master(q->admin, q->exchange, CONTROL_RELOAD, 0, has_force(q->query));
+    struct control_request r = {.verb = CONTROL_RELOAD, .force = has_force(q->query)};
+    struct err err;
+    if (read_gates(q->query, &r, &err) < 0)
+        reply_error(q->exchange, 400, err.message);
+    else
+        send_master(q->admin, q->exchange, r);
 }
 
 static void post_load(struct request *q)

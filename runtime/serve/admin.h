@@ -5,7 +5,7 @@
  *   GET  /ready             200 when every worker serves, else 503
  *   GET  /metrics           Prometheus text
  *   GET  /status            what runs (below)
- *   POST /reload[?force=1]  load + check + use; 200 {"ok","message","generation","hash","unchanged"}
+ *   POST /reload[?force=1&skip=specs,replay&max_change=5]  load + gates + use; 200 {"ok","message","generation","hash","unchanged","gates":["specs: …"]}
  *   POST /load              load + check only
  *   POST /use/G /rollback /drop/G
  *   POST /keys/reload       takes over the state directory's key file (policy/keyfile.h); 200 {"ok","message","keys"}
@@ -62,6 +62,9 @@ struct control_request {
     uint32_t verb;
     uint32_t generation;
     uint32_t force;
+    uint32_t skip; /* gates that a reload leaves out (serve/gates.h); 0: as the server was started */
+    uint32_t has_max_change;
+    double max_change;
 };
 
 struct control_reply {

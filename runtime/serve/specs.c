@@ -1,8 +1,10 @@
 #include "serve/specs.h"
 
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include "base/json.h"
 #include "bind/bind.h"
@@ -11,7 +13,7 @@
 #include "serve/trial.h"
 #include "serve/usage.h"
 
-enum { HEAD = 32 * 1024, ASK = 16 << 20, LONGEST_PATH = 4096 };
+enum { HEAD = 32 * 1024, ASK = 16 << 20, LONGEST_PATH = 4096, REPORT = 16 << 20 };
 
 /* One run of the specs; `kit` and `failed` belong to the decision that is under way. */
 struct specs {
@@ -144,26 +146,105 @@ static int decide(void *arg, struct kit *kit, struct str call, struct arena *are
 
 /* ---- the run ---- */
 
+static bool has_specs(const char *dir, char *folder, size_t size)
+{
+    struct stat st;
+    snprintf(folder, size, "%s/specs", dir);
+    return stat(folder, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static int run(struct generation *g, const char *folder, bool as_json, struct err *err)
+{
+    const char *args[] = {folder, "-o", "json"};
+    struct specs s = {.trial = trial_new(g)};
+    s.trial->answer = answer;
+    s.trial->arg = &s;
+    int outcome = kit_run(args, as_json ? 3 : 1, decide, &s, err);
+    trial_free(s.trial);
+    return outcome;
+}
+
 int specs_run(const char *dir, bool as_json, struct err *err)
 {
     static const struct generation_options OPTIONS = {.open = bind_open};
     char folder[LONGEST_PATH];
-    struct stat st;
-    struct specs s = {0};
-    snprintf(folder, sizeof folder, "%s/specs", dir);
-    if (stat(folder, &st) < 0 || !S_ISDIR(st.st_mode)) {
+    if (!has_specs(dir, folder, sizeof folder)) {
         err_set(err, ERR_SYSTEM, "there are no specs in %s: write %s/NAME_spec.lua", dir, folder);
         return KIT_BROKEN;
     }
     struct generation *g = generation_load(1, manifest_new(dir), &OPTIONS, err);
     if (!g)
         return KIT_BROKEN;
-    s.trial = trial_new(g);
-    s.trial->answer = answer;
-    s.trial->arg = &s;
-    const char *args[] = {folder, "-o", "json"};
-    int outcome = kit_run(args, as_json ? 3 : 1, decide, &s, err);
-    trial_free(s.trial);
+    int outcome = run(g, folder, as_json, err);
     generation_release(g);
+    return outcome;
+}
+
+/* ---- the gate ---- */
+
+static int count_of(struct str list)
+{
+    int count = 0;
+    for (struct json_walk w = json_walk(list); json_next(&w);)
+        count++;
+    return count;
+}
+
+/* The first failure, with its place as `wye test` shows it. */
+static void read_failure(struct str report, const char *label, struct err *err)
+{
+    struct arena arena = ARENA(1 << 20);
+    struct str failure = json_pointer(report, "/failures/0"), fault = json_pointer(report, "/errors/0");
+    struct str first = failure.p ? failure : fault;
+    struct str name = json_text(json_get(first, "name"), &arena), why = json_text(json_get(first, "message"), &arena);
+    struct str file = json_text(json_pointer(first, "/trace/short_src"), &arena);
+    const char *inner = file.p ? strstr(file.p, "/specs/") : NULL;
+    int64_t line = 0;
+    json_integer(json_pointer(first, "/trace/currentline"), &line);
+    if (inner && line > 0)
+        err_set(err, ERR_SCRIPT, "%s%s:%d: spec '%s' fails: %.300s", label, inner, (int)line, name.p ? name.p : "?", why.p ? why.p : "");
+    else
+        err_set(err, ERR_SCRIPT, "the specs fail: %.400s", why.p ? why.p : "busted says no more");
+    arena_clear(&arena);
+}
+
+/* What busted says goes into a memory file: standard output belongs to the server. */
+static int run_quietly(struct generation *g, const char *folder, struct buf *report, struct err *err)
+{
+    fflush(stdout);
+    int kept = dup(STDOUT_FILENO), memory = memfd_create("specs", MFD_CLOEXEC);
+    if (kept < 0 || memory < 0 || dup2(memory, STDOUT_FILENO) < 0) {
+        err_set(err, ERR_SYSTEM, "no memory file for what the specs say");
+        return KIT_BROKEN;
+    }
+    int outcome = run(g, folder, true, err);
+    fflush(stdout);
+    dup2(kept, STDOUT_FILENO);
+    close(kept);
+    char piece[4096];
+    ssize_t n;
+    lseek(memory, 0, SEEK_SET);
+    while ((n = read(memory, piece, sizeof piece)) > 0)
+        buf_append(report, piece, (size_t)n);
+    close(memory);
+    return outcome;
+}
+
+int specs_gate(struct generation *g, const char *dir, int *passed, struct err *err)
+{
+    char folder[LONGEST_PATH];
+    struct buf report = BUF(REPORT);
+    *passed = 0;
+    if (!has_specs(dir, folder, sizeof folder))
+        return KIT_PASSED;
+    int outcome = run_quietly(g, folder, &report, err);
+    bool is_json = json_validate(buf_str(&report), NULL) == 0;
+    if (is_json)
+        *passed = count_of(json_get(buf_str(&report), "successes"));
+    if (outcome == KIT_FAILED && is_json)
+        read_failure(buf_str(&report), manifest_label(g->files), err);
+    else if (outcome == KIT_FAILED)
+        err_set(err, ERR_SCRIPT, "the specs fail; `wye test` tells how");
+    buf_clear(&report);
     return outcome;
 }

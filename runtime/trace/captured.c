@@ -156,6 +156,11 @@ const struct captured *captures_next(struct captures *all)
     return NULL;
 }
 
+void captures_recent(struct captures *all, int segments)
+{
+    reader_recent(all->reader, segments);
+}
+
 static bool is_captured(void *ctx, const struct decision *d)
 {
     const struct captures *all = ctx;

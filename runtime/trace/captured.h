@@ -58,6 +58,9 @@ struct captures;
 struct captures *captures_open(const char *dir, uint64_t since_us, struct err *err);
 const struct captured *captures_next(struct captures *all);
 
+/* From here on captures_next gives only what lies in the newest `segments` of each worker. Once, before it. */
+void captures_recent(struct captures *all, int segments);
+
 /* From here on captures_next gives only the newest `count` whose request was captured, without reading all that is older. Once, before it. */
 void captures_newest(struct captures *all, int count);
 

@@ -122,6 +122,11 @@ static void rewind_all(struct reader *r, int segments)
     r->headless_us = 0;
 }
 
+void reader_recent(struct reader *r, int segments)
+{
+    rewind_all(r, segments + 1); /* the newest may have been made ahead */
+}
+
 void reader_skip(struct reader *r)
 {
     rewind_all(r, 2); /* the newest may have been made ahead */

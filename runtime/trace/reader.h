@@ -19,6 +19,9 @@ struct reader;
 struct reader *reader_open(const char *dir, struct err *err);
 void reader_close(struct reader *r);
 
+/* From here on only what lies in the newest `segments` of each slot. */
+void reader_recent(struct reader *r, int segments);
+
 /* From here on only what comes after this moment. */
 void reader_skip(struct reader *r);
 
