@@ -138,25 +138,26 @@ async function offer(per_second, seconds) {
 
 // The goals are 0.9 and 10 ms; the margins are for a machine that others use, too. Under sanitizers wye itself is the bottleneck.
 const LEAST_GOODPUT = SLOW > 1 ? 0.3 : 0.7
-const LONGEST_REFUSAL_MS = 10 * SLOW * 5
+const REFUSAL_MS = { p50: 10 * SLOW, p99: 200 * SLOW }
+const is_prompt = (round) => round.p50 <= REFUSAL_MS.p50 && round.p99 <= REFUSAL_MS.p99
 
 async function overload(t) {
   const one = await offer(CAPACITY * 0.95, 3)
   const five = await offer(CAPACITY * 5, 9)
   const goodput = five.rate(4) / one.rate(0.5)
-  const p99 = quantile(five.refusals, 0.99)
+  const p50 = quantile(five.refusals, 0.5), p99 = quantile(five.refusals, 0.99)
   const limit = await sum('wye_admission_limit', adaptive)
   t.diagnostic(`goodput ${five.rate(4).toFixed(0)}/s of ${one.rate(0.5).toFixed(0)}/s (${(goodput * 100).toFixed(0)} %); ` +
-    `${five.refusals.length} of ${five.sent} refused, p50 ${quantile(five.refusals, 0.5).toFixed(1)} ms, p99 ${p99.toFixed(1)} ms; limit ${limit}`)
-  return { goodput, p99, limit, refused: five.refusals.length / five.sent }
+    `${five.refusals.length} of ${five.sent} refused, p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms; limit ${limit}`)
+  return { goodput, p50, p99, limit, refused: five.refusals.length / five.sent }
 }
 
 test('five times as much as the provider can take: it stays as busy, and the rest hears at once', async (t) => {
   // A machine that gives this test no time can make a round worse, never better.
   let round = await overload(t)
-  for (let more = 2; more > 0 && (round.goodput < LEAST_GOODPUT || round.p99 > LONGEST_REFUSAL_MS); more--) round = await overload(t)
+  for (let more = 2; more > 0 && (round.goodput < LEAST_GOODPUT || !is_prompt(round)); more--) round = await overload(t)
   assert.ok(round.goodput >= LEAST_GOODPUT, `goodput ${round.goodput}`)
-  assert.ok(round.p99 <= LONGEST_REFUSAL_MS, `p99 of refusals ${round.p99} ms`)
+  assert.ok(is_prompt(round), `refusals took ${round.p50} ms (p50), ${round.p99} ms (p99)`)
   assert.ok(round.refused > 0.5)
   assert.ok(round.limit >= 8 && round.limit <= PLACES * 6, `limit ${round.limit}`)
 })
