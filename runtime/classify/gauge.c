@@ -9,7 +9,7 @@
 enum { BINS = 15, ROUNDS = 50 };
 
 /* How common texts outside of all labels are taken to be, whatever their share in training: with one in twenty, `known` passes a half where both errors cost alike. */
-static const double STRANGERS = 0.05;
+static const double STRANGERS = 0.06;
 
 /* Of the observations' whole weight. */
 static const double RIDGE = 1e-4;
@@ -232,25 +232,39 @@ static int observe_right(const struct gauge *g, const struct gauge_case *cases, 
     return n;
 }
 
-static void observe_known(const struct gauge *g, const struct gauge_case *cases, int count, int inside, struct observation *out)
+/* Both sides weigh the same; of those outside, the texts of "oos" and those of labels that were kept back do. False: there is only one side. */
+static bool observe_known(const struct gauge *g, const struct gauge_case *cases, int count, struct observation *out)
 {
+    int inside = 0, oos = 0, kept_back = 0;
+    for (int i = 0; i < count; i++) {
+        inside += is_inside(g, &cases[i]);
+        kept_back += cases[i].is_stranger;
+    }
+    oos = count - inside - kept_back;
+    double half = oos && kept_back ? 0.5 : 1;
     for (int i = 0; i < count; i++) {
         read_signs(g, cases[i].scores, cases[i].unseen, out[i].signs);
         out[i].is_true = is_inside(g, &cases[i]);
-        out[i].weight = out[i].is_true ? (1 - STRANGERS) / inside : STRANGERS / (count - inside);
+        out[i].weight = out[i].is_true ? 1.0 / inside : half / (cases[i].is_stranger ? kept_back : oos);
     }
+    return inside > 0 && inside < count;
 }
 
 void gauge_fit(struct gauge *g, const struct gauge_case *cases, int count)
 {
     struct observation *seen = xcalloc((size_t)count + 1, sizeof *seen);
     g->heat = fit_heat(g, cases, count);
-    int inside = observe_right(g, cases, count, seen);
-    fit_logistic(g->right, seen, inside);
+    fit_logistic(g->right, seen, observe_right(g, cases, count, seen));
     memcpy(g->known, UNTAUGHT, sizeof g->known);
-    if (inside > 0 && inside < count) {
-        observe_known(g, cases, count, inside, seen);
+    free(seen);
+}
+
+void gauge_fit_known(struct gauge *g, const struct gauge_case *cases, int count)
+{
+    struct observation *seen = xcalloc((size_t)count + 1, sizeof *seen);
+    if (observe_known(g, cases, count, seen)) {
         fit_logistic(g->known, seen, count);
+        g->known[0] += log((1 - STRANGERS) / STRANGERS);
     }
     free(seen);
 }

@@ -28,11 +28,14 @@ struct gauge_case {
     const float *scores;
     float unseen;
     int label;       /* -1 or oos: of none of the labels */
-    bool is_stranger; /* taken for `known` only: its label was kept from training */
+    bool is_stranger; /* its label was kept from training */
 };
 
-/* Sets heat, right and known. Where no case is of none of the labels, `known` says how familiar the words are. */
+/* Sets heat and right; `known` says how familiar the words are. */
 void gauge_fit(struct gauge *g, const struct gauge_case *cases, int count);
+
+/* After that: sets known, unless all cases are of the labels or none is. Both sides must come from the same fits. */
+void gauge_fit_known(struct gauge *g, const struct gauge_case *cases, int count);
 
 /* Expected calibration error over 15 bins of equal width. */
 double gauge_ece(const double *p, const bool *is_right, int count);

@@ -12,7 +12,7 @@
 
 enum { FOLDS = 4, GROUPS = 4, BINS = 20, META_MOST = 8 << 20, PARTS = 7 };
 
-static const double WEIGHTS_MOST = 5e7, SCORES_MOST = 1.5e8;
+static const double WEIGHTS_MOST = 5e7, SCORES_MOST = 5e7;
 static const int GRAMS_MOST = 1 << 20;
 
 /* A label that a fit did not see must not win. */
@@ -24,8 +24,8 @@ struct trainer {
     struct vocab vocab;
     struct fit_row *rows;
     bool *skip, *is_seen;
-    float *scores;                /* two for each row: as an unseen text, and as a text of an unseen label */
-    struct gauge_case *cases;     /* likewise */
+    float *scores;                /* of each case */
+    struct gauge_case *cases;     /* each row as an unseen text; then once more, and as a text of an unseen label */
     int case_count;
     struct gauge gauge;
     double *p;
@@ -67,7 +67,7 @@ static void look_at_seen(struct trainer *t)
             t->is_seen[t->rows[i].at[k].index] = true;
 }
 
-static void score_row(struct trainer *t, int row, const double *weights, const bool *has_rows, bool is_stranger)
+static void score_row(struct trainer *t, int row, const double *weights, const bool *has_rows)
 {
     int columns = t->s->label_count;
     float *scores = t->scores + (size_t)t->case_count * (size_t)columns;
@@ -80,11 +80,11 @@ static void score_row(struct trainer *t, int row, const double *weights, const b
     for (int c = 0; c < columns; c++)
         if (!has_rows[c])
             scores[c] = NEVER;
-    t->cases[t->case_count++] = (struct gauge_case){scores, vocab_unseen(&t->vocab, t->s->at[row].text, t->is_seen), t->rows[row].label, is_stranger};
+    t->cases[t->case_count++] = (struct gauge_case){scores, vocab_unseen(&t->vocab, t->s->at[row].text, t->is_seen), t->rows[row].label, !has_rows[t->rows[row].label]};
 }
 
 /* Fits without the rows of `skip` and scores them. */
-static void hold_out(struct trainer *t, bool is_stranger)
+static void hold_out(struct trainer *t)
 {
     bool has_rows[GAUGE_COLUMNS] = {false};
     for (int i = 0; i < t->s->count; i++)
@@ -93,17 +93,23 @@ static void hold_out(struct trainer *t, bool is_stranger)
     look_at_seen(t);
     for (int i = 0; i < t->s->count; i++)
         if (t->skip[i])
-            score_row(t, i, weights, has_rows, is_stranger);
+            score_row(t, i, weights, has_rows);
     free(weights);
+}
+
+/* Deals the rows of each label into `folds` and marks those of one. */
+static void skip_fold(struct trainer *t, int fold, int folds)
+{
+    int met[GAUGE_COLUMNS] = {0};
+    for (int i = 0; i < t->s->count; i++)
+        t->skip[i] = met[t->rows[i].label]++ % folds == fold;
 }
 
 static void hold_out_rows(struct trainer *t)
 {
     for (int fold = 0; fold < FOLDS; fold++) {
-        int met[GAUGE_COLUMNS] = {0};
-        for (int i = 0; i < t->s->count; i++)
-            t->skip[i] = met[t->rows[i].label]++ % FOLDS == fold;
-        hold_out(t, false);
+        skip_fold(t, fold, FOLDS);
+        hold_out(t);
     }
 }
 
@@ -114,13 +120,15 @@ static int group_count(const struct samples *s)
     return inside < 3 ? 0 : inside < GROUPS ? inside : GROUPS;
 }
 
+/* Texts of labels that the fit did not see, and beside them unseen texts of those that it did. */
 static void hold_out_labels(struct trainer *t)
 {
     int groups = group_count(t->s);
     for (int group = 0; group < groups; group++) {
+        skip_fold(t, group, groups);
         for (int i = 0; i < t->s->count; i++)
-            t->skip[i] = t->rows[i].label != t->s->oos && t->rows[i].label % groups == group;
-        hold_out(t, true);
+            t->skip[i] |= t->rows[i].label != t->s->oos && t->rows[i].label % groups == group;
+        hold_out(t);
     }
 }
 
@@ -237,13 +245,15 @@ int training_run(const struct samples *s, const char *path, void (*progress)(int
     if ((double)count * s->label_count > SCORES_MOST)
         return err_set(err, ERR_LIMIT, "%d rows of %d labels are too many: rows × labels may be %.0f at most", s->count, s->label_count, SCORES_MOST);
     make_rows(&t);
-    t.scores = xcalloc(2 * count * (size_t)s->label_count, sizeof *t.scores);
-    t.cases = xcalloc(2 * count, sizeof *t.cases);
+    t.scores = xcalloc(3 * count * (size_t)s->label_count, sizeof *t.scores);
+    t.cases = xcalloc(3 * count, sizeof *t.cases);
     t.p = xcalloc(count, sizeof *t.p);
     t.is_right = xcalloc(count, sizeof *t.is_right);
     hold_out_rows(&t);
+    gauge_fit(&t.gauge, t.cases, s->count);
     hold_out_labels(&t);
-    gauge_fit(&t.gauge, t.cases, t.case_count);
+    int first = groups ? s->count : 0;
+    gauge_fit_known(&t.gauge, t.cases + first, t.case_count - first);
     measure(&t, r);
     int result = write_model(&t, path, r, err);
     progress(t.total, t.total);
