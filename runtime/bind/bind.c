@@ -20,6 +20,7 @@
 #include "bind/regex.h"
 #include "bind/req.h"
 #include "bind/score.h"
+#include "bind/similar.h"
 #include "bind/tree.h"
 #include "bind/validator.h"
 #include "vm/generation.h"
@@ -28,7 +29,7 @@ static const luaL_Reg FUNCTIONS[] = {
     {"model", model_new},     {"gather", gather_models}, {"first", first_answer}, {"refuse", decision_refuse},
     {"prompt", file_prompt},  {"re", regex_new},         {"note", note_add},      {"now", chance_now},
     {"random", chance_random}, {"schema", validator_new}, {"experiment", experiment_new}, {"metric", metric_add},
-    {"calibration", calibration_new}, {"classifier", classifier_new}};
+    {"calibration", calibration_new}, {"classifier", classifier_new}, {"similar", similar_new}};
 
 static int open_tables(lua_State *L)
 {
@@ -43,6 +44,7 @@ static int open_tables(lua_State *L)
     validator_register(L);
     calibration_register(L);
     classifier_register(L);
+    similar_register(L);
     lua_newtable(L);
     for (size_t i = 0; i < sizeof FUNCTIONS / sizeof *FUNCTIONS; i++)
         field_function(L, FUNCTIONS[i].name, FUNCTIONS[i].func);

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "classify/similar.h"
 #include "classify/training.h"
 #include "cmd/command.h"
 #include "cmd/table.h"
@@ -96,6 +97,24 @@ static void print_text(const struct training *t, const struct samples *s, const 
            t->classes, t->rows, (double)t->bytes / 1024, seconds);
 }
 
+static int make_index(const struct options *o)
+{
+    struct samples s;
+    struct err err;
+    double accuracy;
+    size_t bytes;
+    int result = samples_read(&s, o->args[0], warn, &err);
+    if (result == 0)
+        result = similar_train(&s, o->out, &accuracy, &bytes, &err);
+    if (result == 0 && o->json)
+        printf("{\"accuracy\":%.6f,\"classes\":%d,\"rows\":%d,\"bytes\":%zu}\n", accuracy, s.label_count, s.count, bytes);
+    else if (result == 0)
+        printf("%s: %d examples of %d labels, %.1f KiB; accuracy %.4f (each looked up without itself)\n", o->out, s.count, s.label_count,
+               (double)bytes / 1024, accuracy);
+    samples_clear(&s);
+    return result < 0 ? fail(&err) : EXIT_OK;
+}
+
 int cmd_train(struct options *o)
 {
     struct samples s;
@@ -108,6 +127,8 @@ int cmd_train(struct options *o)
     }
     if (o->pairs)
         return train_pairs(o);
+    if (o->similar)
+        return make_index(o);
     int result = samples_read(&s, o->args[0], warn, &err);
     if (result == 0)
         result = training_run(&s, o->out, progress, &t, &err);

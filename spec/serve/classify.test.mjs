@@ -116,3 +116,36 @@ test('a route goes by the label; the trace notes it; a reload takes another mode
   assert.match((await w.cli('reload')).stderr, /did you mean 'classifiers\/intent\.model'\?/)
   await w.stop()
 })
+
+const NEAR = `local faq = wye.similar "faq"
+local small = wye.model "a/small"
+return function(req)
+  local label, p, known = faq(req.prompt)
+  local near = faq:nearest(req.prompt, 2)
+  return small, wye.json.encode { label = label, p = p, known = known, near = near }
+end
+`
+
+test('an index of examples: the nearest ones, their label, how sure', async () => {
+  const dir = folder()
+  write(dir, { 'data.jsonl': lines(rows) })
+  const made = await cli(['train', '--similar', join(dir, 'data.jsonl'), '-o', join(dir, 'faq.similar'), '--json'])
+  assert.equal(made.code, 0, made.stderr)
+  const { classes, rows: count, accuracy } = JSON.parse(made.stdout)
+  assert.deepEqual([classes, count], [3, 90])
+  assert.ok(accuracy > 0.9)
+  const up = await upstream({ small: replies.chat('small') })
+  const at = place(project(up, ['a/small'], { 'route.lua': NEAR }))
+  mkdirSync(join(at.dir, 'classifiers'))
+  copyFileSync(join(dir, 'faq.similar'), join(at.dir, 'classifiers/faq.similar'))
+  const w = await serve(at)
+  for (const text of [rows[40].text, 'xyzzy qwfp', '']) await chat(w, { model: 'auto', messages: question(text) })
+  const [same, strange, empty] = (await w.trace()).map(({ reason }) => JSON.parse(reason))
+  assert.deepEqual([same.near[0].text, same.near[0].label, same.label], [rows[40].text, 'food', 'food'])
+  assert.ok(same.near[0].score > 0.999 && same.near[1].score <= same.near[0].score)
+  assert.ok(same.p > 0.5 && same.known > strange.known)
+  assert.equal(empty.known, 0)
+  await w.stop()
+  const other = classify(join(dir, 'faq.similar'), '{"text":"soup"}\n')
+  assert.match(other.stderr, /a model of kind "similar"/)
+})
