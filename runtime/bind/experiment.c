@@ -50,14 +50,28 @@ static struct str unit_of(struct scope *scope, const struct experiment_binding *
     }
 }
 
+/* As the trace has them: written anew only when they changed. */
+static void write_weights(struct experiment_binding *b, const struct split *split)
+{
+    int len = 0;
+    for (int i = 0; i < b->source.count; i++)
+        len += snprintf(b->weights + len, sizeof b->weights - (size_t)len, "%s%.8g", i ? "," : "", split->weights[i]);
+    b->said = 0;
+}
+
 static int take_arm(struct scope *scope, struct experiment_binding *b, struct str unit)
 {
     struct experiment *x = b->shared;
     struct split split = {.origin = SPLIT_SOURCE};
+    unsigned number = x ? atomic_load_explicit(&x->split, memory_order_acquire) : 0;
     if (x)
         split = experiment_split(x);
     else
         memcpy(split.weights, b->source.weights, sizeof split.weights);
+    if (b->weights[0] == '\0' || b->split != number) {
+        b->split = number;
+        write_weights(b, &split);
+    }
     struct exposure e = {.binding = b, .unit = assign_hash(str_of(b->source.salt), unit)};
     e.arm = assign_arm(split.weights, b->source.count, assign_share(e.unit));
     e.p = split.weights[e.arm];
@@ -201,16 +215,9 @@ static void read_option(lua_State *L, struct reading *r, int option)
 
 static void read_options(lua_State *L, struct reading *r)
 {
-    static const char *const UNIT_NAMES[] = {"user", "conversation", "key", "request", "header"};
     for (lua_pushnil(L); lua_next(L, r->table); lua_pop(L, 1))
         if (lua_type(L, -2) != LUA_TNUMBER)
             read_option(L, r, field_check(L, -2, "an experiment's options", OPTIONS, OPTION_COUNT));
-    buf_printf(r->design, ",\"unit\":\"%s", UNIT_NAMES[r->b->unit]);
-    if (r->b->header)
-        buf_printf(r->design, ":%s", r->b->header);
-    if (buf_puts(r->design, "\"}") < 0 || r->design->len >= EXPERIMENT_DESIGN)
-        luaL_error(L, "experiment '%s': its options are over %d bytes", r->b->source.name, EXPERIMENT_DESIGN);
-    r->design->p[0] = '{';
 }
 
 /* { name, weight, rule } at the top of the stack. The rule is stored as the item of `rules` (index). */
@@ -253,6 +260,21 @@ static void scale_weights(lua_State *L, struct experiment_source *s)
         luaL_error(L, "experiment '%s': the weights of its arms add up to %s; they must add up to 100", s->name, words);
     for (int i = 0; i < s->count; i++)
         s->weights[i] /= sum;
+}
+
+/* Closes the design, which has the options so far. */
+static void write_design(lua_State *L, struct reading *r)
+{
+    static const char *const UNIT_NAMES[] = {"user", "conversation", "key", "request", "header"};
+    const struct experiment_source *s = &r->b->source;
+    buf_printf(r->design, ",\"unit\":\"%s%s%s\",\"arms\":[", UNIT_NAMES[r->b->unit], r->b->header ? ":" : "",
+               r->b->header ? r->b->header : "");
+    for (int i = 0; i < s->count; i++)
+        buf_printf(r->design, "%s\"%s\"", i ? "," : "", s->arms[i]);
+    if (buf_puts(r->design, "]}") < 0 || r->design->len >= EXPERIMENT_DESIGN)
+        luaL_error(L, "experiment '%s': its options are over %d bytes", s->name, EXPERIMENT_DESIGN);
+    r->design->p[0] = '{';
+    r->b->source.design = keep(r, r->design->p);
 }
 
 /* Leaves the table of rules on the stack. */
@@ -314,8 +336,8 @@ int experiment_new(lua_State *L)
     b->source.salt = b->source.name;
     struct reading r = {.b = b, .arena = arena, .design = &design, .table = 2};
     read_options(L, &r);
-    b->source.design = keep(&r, design.p);
     read_arms(L, &r);
+    write_design(L, &r);
     bind(L, g, b);
     push_call(L, b, lua_gettop(L));
     return 1;

@@ -13,7 +13,7 @@
 
 #include "policy/experiments.h"
 
-enum { EXPERIMENT_CHECKSUM = 16 };
+enum { EXPERIMENT_CHECKSUM = 16, EXPERIMENT_WEIGHTS = EXPERIMENT_ARMS * 12 };
 
 enum experiment_unit { UNIT_USER, UNIT_CONVERSATION, UNIT_KEY, UNIT_REQUEST, UNIT_HEADER };
 
@@ -25,6 +25,8 @@ struct experiment_binding {
     enum experiment_unit unit;
     const char *header; /* of UNIT_HEADER */
     char checksums[EXPERIMENT_ARMS][EXPERIMENT_CHECKSUM + 1];
+    char weights[EXPERIMENT_WEIGHTS]; /* "0.9,0.1", of the split below */
+    unsigned split;                   /* counts as in struct experiment; the text above is of it */
     unsigned said; /* the host's: exposures since the trace was told of the design */
 };
 

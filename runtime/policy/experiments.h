@@ -14,7 +14,7 @@
 #include "base/str.h"
 #include "policy/lock.h"
 
-enum { EXPERIMENTS_MOST = 128, EXPERIMENTS_KEPT = 96 /* of those, over a restart */, EXPERIMENT_ARMS = 16, EXPERIMENT_NAME = 64, EXPERIMENT_ARM_NAME = 32, EXPERIMENT_DESIGN = 512, EXPERIMENT_SPLITS = 4 };
+enum { EXPERIMENTS_MOST = 128, EXPERIMENTS_KEPT = 96 /* of those, over a restart */, EXPERIMENT_ARMS = 16, EXPERIMENT_NAME = 64, EXPERIMENT_ARM_NAME = 32, EXPERIMENT_DESIGN = 1536, EXPERIMENT_SPLITS = 4 };
 
 /* Who set a split. */
 #define SPLIT_ORIGINS(X) X(SOURCE, "source") X(RAMP, "ramp") X(BANDIT, "bandit") X(STOP, "stop")

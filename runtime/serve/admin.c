@@ -13,10 +13,12 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "net/server.h"
+#include "policy/experiments_file.h"
 #include "serve/access.h"
 #include "serve/compare.h"
 #include "serve/gates.h"
 #include "serve/metrics.h"
+#include "serve/ramp.h"
 #include "trace/export.h"
 #include "trace/reader.h"
 
@@ -325,6 +327,38 @@ static void get_decision(struct request *q)
         reader_close(r);
 }
 
+static void get_experiments(struct request *q)
+{
+    struct buf json = BUF(ADMIN_REPLY);
+    ramp_list(&json, &q->admin->options->region->experiments);
+    reply(q->exchange, 200, &json);
+    buf_clear(&json);
+}
+
+static void change_split(struct request *q, int (*change)(struct experiments *, struct str, struct str, struct buf *, struct err *))
+{
+    const struct admin_options *o = q->admin->options;
+    struct buf json = BUF(ADMIN_REPLY);
+    struct err err;
+    if (change(&o->region->experiments, q->args[0], q->query, &json, &err) < 0)
+        reply_error(q->exchange, err.kind == ERR_LIMIT ? 404 : 400, err.message);
+    else if (experiments_file_save(&o->region->experiments, o->state_dir, &err) < 0)
+        reply_error(q->exchange, 500, err.message);
+    else
+        reply(q->exchange, 200, &json);
+    buf_clear(&json);
+}
+
+static void post_ramp(struct request *q)
+{
+    change_split(q, ramp_weights);
+}
+
+static void post_stop(struct request *q)
+{
+    change_split(q, ramp_stop);
+}
+
 static const struct path {
     const char *method, *path; /* `*` stands for one segment */
     void (*run)(struct request *q);
@@ -341,6 +375,9 @@ static const struct path {
     {"POST", "/keys/reload", post_keys},
     {"GET", "/generations/*", get_generation},
     {"GET", "/diff/*/*", get_diff},
+    {"GET", "/experiments", get_experiments},
+    {"POST", "/experiments/*/ramp", post_ramp},
+    {"POST", "/experiments/*/stop", post_stop},
     {"GET", "/decisions/*", get_decision},
 };
 enum { PATH_COUNT = sizeof PATHS / sizeof *PATHS };

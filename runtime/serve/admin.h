@@ -11,6 +11,9 @@
  *   POST /keys/reload       takes over the state directory's key file (policy/keyfile.h); 200 {"ok","message","keys"}
  *   GET  /generations/G     {"id","hash","files":[{"path","bytes","text"}]} (text null when it is no UTF-8)
  *   GET  /diff/A/B          {"a","b","files":[{"path","change":"added|removed|changed","diff"}],"text"} with unified diffs
+ *   GET  /experiments       {"experiments":[{"name","salt","origin","since","arms":[{"name","weight","source","exposures"}],…}]}
+ *   POST /experiments/NAME/ramp?WEIGHTS   "80,20", "20" (the treatment of two arms) or "v2=20": in percent
+ *   POST /experiments/NAME/stop[?ARM]     one arm for all (the control unless named), and no exposure
  *   GET  /decisions/ID      the decision as `wye trace --json` prints it
  *
  * Refusals: {"ok":false,"message","error":{"message","file","line"}} with 400, 403 (Host, Origin), 401 (token), 404, 405, 409 (another change is under

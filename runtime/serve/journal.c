@@ -78,6 +78,7 @@ void journal_arm(struct request *rq, const struct exposure *e)
     event_num(event, F_P, e->p);
     put_z(event, F_UNIT, unit);
     put_z(event, F_SOURCE, b->checksums[e->arm]);
+    put_z(event, F_WEIGHTS, b->weights);
     if (b->said++ % DESIGN_EVERY == 0)
         put_z(event, F_DESIGN, b->source.design);
     event_close(event);

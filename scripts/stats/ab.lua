@@ -1,0 +1,349 @@
+-- An experiment's report and what-if, from the rows that the command reads out of a trace.
+local json = require "json"
+local tests, ssrm, confseq = require "stats.tests", require "stats.ssrm", require "stats.confseq"
+local offpolicy, special = require "stats.offpolicy", require "stats.special"
+
+local ab = {}
+local Report = {}
+Report.__index = Report
+
+local ALPHA, VOID, TUNING, LEAST_SUPPORT, LEAST_UNITS, T_OPT = 0.05, 0.001, 1000, 30, 10, 1000
+local ALIASES = { cost = "usd", latency = "ms" }
+local LOWER = { error = true, usd = true, ms = true, ttft = true, tokens = true, refused = true }
+local HOST = { error = true, usd = true, ms = true, ttft = true, tokens = true, valid = true, refused = true }
+
+-- Options: { name, arms, weights (of a what-if, by arm) } as JSON.
+function ab.new(text)
+  local options = assert(json.decode(text))
+  return setmetatable({ options = options, scores = {}, rows = {}, repeated = 0, design = nil }, Report)
+end
+
+-- A score event: { id, metric, score }. The first one of a decision's metric stands.
+function Report:score(text)
+  local s = json.decode(text)
+  local of = self.scores[s.id] or {}
+  self.scores[s.id] = of
+  if of[s.metric] ~= nil then self.repeated = self.repeated + 1 else of[s.metric] = s.score end
+end
+
+-- What the newest exposures say of metric, guards and arms.
+function Report:designed(text)
+  self.design = json.decode(text)
+end
+
+-- A decision: { id, ts (µs), hash, arm, p, unit, source, weights, error, usd, ms, ttft, tokens, valid, refused, matches }.
+function Report:decision(text)
+  self.rows[#self.rows + 1] = json.decode(text)
+end
+
+local function value_of(self, row, metric)
+  if HOST[metric] then return row[metric] end
+  local scores = self.scores[row.id]
+  return scores and scores[metric]
+end
+
+-- ---- versions: rows between changes of an arm's source ----
+
+local function agree(a, b)
+  for arm, source in pairs(a) do
+    if b[arm] and b[arm] ~= source then return false end
+  end
+  return true
+end
+
+local function split_versions(rows)
+  local by_hash, order = {}, {}
+  for _, row in ipairs(rows) do
+    local h = by_hash[row.hash]
+    if not h then
+      h = { sources = {}, rows = {} }
+      by_hash[row.hash], order[#order + 1] = h, h
+    end
+    h.sources[row.arm] = row.source
+    h.rows[#h.rows + 1] = row
+  end
+  local versions = {}
+  for _, h in ipairs(order) do
+    local home
+    for i = #versions, 1, -1 do
+      if agree(h.sources, versions[i].sources) then home = versions[i] break end
+    end
+    if not home then
+      home = { sources = {}, rows = {} }
+      versions[#versions + 1] = home
+    end
+    for arm, source in pairs(h.sources) do home.sources[arm] = source end
+    for _, row in ipairs(h.rows) do home.rows[#home.rows + 1] = row end
+  end
+  for _, v in ipairs(versions) do table.sort(v.rows, function(a, b) return a.ts < b.ts end) end
+  return versions
+end
+
+-- ---- one version ----
+
+local function sample_ratio(arms, rows)
+  local seen, index, counts, shares = {}, {}, {}, {}
+  local test
+  for i, arm in ipairs(arms) do index[arm], counts[i] = i, 0 end
+  for _, row in ipairs(rows) do
+    local at = index[row.arm]
+    if at and not seen[row.unit] then
+      seen[row.unit] = true
+      counts[at] = counts[at] + 1
+      local null, one = {}, {}
+      local k = 0
+      for share in row.weights:gmatch "[^,]+" do
+        k = k + 1
+        null[k], one[k] = tonumber(share), k == at and 1 or 0
+        shares[k] = (shares[k] or 0) + null[k]
+      end
+      test = test or ssrm.new(null)
+      test:add(one, null)
+    end
+  end
+  return { p = test and test.p_value or 1, units = counts, expected = shares, is_void = test ~= nil and test.p_value < VOID }
+end
+
+-- Sums over units, as tests wants them for a ratio.
+local function sums_of(self, rows, arm, metric)
+  local units, order = {}, {} -- in order, so that the same rows give the same digits
+  for _, row in ipairs(rows) do
+    local y = row.arm == arm and value_of(self, row, metric)
+    if type(y) == "number" then
+      local u = units[row.unit]
+      if not u then
+        u = { m = 0, d = 0 }
+        units[row.unit], order[#order + 1] = u, u
+      end
+      u.m, u.d = u.m + y, u.d + 1
+    end
+  end
+  local s = { n = 0, m_sum = 0, m_sum_squares = 0, d_sum = 0, d_sum_squares = 0, m_d_sum_of_products = 0 }
+  for _, u in ipairs(order) do
+    s.n, s.m_sum, s.d_sum = s.n + 1, s.m_sum + u.m, s.d_sum + u.d
+    s.m_sum_squares, s.d_sum_squares = s.m_sum_squares + u.m * u.m, s.d_sum_squares + u.d * u.d
+    s.m_d_sum_of_products = s.m_d_sum_of_products + u.m * u.d
+  end
+  return s
+end
+
+local function mean_of(s)
+  return s.d_sum > 0 and s.m_sum / s.d_sum or nil
+end
+
+local function compared(self, rows, control, arm, metric, side)
+  local a, b = sums_of(self, rows, control, metric), sums_of(self, rows, arm, metric)
+  local r = { arm = arm, metric = metric, control = mean_of(a), value = mean_of(b), units = a.n + b.n }
+  if a.n < LEAST_UNITS or b.n < LEAST_UNITS then return r end
+  local t = tests.sequential("ratio", a, b, { side = side, alpha = ALPHA, tuning = TUNING })
+  r.effect, r.low, r.high, r.p, r.spread = t.expected, t.ci[1], t.ci[2], t.p_value, t.variance * t.n
+  if t.variance ~= t.variance or t.variance <= 0 then r.low, r.high, r.p = nil, nil, nil end
+  return r
+end
+
+-- How many units until the interval is as wide as the effect is now; nil when that is out of sight.
+local function units_to_go(r)
+  if not (r.effect and r.spread and r.effect ~= 0 and r.spread > 0) then return nil end
+  local rho2 = tests.sequential_rho(ALPHA, TUNING) ^ 2
+  local function lacks(n)
+    local grown = n * rho2 + 1
+    return math.abs(r.effect) - math.sqrt(r.spread * 2 * grown / (n * n * rho2) * math.log(math.sqrt(grown) / ALPHA))
+  end
+  if lacks(1e9) < 0 then return nil end
+  return math.max(0, math.ceil(special.bisect(lacks, 1, 1e9) - r.units))
+end
+
+local function samples(self, rows, arm, metric)
+  local list = {}
+  for _, row in ipairs(rows) do
+    local y = row.arm == arm and value_of(self, row, metric)
+    if type(y) == "number" then list[#list + 1] = y end
+  end
+  table.sort(list)
+  return list
+end
+
+local function latency_guard(self, rows, control, arm, metric)
+  local a, b = samples(self, rows, control, metric), samples(self, rows, arm, metric)
+  local r = { arm = arm, metric = metric, quantile = 0.95, control = a[math.ceil(#a * 0.95)], value = b[math.ceil(#b * 0.95)] }
+  if #a < LEAST_UNITS or #b < LEAST_UNITS then return r end
+  r.p = confseq.quantile_ab_p(0.95, a, b, T_OPT)
+  r.is_worse = r.p < ALPHA and r.value > r.control
+  return r
+end
+
+local function guarded(self, rows, control, arm, name)
+  local metric = ALIASES[name] or name
+  local r
+  if name == "latency" then
+    r = latency_guard(self, rows, control, arm, metric)
+  else
+    local side = LOWER[metric] and "greater" or "lesser"
+    r = compared(self, rows, control, arm, metric, side)
+    local edge = side == "greater" and r.low or side == "lesser" and r.high
+    r.is_worse = edge and (side == "greater" and edge > 0 or side == "lesser" and edge < 0) or false
+  end
+  r.guard = name
+  return r
+end
+
+local function pace(rows)
+  local first, last, units, n = rows[1].ts, rows[#rows].ts, {}, 0
+  for _, row in ipairs(rows) do
+    if not units[row.unit] then units[row.unit], n = true, n + 1 end
+  end
+  return n / math.max((last - first) / 3.6e9, 1e-9), n
+end
+
+local function time_words(hours)
+  if hours > 48 then return ("%.0f days"):format(hours / 24) end
+  if hours >= 1.5 then return ("%.1f hours"):format(hours) end
+  return ("%.0f minutes"):format(math.max(1, hours * 60))
+end
+
+-- ---- the verdict ----
+
+local function is_better(self, r)
+  local lower = self.design.better == "lower" or (self.design.better == nil and LOWER[r.metric])
+  if lower then return r.high and r.high < 0, r.low and r.low > 0 end
+  return r.low and r.low > 0, r.high and r.high < 0
+end
+
+local function verdict_of(self, v, arm)
+  local r = v.primary[arm]
+  for _, g in ipairs(v.guards) do
+    if g.arm == arm and g.is_worse then return "harm", ("%s harms %s: stop it, or ramp it down"):format(arm, g.guard) end
+  end
+  if not r then return "no_metric", arm .. ": the experiment names no metric, so only its guards are watched" end
+  if not r.effect then
+    local words = "%s: too few units with a value of %s yet (%d; %d in each arm are needed)"
+    return "too_few", words:format(arm, r.metric, r.units, LEAST_UNITS)
+  end
+  local better, worse = is_better(self, r)
+  local than = ("than %s in %s"):format(self.arms[1], r.metric)
+  if better then return "better", ("%s is better %s: it can be ramped up"):format(arm, than) end
+  if worse then return "worse", ("%s is worse %s: stop it"):format(arm, than) end
+  local more = units_to_go(r)
+  r.units_to_go = more
+  if not more then return "undecided", ("%s: no difference in %s is in sight"):format(arm, r.metric) end
+  r.hours_to_go = more / v.units_per_hour
+  return "undecided", ("%s: undecided in %s; if the effect stays, about %d more units decide it: %s at this pace"):format(
+    arm, r.metric, more, time_words(r.hours_to_go))
+end
+
+local function analyse(self, version)
+  local rows, control = version.rows, self.arms[1]
+  local v = { sources = version.sources, decisions = #rows, from_us = rows[1].ts, to_us = rows[#rows].ts, arms = {},
+    primary = {}, guards = {}, verdicts = {} }
+  v.units_per_hour, v.units = pace(rows)
+  v.sample_ratio = sample_ratio(self.arms, rows)
+  for i, arm in ipairs(self.arms) do
+    local decisions = 0
+    for _, row in ipairs(rows) do decisions = decisions + (row.arm == arm and 1 or 0) end
+    v.arms[i] = { arm = arm, decisions = decisions, units = v.sample_ratio.units[i], means = {} }
+    for metric in pairs(HOST) do v.arms[i].means[metric] = mean_of(sums_of(self, rows, arm, metric)) end
+  end
+  for i = 2, #self.arms do
+    local arm = self.arms[i]
+    local metric = ALIASES[self.design.metric] or self.design.metric
+    if metric then v.primary[arm] = compared(self, rows, control, arm, metric, "two_sided") end
+    for _, name in ipairs(self.design.guard or {}) do v.guards[#v.guards + 1] = guarded(self, rows, control, arm, name) end
+  end
+  for i = 2, #self.arms do
+    local kind, words = verdict_of(self, v, self.arms[i])
+    if v.sample_ratio.is_void then
+      kind = "void"
+      words = "void: the arms are not as large as their weights say (p = %.2g): find out why before reading anything"
+      words = words:format(v.sample_ratio.p)
+    end
+    v.verdicts[i - 1] = { arm = self.arms[i], verdict = kind, words = words }
+  end
+  return v
+end
+
+local function settle(self)
+  if #self.rows == 0 then error(("no exposure of '%s' in this trace"):format(self.options.name), 0) end
+  self.design = self.design or {}
+  self.arms = self.design.arms or self.options.arms
+  if not self.arms then error(("the trace does not say which arms '%s' has"):format(self.options.name), 0) end
+end
+
+function Report:report()
+  settle(self)
+  local r = { experiment = self.options.name, design = self.design, alpha = ALPHA, tuning = TUNING,
+    repeated_scores = self.repeated, versions = {} }
+  local rows = {}
+  for _, row in ipairs(self.rows) do
+    if row.matches ~= false then rows[#rows + 1] = row end
+  end
+  if #rows == 0 then error(("no decision of '%s' matches"):format(self.options.name), 0) end
+  for i, version in ipairs(split_versions(rows)) do r.versions[i] = analyse(self, version) end
+  return r
+end
+
+-- JSON has no word for an open end of an interval: it is left out. Empty lists stay lists.
+local function encoded(value)
+  if type(value) == "number" then return value == value and math.abs(value) < math.huge and value or nil end
+  if type(value) ~= "table" then return value end
+  local out = (#value > 0 or next(value) == nil) and json.array {} or {}
+  for key, item in pairs(value) do out[key] = encoded(item) end
+  return out
+end
+
+function Report:json()
+  return json.encode(encoded(self:report()))
+end
+
+function Report:page()
+  return require("stats.page").report(self:report(), self.options)
+end
+
+-- ---- what-if ----
+
+-- Weights by arm for all, or for those that match (the control for the others).
+local function wanted(self, row)
+  if row.matches == false then return { [self.arms[1]] = 1 } end
+  return self.options.weights
+end
+
+function Report:what_if()
+  settle(self)
+  local metric = self.options.metric or self.design.metric
+  if not metric then error(("'%s' names no metric: say --metric NAME"):format(self.options.name), 0) end
+  metric = ALIASES[metric] or metric
+  local versions, rows = split_versions(self.rows), {}
+  for arm in pairs(self.options.weights) do
+    local is_arm = false
+    for _, name in ipairs(self.arms) do is_arm = is_arm or name == arm end
+    if not is_arm then error(("'%s' is no arm of '%s': %s"):format(arm, self.options.name, table.concat(self.arms, ", ")), 0) end
+  end
+  for _, row in ipairs(versions[#versions].rows) do
+    local y = value_of(self, row, metric)
+    if type(y) == "number" and row.p > 0 then
+      rows[#rows + 1] = { y = y, arm = row.arm, p = row.p, unit = row.unit, want = wanted(self, row) }
+    end
+  end
+  if #rows == 0 then error(("no decision of '%s' has a value of %s"):format(self.options.name, metric), 0) end
+  local arm, count = offpolicy.unsupported(rows, LEAST_SUPPORT)
+  if arm then
+    error(("refused: the rule wants arm '%s', which was taken %d times where %d are needed; an estimate would be a guess"):format(
+      arm, count, LEAST_SUPPORT), 0)
+  end
+  local e = offpolicy.estimate(rows)
+  if e.ess < LEAST_SUPPORT then
+    local words = "refused: the effective sample size is %.1f, and %d are needed: what was logged is too unlike the rule"
+    error(words:format(e.ess, LEAST_SUPPORT), 0)
+  end
+  e.metric, e.experiment, e.weights = metric, self.options.name, self.options.weights
+  return e
+end
+
+function Report:what_if_json()
+  return json.encode(encoded(self:what_if()))
+end
+
+function Report:what_if_page()
+  return require("stats.page").what_if(self:what_if(), self.options)
+end
+
+return ab
