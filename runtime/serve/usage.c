@@ -17,9 +17,9 @@ static int64_t less(int64_t whole, int64_t part)
 
 struct usage usage_read(struct str json)
 {
-    enum { PROMPT, COMPLETION, PROMPT_DETAILS, COMPLETION_DETAILS, COUNT };
-    static const char *const NAMES[COUNT] = {"prompt_tokens", "completion_tokens", "prompt_tokens_details",
-                                             "completion_tokens_details"};
+    enum { PROMPT, COMPLETION, TOTAL, PROMPT_DETAILS, COMPLETION_DETAILS, CACHE_HIT, COUNT };
+    static const char *const NAMES[COUNT] = {"prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details",
+                                             "completion_tokens_details", "prompt_cache_hit_tokens"};
     struct str values[COUNT];
     struct usage u = {0};
     if (json_type(json) != JSON_OBJECT)
@@ -27,12 +27,19 @@ struct usage usage_read(struct str json)
     json_get_many(json, NAMES, values, COUNT);
     int64_t *t = u.tokens;
     u.is_known = true;
-    if (values[PROMPT_DETAILS].p)
-        t[PRICE_CACHE_READ] = count_of(json_get(values[PROMPT_DETAILS], "cached_tokens"));
+    t[PRICE_CACHE_READ] = count_of(values[CACHE_HIT]); /* DeepSeek's own */
+    if (values[PROMPT_DETAILS].p) {
+        struct str cached = json_get(values[PROMPT_DETAILS], "cached_tokens");
+        t[PRICE_CACHE_READ] = cached.p ? count_of(cached) : t[PRICE_CACHE_READ];
+        t[PRICE_CACHE_WRITE] = count_of(json_get(values[PROMPT_DETAILS], "cache_write_tokens")); /* OpenRouter's */
+    }
     if (values[COMPLETION_DETAILS].p)
         t[PRICE_REASONING] = count_of(json_get(values[COMPLETION_DETAILS], "reasoning_tokens"));
-    t[PRICE_INPUT] = less(count_of(values[PROMPT]), t[PRICE_CACHE_READ]);
-    t[PRICE_OUTPUT] = less(count_of(values[COMPLETION]), t[PRICE_REASONING]);
+    int64_t prompt = count_of(values[PROMPT]), completion = count_of(values[COMPLETION]), beside = less(count_of(values[TOTAL]), prompt);
+    if (beside > completion) /* some servers count reasoning beside the completion: then only the total holds it */
+        completion = beside;
+    t[PRICE_INPUT] = less(prompt, t[PRICE_CACHE_READ] + t[PRICE_CACHE_WRITE]);
+    t[PRICE_OUTPUT] = less(completion, t[PRICE_REASONING]);
     return u;
 }
 

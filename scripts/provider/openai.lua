@@ -1,5 +1,4 @@
--- OpenAI and every server that speaks like it. Chat completions, unless the model's `wire` is "responses"; what
--- comes back says itself which it is.
+-- OpenAI and every server that speaks like it: chat completions and embeddings.
 local json = require "json"
 local chat = require "provider.chat"
 local chat_reply = require "provider.chat_reply"

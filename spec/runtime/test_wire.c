@@ -105,6 +105,12 @@ static void test_usage(void **state)
     struct model m = {.has_price = true, .price = {1, 0.1, 1, 2, 2}};
     assert_true(usage_usd(&u, &m) > 0.000163999 && usage_usd(&u, &m) < 0.000164001);
     assert_false(usage_read(str_of("null")).is_known);
+    u = usage_read(str_of("{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":40,\"prompt_cache_hit_tokens\":4,"
+                          "\"completion_tokens_details\":{\"reasoning_tokens\":25}}"));
+    assert_int_equal(u.tokens[PRICE_INPUT], 6);
+    assert_int_equal(u.tokens[PRICE_CACHE_READ], 4);
+    assert_int_equal(u.tokens[PRICE_OUTPUT], 5); /* reasoning stood beside the completion */
+    assert_int_equal(u.tokens[PRICE_REASONING], 25);
     u = usage_read(str_of("{\"prompt_tokens\":5,\"prompt_tokens_details\":{\"cached_tokens\":9}}"));
     assert_int_equal(u.tokens[PRICE_INPUT], 0);
 }
