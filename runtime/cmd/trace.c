@@ -10,6 +10,7 @@
 #include "cmd/command.h"
 #include "cmd/conversations.h"
 #include "cmd/place.h"
+#include "cmd/save.h"
 #include "cmd/terminal.h"
 #include "trace/export.h"
 #include "trace/line.h"
@@ -262,10 +263,26 @@ static int check_group(const struct options *o, struct err *err)
     return 0;
 }
 
+/* trace save ID [DIR] */
+static int save(const struct options *o)
+{
+    struct err err;
+    struct place place;
+    if (strcmp(o->args[0], "save") != 0 || o->arg_count < 2) {
+        err_set(&err, ERR_BAD_REQUEST, "trace %s: it takes no argument but `save ID [DIR]`", o->args[0]);
+        return complain(&err, EXIT_USAGE);
+    }
+    if (place_find(o, &place, &err) < 0)
+        return complain(&err, err.kind == ERR_CONNECT ? EXIT_NO_SERVER : EXIT_REFUSED);
+    return save_decision(o, place.trace, o->args[1], o->arg_count > 2 ? o->args[2] : "routes");
+}
+
 int cmd_trace(struct options *o)
 {
     struct err err;
     struct place place;
+    if (o->arg_count)
+        return save(o);
     if (o->fields)
         return print_fields();
     if (check_group(o, &err) < 0)

@@ -150,3 +150,34 @@ test('torn, damaged and newer segments are said and counted, the rest is replaye
   const none = await run(WYE, ['replay', w.dir, '--trace', join(w.home, 'nowhere')])
   assert.equal(none.code, 1)
 })
+
+test('trace save makes a spec that passes, and fails once the rule is another', async () => {
+  const route = `local fast, smart = wye.model "sim/fast", wye.model "sim/smart"
+return function(req)
+  local draft = fast:ask(req)
+  if req.headers["x-tenant"] == "gold" then return { smart:with { temperature = 0 }, fast, first_token = 4 }, "gold" end
+  return draft, "draft of " .. #draft.text
+end
+`
+  const w = await serve({ 'wye.lua': CONFIG(), 'route.lua': route }, { demo: true })
+  const ask = (options) => chat(w, { model: 'auto', metadata: { and: 'x\n"y"\\' }, messages: question('hello "there"') }, options)
+  const plain = await ask(), gold = await ask({ headers: { 'x-tenant': 'gold' } })
+  const pinned = await chat(w, { model: 'sim/fast', messages: question() })
+  const save = (reply) => w.cli('trace', 'save', reply.headers['x-wye-id'], w.dir)
+  for (const reply of [plain, gold]) {
+    const saved = await save(reply)
+    assert.equal(saved.code, 0, saved.stderr)
+    assert.match(saved.stdout, new RegExp(`${reply.headers['x-wye-id']}_spec\\.lua\n$`))
+  }
+  assert.match((await save(plain)).stderr, /File exists/)
+  assert.match((await save(pinned)).stderr, /does not exist|no route decided it/)
+  assert.equal((await w.cli('trace', 'sav', 'x')).code, 2)
+  await w.stop()
+  const passed = await run(WYE, ['test', w.dir, '--json'])
+  assert.equal(passed.code, 0, passed.stdout)
+  assert.equal(JSON.parse(passed.stdout).successes.length, 2)
+  write(w.dir, { 'route.lua': route.replace('"gold"', '"silver"') })
+  const failed = await run(WYE, ['test', w.dir, '--json'])
+  assert.equal(failed.code, 1)
+  assert.equal(JSON.parse(failed.stdout).failures.length, 1)
+})
