@@ -71,6 +71,28 @@ static int protect(struct translator *host, lua_CFunction f, void *call, struct 
 
 /* ---- opening ---- */
 
+/* As far as the worker, which does nothing else meanwhile, can do in a fraction of a second. */
+enum { MOST_VALUES = 200 * 1000, ESCAPES_A_VALUE = 20 };
+
+/* A unit for each value of the valid JSON, and for so many escapes. */
+static size_t weight_of(struct str text)
+{
+    size_t values = 0, escapes = 0;
+    bool is_inside = false;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.p[i];
+        if (is_inside && c == '\\') {
+            escapes++;
+            i++;
+        } else if (c == '"') {
+            is_inside = !is_inside;
+        } else if (!is_inside) {
+            values += c == ',' || c == '{' || c == '[';
+        }
+    }
+    return values + escapes / ESCAPES_A_VALUE;
+}
+
 struct opening {
     struct translator *host;
     const struct translation_from *from;
@@ -157,6 +179,11 @@ struct translation *translation_open(struct translator *host, const struct trans
                                      const char **param, struct err *err)
 {
     struct opening o = {host, from, arena, NULL, NULL, err};
+    *param = NULL;
+    if (from->text.len > MOST_VALUES && weight_of(from->text) > MOST_VALUES) { /* a value takes a byte at least */
+        err_set(err, ERR_BAD_REQUEST, "the request has more than %d values, too many to be translated for another protocol", MOST_VALUES);
+        return NULL;
+    }
     if (protect(host, open, &o, err) < 0)
         return NULL;
     *param = o.param;

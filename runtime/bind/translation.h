@@ -42,7 +42,10 @@ struct translation {
     int ref, filter; /* in the host VM */
 };
 
-/* In the arena. NULL with ERR_BAD_REQUEST and *param (or NULL) when the client's request or the provider's wire does not allow it; ERR_SYSTEM for a bug. */
+/*
+ * In the arena. NULL with ERR_BAD_REQUEST and *param (or NULL) when the client's request or the provider's wire does not allow it, or when the request has over
+ * 200,000 values (20 escapes count as one); ERR_SYSTEM for a bug.
+ */
 struct translation *translation_open(struct translator *host, const struct translation_from *from, struct arena *arena,
                                      const char **param, struct err *err);
 

@@ -17,6 +17,7 @@ struct view_check {
     struct err *err;
     const struct str *calls; /* the ids of tool calls so far, raw */
     int call_count, call_room;
+    int compared; /* ids: after so many the rest is not looked for */
 };
 
 /* -1, with *param set to the formatted path and the words. */

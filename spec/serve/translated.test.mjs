@@ -181,6 +181,18 @@ test('what is wrong with a request is found before it is sent', async () => {
   assert.equal(up.calls.length, before)
 })
 
+test('what would keep a worker busy for long is refused, where it must be translated', async () => {
+  const many = Array.from({ length: 80000 }, (_, i) => ({ role: i % 2 ? 'assistant' : 'user', content: 'x' }))
+  for (const messages of [many, question('\n'.repeat(5_000_000))]) {
+    const reply = await chat(w, { model: 'gpt/m', max_tokens: 5, messages }, { path: '/v1/messages' })
+    assert.equal(reply.status, 400, reply.text)
+    assert.match(reply.json.error.message, /more than 200000 values/)
+    answer_as('claude', 'As it is.')
+    assert.equal((await chat(w, { model: 'claude/m', max_tokens: 5, messages }, { path: '/v1/messages' })).status, 200)
+  }
+  assert.equal((await w.workers())[0].restarts, 0)
+})
+
 for (const client of Object.keys(CLIENTS))
   for (const stream of [false, true])
     test(`a reply that the route holds, to ${client}${stream ? ', streamed' : ''}`, async () => {
