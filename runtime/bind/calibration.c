@@ -11,13 +11,14 @@
 #include "bind/scope.h"
 #include "classify/calibration.h"
 
-enum { MAX_NAME = 200 };
+enum { MAX_NAME = 200, NOTE_MOST = 1024 };
 
 #define CALIBRATION_METATABLE "calibration"
 
 struct sure {
     struct calibration c;
     int measure; /* of logprob_names; -1: something else, which the route measures itself */
+    char name[MAX_NAME + 1];
 };
 
 int calibration_new(lua_State *L)
@@ -35,6 +36,7 @@ int calibration_new(lua_State *L)
     if (calibration_parse(&s->c, text, &err) < 0)
         return luaL_error(L, "wye.calibration: %s: %s", path, err.message);
     s->measure = -1;
+    snprintf(s->name, sizeof s->name, "%s", name);
     for (int i = 0; i < LOGPROB_MEASURES; i++)
         if (strcmp(s->c.score, logprob_names[i]) == 0)
             s->measure = i;
@@ -54,6 +56,22 @@ static bool read_score(lua_State *L, const struct sure *s, double *score)
     return logprob_measure(s->measure, reply, score);
 }
 
+/* For `wye why`, and for `wye drift`. */
+static void note(lua_State *L, const struct sure *s, double score, double p)
+{
+    static struct buf data = BUF(NOTE_MOST);
+    struct task *task = task_of(L);
+    struct scope *scope = task ? task->owner : NULL;
+    if (scope == NULL || scope->host->note == NULL)
+        return;
+    buf_reset(&data);
+    buf_puts(&data, "{\"calibration\":");
+    json_quote(&data, str_of(s->name));
+    buf_printf(&data, ",\"score\":%.9g,\"p\":%.4f}", score, p);
+    scope->host->note(scope, str_of("calibrated"), buf_str(&data), scope_where(L));
+    lua_pop(L, 1);
+}
+
 /* sure(reply) → p, score. */
 static int call(lua_State *L)
 {
@@ -64,7 +82,9 @@ static int call(lua_State *L)
         lua_pushnil(L);
         return 2;
     }
-    lua_pushnumber(L, calibration_p(&s->c, score));
+    double p = calibration_p(&s->c, score);
+    note(L, s, score, p);
+    lua_pushnumber(L, p);
     lua_pushnumber(L, score);
     return 2;
 }
@@ -81,6 +101,8 @@ static int keeps(lua_State *L)
     bool has_score = read_score(L, s, &score);
     double p = has_score ? calibration_p(&s->c, score) : 0;
     bool is_kept = has_score && p >= s->c.threshold;
+    if (has_score)
+        note(L, s, score, p);
     if (is_kept && p == s->c.threshold && s->c.tie > 0)
         is_kept = chance_next(scope_of(L, "sure:keeps")) >= s->c.tie;
     lua_pushboolean(L, is_kept);

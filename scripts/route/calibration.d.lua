@@ -2,11 +2,10 @@
 -- luacheck: ignore 111 112 121 122 131 142 143 212 221 241
 -- wye.calibration, for editors, beside wye.d.lua; the comments are the reference. Nothing loads this file.
 
----What a score says of being right: `sure(reply)` is the probability, from 0 to 1, and the score that it comes from. A reply
----is measured by
----the calibration's function of wye.score; one that does not carry that score (asked without `logprobs`) gets 0 and nil. Any
----other score
----is given as a number: `sure((wye.score.agreement(drafts)))`.
+---What a score says of being right: `sure(reply)` is the probability, from 0 to 1, and the score that it comes from. A reply is
+---measured by the calibration's function of wye.score; one that does not carry that score (asked without `logprobs`) gets 0 and
+---nil. Any other score is given as a number: `sure((wye.score.agreement(drafts)))`. What it says is noted in the trace, for
+---`wye why` and `wye drift`.
 ---@class wye.Calibration
 ---@field threshold? number the probability from which on an answer is kept, when `wye calibrate` was given a target
 ---@field score string      the function of wye.score that replies are measured by

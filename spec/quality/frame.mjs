@@ -43,6 +43,11 @@ export function halves(items, seed) {
   return parts
 }
 
+export function shuffled(items, seed) {
+  const keyed = items.map((item, i) => [chance(seed, i), item])
+  return keyed.sort((a, b) => a[0] - b[0]).map(([, item]) => item)
+}
+
 export const mean = (numbers) => numbers.reduce((sum, n) => sum + n, 0) / numbers.length
 
 let missed = 0

@@ -1,0 +1,67 @@
+/* How wye drift tells: words, JSON, Prometheus. */
+#include "base/json.h"
+#include "cmd/drift_source.h"
+
+static const char *const KINDS[] = {"classifier", "calibration"};
+
+void drift_text(const struct drift_report *r, struct buf *out)
+{
+    buf_printf(out, "%s %s: %d readings%s\n", KINDS[r->kind], r->name, r->readings,
+               r->readings == 0 ? " in the trace: no route has used it" : r->has_drifted ? ": DRIFTED" : ", like the baseline");
+    for (int i = 0; i < r->count; i++) {
+        const struct drift_part *p = &r->parts[i];
+        buf_printf(out, "  %-7s PSI %.3f", p->what, p->psi);
+        if (p->has_order)
+            buf_printf(out, ", KS %.3f (chance of as much: %.2g)", p->ks, p->chance);
+        if (p->flagged)
+            buf_printf(out, ", sure after reading %d, %s", p->flagged, p->at);
+        buf_putc(out, '\n');
+    }
+    if (r->label[0])
+        buf_printf(out, "  label \"%s\" moved most: %.1f %% then, %.1f %% now\n", r->label, 100 * r->label_then, 100 * r->label_now);
+    if (r->has_threshold)
+        buf_printf(out,
+                   "  threshold p = %.4f sent %.1f %% to the strong model, now %.1f %%; p = %.4f would send as many as then.\n"
+                   "  Whether p still holds, only answers of today that were checked can tell: %s\n",
+                   r->threshold, 100 * r->share_then, 100 * r->share_now, r->again,
+                   r->kind == SOURCE_CALIBRATION ? "wye calibrate DATA -o FILE" : "wye train --pairs DATA -o MODEL");
+}
+
+void drift_json(const struct drift_report *r, struct buf *out)
+{
+    buf_printf(out, "{\"kind\":\"%s\",\"name\":", KINDS[r->kind]);
+    json_quote(out, str_of(r->name));
+    buf_printf(out, ",\"readings\":%d,\"drifted\":%s,\"parts\":[", r->readings, r->has_drifted ? "true" : "false");
+    for (int i = 0; i < r->count; i++) {
+        const struct drift_part *p = &r->parts[i];
+        buf_printf(out, "%s{\"of\":\"%s\",\"psi\":%.6f", i ? "," : "", p->what, p->psi);
+        if (p->has_order)
+            buf_printf(out, ",\"ks\":%.6f,\"chance\":%.6g", p->ks, p->chance);
+        buf_printf(out, ",\"flagged\":%d,\"at\":", p->flagged);
+        json_quote(out, str_of(p->at));
+        buf_putc(out, '}');
+    }
+    buf_puts(out, "]");
+    if (r->label[0]) {
+        buf_puts(out, ",\"label\":");
+        json_quote(out, str_of(r->label));
+        buf_printf(out, ",\"label_then\":%.6f,\"label_now\":%.6f", r->label_then, r->label_now);
+    }
+    if (r->has_threshold)
+        buf_printf(out, ",\"threshold\":%.6f,\"share_then\":%.6f,\"share_now\":%.6f,\"again\":%.6f", r->threshold, r->share_then, r->share_now,
+                   r->again);
+    buf_putc(out, '}');
+}
+
+void drift_metrics(const struct drift_report *r, struct buf *out)
+{
+    struct buf name = BUF(2 * SOURCE_NAME + 16);
+    json_quote(&name, str_of(r->name)); /* Prometheus escapes labels as JSON does, for what file names hold */
+    if (out->len == 0)
+        buf_puts(out, "# HELP wye_drift Whether readings have drifted from the baseline.\n# TYPE wye_drift gauge\n"
+                      "# HELP wye_drift_psi Population stability index against the baseline.\n# TYPE wye_drift_psi gauge\n");
+    buf_printf(out, "wye_drift{kind=\"%s\",name=%s} %d\n", KINDS[r->kind], name.p, r->has_drifted);
+    for (int i = 0; i < r->count; i++)
+        buf_printf(out, "wye_drift_psi{kind=\"%s\",name=%s,of=\"%s\"} %.6f\n", KINDS[r->kind], name.p, r->parts[i].what, r->parts[i].psi);
+    buf_clear(&name);
+}
