@@ -113,6 +113,13 @@ stress:
 	@BUILD=$(BUILD) RELOADS=1000 KILLS=1000 OUTAGE=60 node --test \
 		spec/serve/reload_load.test.mjs spec/serve/kill.test.mjs spec/serve/outage.test.mjs
 
+# conformance: recordings of providers through wye, for clients of every protocol; `-s CONFORMANCE=--json` for machines
+.PHONY: conformance
+conformance:
+	@.ci/deps test
+	@$(AGAIN) all
+	@BUILD=$(BUILD) node spec/conformance/run.mjs $(CONFORMANCE)
+
 # bench: beside nginx and HAProxy, with the ratios; BENCH=quick takes two minutes
 $(BUILD)/bench/%: spec/bench/%.c
 	@mkdir -p $(dir $@)

@@ -166,6 +166,15 @@ int sse_end(struct sse *s, struct sse_event *event)
     return n > 0 ? yield_partial(s, n, &none, event) : 0;
 }
 
+int sse_rest(struct sse *s, struct sse_event *event)
+{
+    struct str none = str_of("");
+    if (sse_pending(s).len == 0 || s->partial.len > s->limit)
+        return 0;
+    read_frame(s, buf_str(&s->partial), event);
+    return event->is_empty ? 0 : yield_partial(s, s->partial.len, &none, event);
+}
+
 struct str sse_pending(const struct sse *s)
 {
     return s->is_yielded ? str_n("", 0) : buf_str(&s->partial);

@@ -55,5 +55,11 @@ int sse_next(struct sse *s, struct str *in, struct sse_event *event);
 /* At the end of the stream: 1 when what was held is an event whose last CR waited for an LF, else 0. */
 int sse_end(struct sse *s, struct sse_event *event);
 
+/*
+ * After that, at the end of the stream: 1 when what is pending has a data line, so that it is an event that lacks nothing but its blank line, or was cut inside its
+ * data; whoever reads it can tell. Nothing is pending then.
+ */
+int sse_rest(struct sse *s, struct sse_event *event);
+
 /* The bytes taken that belong to no event yet. Not empty at the end: the stream was cut inside an event. */
 struct str sse_pending(const struct sse *s);

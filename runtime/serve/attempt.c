@@ -108,19 +108,25 @@ static bool pass_translated(struct attempt *a, struct str name, struct str data)
     return goes_on;
 }
 
-/* The provider's own words for what broke a stream of the client's protocol are the client's. */
+/* The provider's own words for what broke a stream of the client's protocol are the client's, and what follows them. */
 static bool fail_in_stream(struct attempt *a, struct str raw)
 {
-    if (a->is_committed && a->translation == NULL && a->wire != &WIRE_CHAT && a->err.kind != ERR_MALFORMED)
-        buf_append(&a->held, raw.p, raw.len);
-    return fail(a);
+    if (!a->is_committed || a->translation || a->err.kind == ERR_MALFORMED)
+        return fail(a);
+    buf_append(&a->held, raw.p, raw.len);
+    a->is_done_frame = true;
+    timer_set(&a->request->content, DONE_GRACE_MS);
+    return true;
 }
 
 /* False when the attempt ended: `a` must not be touched then. */
 static bool take_event(struct attempt *a, struct str name, struct str data, struct str raw)
 {
-    if (a->is_done_frame)
-        return true; /* nothing may follow the last frame */
+    if (a->is_done_frame) {
+        if (a->translation == NULL)
+            buf_append(&a->held, raw.p, raw.len);
+        return true;
+    }
     data = trimmed(data);
     if (data.len == 0)
         return a->translation ? true : pass(a, raw);
@@ -217,6 +223,11 @@ static void on_head(void *ctx, const struct http_head *head)
         a->retry_after = arena_str(arena, retry_after);
 }
 
+static bool is_whole(struct str data)
+{
+    return str_eq(data, "[DONE]") || json_validate(data, NULL) == 0;
+}
+
 /* What came behind the last whole event; {"", 0} when the stream ended between two. False when the attempt ended. */
 static bool end_events(struct attempt *a, struct str *rest)
 {
@@ -229,9 +240,10 @@ static bool end_events(struct attempt *a, struct str *rest)
     if (sse_end(&a->sse, &event) > 0 && !take_event(a, event.name, event.data, event.raw))
         return false;
     *rest = trimmed(sse_pending(&a->sse));
-    if (a->is_done_frame || !str_starts(*rest, "data:") || !memmem(rest->p, rest->len, "[DONE]", 6))
+    if (sse_rest(&a->sse, &event) == 0 || !is_whole(trimmed(event.data)))
         return true;
-    return take_last(a, str_n(NULL, 0), str_of("[DONE]"), str_of("data: [DONE]\n\n"));
+    *rest = str_of("");
+    return take_event(a, event.name, event.data, event.raw);
 }
 
 static void end_stream(struct attempt *a)
@@ -286,9 +298,8 @@ static void on_failed(void *ctx, const struct err *err)
 {
     struct attempt *a = ctx;
     a->call = NULL;
-    a->err = *err;
-    if (a->is_done_frame)
-        a->err.kind = ERR_NONE; /* complete but for the connection's end */
+    if (!a->is_done_frame) /* else complete but for the connection's end */
+        a->err = *err;
     finish(a);
 }
 

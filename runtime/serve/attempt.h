@@ -55,7 +55,7 @@ struct attempt {
     struct str retry_after, content_type; /* of the reply, in the arena */
     bool is_sse;           /* the reply is an event stream with status 200 */
     bool is_binary;        /* framed as AWS does */
-    bool has_chunks, is_committed, is_finished, is_done_frame; /* an event, content, its reason to end, the last frame seen */
+    bool has_chunks, is_committed, is_finished, is_done_frame; /* an event, content, its reason to end, the last frame seen (or an error that the client reads) */
     struct sse sse;
     struct eventstream eventstream;
     struct buf held;       /* streamed: frames before commit; the last one and what follows */

@@ -67,6 +67,15 @@ static void end_with_error(struct request *rq, const struct err *err)
     buf_clear(&frame);
 }
 
+/* The provider's own, whole, where it said something that the client cannot read as it came. */
+static const char *words_for(const struct request *rq, const struct attempt *a)
+{
+    struct str words = {NULL, 0};
+    if (a->translation && a->status >= 400)
+        words = wire_error_words(buf_str(&a->body), rq->scope.view.arena);
+    return words.len > 0 ? words.p : a->err.message;
+}
+
 /* The provider's own error where it sent one, else wye's words for what happened. */
 static void answer_failure(struct request *rq, struct attempt *a)
 {
@@ -95,7 +104,7 @@ static void answer_failure(struct request *rq, struct attempt *a)
     const char *more = arena_join(rq->scope.view.arena, wait, a->id_field ? a->id_field : "", (char *)NULL).p;
     more = more ? more : "";
     if (a->translation || a->status < 400 || json_validate(buf_str(&a->body), NULL) < 0) {
-        request_error_with(rq, status_for(rq, a), err_kind_name(a->err.kind), a->param, more, a->err.message);
+        request_error_with(rq, status_for(rq, a), err_kind_name(a->err.kind), a->param, more, words_for(rq, a));
         return;
     }
     struct buf body = a->body;

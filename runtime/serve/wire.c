@@ -43,14 +43,19 @@ bool wire_members(struct str data, const char *const *names, struct str *values,
     return false;
 }
 
+static struct str text_of(struct str error, struct arena *arena)
+{
+    static const char *const NAMES[] = {"message", "Message", "detail"}; /* some of AWS; Mistral's */
+    struct str text = json_text(error, arena);                           /* {"error": "words"} */
+    for (int i = 0; i < 3 && text.p == NULL; i++)
+        text = json_text(json_get(error, NAMES[i]), arena);
+    return text;
+}
+
 static void words_of(struct str error, char *out, size_t size)
 {
     struct arena arena = ARENA(64 * 1024);
-    struct str text = json_text(json_get(error, "message"), &arena);
-    if (text.p == NULL)
-        text = json_text(json_get(error, "Message"), &arena); /* some of AWS */
-    if (text.p == NULL)
-        text = json_text(error, &arena); /* {"error": "words"} */
+    struct str text = text_of(error, &arena);
     snprintf(out, size, "%.*s", (int)(text.len < size ? text.len : size - 1), text.p ? text.p : "");
     arena_clear(&arena);
 }
@@ -66,17 +71,28 @@ static enum err_kind refined(enum err_kind kind, struct str error)
     return wire_has_word(json_get(error, "details"), "API_KEY_INVALID") ? ERR_AUTH : kind;
 }
 
+/* The member `error` of a valid body, or the body. */
+static struct str error_in(struct str body)
+{
+    struct json_walk first = json_walk(body);
+    if (json_type(body) == JSON_ARRAY && json_next(&first))
+        body = first.value; /* a stream of Gemini's that failed at once */
+    struct str error = json_get(body, "error");
+    return error.p ? error : body;
+}
+
+struct str wire_error_words(struct str body, struct arena *arena)
+{
+    return json_validate(body, NULL) == 0 ? text_of(error_in(body), arena) : str_n(NULL, 0);
+}
+
 void wire_error(int status, struct str body, struct err *err)
 {
     char words[MAX_WORDS] = "";
     enum err_kind kind = kind_of_status(status);
     if (json_validate(body, NULL) == 0) {
-        struct json_walk first = json_walk(body);
-        if (json_type(body) == JSON_ARRAY && json_next(&first))
-            body = first.value; /* a stream of Gemini's that failed at once */
-        struct str error = json_get(body, "error");
-        words_of(error.p ? error : body, words, sizeof words);
-        kind = refined(kind, error);
+        words_of(error_in(body), words, sizeof words);
+        kind = refined(kind, error_in(body));
     }
     err_set(err, kind, "the provider answered %d%s%s", status, words[0] ? ": " : "", words);
 }

@@ -37,6 +37,9 @@ extern const struct wire WIRE_CHAT, WIRE_MESSAGES, WIRE_RESPONSES, WIRE_GEMINI, 
 /* What an HTTP status ≥ 300 of a provider of any kind means (ROUTES.md section 7); `body` refines it (content_filter) and gives the words. */
 void wire_error(int status, struct str body, struct err *err);
 
+/* The whole of those words, in the arena; {NULL, 0} when there are none. */
+struct str wire_error_words(struct str body, struct arena *arena);
+
 /* The error of a stream or of a body after HTTP 200: an object with `message` and `type`, `code` or `status`. */
 void wire_error_in_200(struct str error, struct err *err);
 

@@ -46,7 +46,7 @@ static void feed(struct sse *s, struct str bytes, struct transcript *t)
 static void finish(struct sse *s, struct transcript *t)
 {
     struct sse_event e;
-    if (sse_end(s, &e) > 0)
+    if (sse_end(s, &e) > 0 || sse_rest(s, &e) > 0)
         note_event(t, &e);
     struct str left = sse_pending(s);
     buf_append(&t->raw, left.p, left.len);
@@ -129,7 +129,8 @@ static void test_frames(void **state)
     ASSERT_EVENTS(": a\ndata: b\n: c\n\n", "17 00 [] 1:b\nleft 0\n");
     ASSERT_EVENTS(": a\nretry: 1\n\n", "14 01 [] 0:\nleft 0\n");
     ASSERT_EVENTS("\n\ndata: a\n\n\n", "1 01 [] 0:\n1 01 [] 0:\n9 00 [] 1:a\n1 01 [] 0:\nleft 0\n");
-    ASSERT_EVENTS("data: a\n\ndata: b\n", "9 00 [] 1:a\nleft 8\n");
+    ASSERT_EVENTS("data: a\n\ndata: b\n", "9 00 [] 1:a\n8 00 [] 1:b\nleft 0\n");
+    ASSERT_EVENTS("data: a\n\n: b\n", "9 00 [] 1:a\nleft 4\n");
     ASSERT_EVENTS("", "left 0\n");
 }
 
@@ -141,7 +142,7 @@ static void test_line_ends(void **state)
     ASSERT_EVENTS("data: a\r\rdata: b\r\r", "9 00 [] 1:a\n9 00 [] 1:b\nleft 0\n");
     ASSERT_EVENTS("data: a\n\r\ndata: b\r\n\n", "10 00 [] 1:a\n10 00 [] 1:b\nleft 0\n");
     ASSERT_EVENTS("data: a\r\n\r", "10 00 [] 1:a\nleft 0\n");
-    ASSERT_EVENTS("data: a\r", "left 8\n");
+    ASSERT_EVENTS("data: a\r", "8 00 [] 1:a\nleft 0\n");
     ASSERT_EVENTS("\xef\xbb\xbf"
                   "data: a\n\n\xef\xbb\xbf"
                   "data: b\n\n",
