@@ -125,11 +125,11 @@ $(BUILD)/bench/%: spec/bench/%.c
 	@mkdir -p $(dir $@)
 	$(say) cc $<
 	$(Q)$(CC) $(CPPFLAGS) $(WARN) -O2 -g -o $@ $<
-$(BUILD)/bench/single: spec/bench/single.c $(BUILD)/libwye.a
+$(BUILD)/bench/single $(BUILD)/bench/reading: $(BUILD)/bench/%: spec/bench/%.c $(BUILD)/libwye.a
 	@mkdir -p $(dir $@)
 	$(say) cc $<
 	$(Q)$(CC) $(CFLAGS_ALL) -o $@ $< $(BUILD)/libwye.a $(LIBS)
-bench-tools: all $(BUILD)/bench/mock $(BUILD)/bench/load $(BUILD)/bench/single
+bench-tools: all $(BUILD)/bench/mock $(BUILD)/bench/load $(BUILD)/bench/single $(BUILD)/bench/reading
 bench:
 	@.ci/deps bench
 	@$(AGAIN) bench-tools

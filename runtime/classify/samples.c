@@ -92,8 +92,10 @@ static int by_name(const void *a, const void *b)
 static void sort_labels(struct samples *s)
 {
     char **as_found = xcalloc((size_t)s->label_count + 1, sizeof *as_found);
-    memcpy(as_found, s->labels, (size_t)s->label_count * sizeof *as_found);
-    qsort(s->labels, (size_t)s->label_count, sizeof *s->labels, by_name);
+    for (int c = 0; c < s->label_count; c++)
+        as_found[c] = s->labels[c];
+    if (s->label_count)
+        qsort(s->labels, (size_t)s->label_count, sizeof *s->labels, by_name);
     for (int i = 0; i < s->count; i++)
         for (int c = 0; c < s->label_count; c++)
             if (s->labels[c] == as_found[s->at[i].label]) {

@@ -18,6 +18,8 @@ export const goals = [
   ['1 ÷ throughput while reloading ÷ still', 'wye with a reload each second', 'reloading', 'slowdown', 1.1, 1.03],
   ['ms from reload to live', 'wye reload, 10 route files, 4 workers, with its gates and the command itself', 'wye', 'ms', 50, 10],
   ['MiB idle', 'memory: idle, and for each of 4000 idle connections', 'wye', 'idle', 14, 8],
+  ['us to classify 30 words, 150 labels', 'classify: 150 labels, 9,000 rows', 'wye', 'words30', 20, 5],
+  ['us to classify 2,500 characters', 'classify: 150 labels, 9,000 rows', 'wye', 'characters2500', 700, 250],
   ['KB for each idle connection', 'memory: idle, and for each of 4000 idle connections', 'wye', 'connection', 4, 0.5],
 ]
 

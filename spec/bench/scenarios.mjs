@@ -6,6 +6,8 @@ import { join } from 'node:path'
 import * as measure from './measure.mjs'
 import { BUILD, startRouter, startSingle, stop, stopSingle, tree } from './routers.mjs'
 
+export { classify } from './classify.mjs'
+
 // Runs `step(router)` for each of the names in turn, `rounds` times over, so that what changes on the machine meets all alike.
 async function alternate({ mock, root, rounds }, names, step) {
   const routers = []
