@@ -134,10 +134,14 @@ void json_get_many(struct str object, const char *const *names, struct str *valu
         lengths[i] = strlen(names[i]);
     }
     struct json_walk w = json_walk(object);
-    while (w.is_object && json_next(&w))
-        for (int i = 0; i < count; i++)
-            if (json_key_is(w.key, str_n(names[i], lengths[i])))
+    while (w.is_object && json_next(&w)) {
+        bool is_plain = memchr(w.key.p, '\\', w.key.len) == NULL;
+        for (int i = 0; i < count; i++) {
+            struct str name = str_n(names[i], lengths[i]);
+            if (is_plain ? str_same(w.key, name) : json_key_is(w.key, name))
                 values[i] = w.value;
+        }
+    }
 }
 
 /* "0" or digits without a leading zero, as RFC 6901 has them. */
