@@ -83,12 +83,17 @@ int cmd_check(struct options *o)
     }
     struct check *check = xcalloc(1, sizeof *check);
     struct buf out = BUF(CHECK_OUTPUT);
+    struct check_recorded recorded = {0};
+    if (o->trace && check_recorded_read(&recorded, o->trace, &err) < 0)
+        fprintf(stderr, "wye check: %s\n", err.message);
+    check->recorded = &recorded;
     int errors = check_project(dir, check);
     if (o->json)
         write_json(&out, check);
     else
         write_text(&out, check);
     int status = print(&out) == 0 && errors == 0 ? EXIT_OK : EXIT_REFUSED;
+    check_recorded_clear(&recorded);
     check_clear(check);
     free(check);
     guard_close();

@@ -7,6 +7,7 @@
 #include "bind/bind.h"
 #include "cmd/command.h"
 #include "cmd/place.h"
+#include "cmd/simulated.h"
 #include "cmd/span.h"
 #include "serve/replay_report.h"
 #include "serve/rule.h"
@@ -56,6 +57,7 @@ static int replay(const struct options *o, const struct rule *rule, struct gener
     struct replay *r = replay_new(g);
     struct buf problems = BUF(64 * 1024);
     uint64_t began = clock_ns();
+    r->ask = o->sim ? simulated_ask : NULL;
     if (rule->route[0]) {
         r->rule = generation_route(g, str_of(rule->route));
         r->only = o->route ? o->route : rule->is_route ? rule->route : "route";

@@ -36,6 +36,7 @@ static void on_found(struct sweep *s, const char *seen)
     struct finding f = {0};
     snprintf(f.route, sizeof f.route, "%s", s->route->name);
     snprintf(f.request, sizeof f.request, "%s", s->request->name);
+    f.is_recorded = s->request < CHECK_REQUESTS || s->request >= CHECK_REQUESTS + CHECK_REQUEST_COUNT;
     snprintf(f.seen, sizeof f.seen, "%s", seen);
     check_place(&f, s->trial->err.message, s->trial->generation->files);
     add(s->arg, &f);
@@ -89,7 +90,7 @@ int check_generation(struct generation *g, struct check *check)
     struct buf large = BUF(1 << 20);
     check_long_body(&large);
     lint(g, check);
-    struct sweep s = {.trial = trial_new(g), .long_body = buf_str(&large), .found = on_found, .arg = check};
+    struct sweep s = {.trial = trial_new(g), .long_body = buf_str(&large), .found = on_found, .recorded = check->recorded, .arg = check};
     for (int i = 0; i < g->route_count; i++) {
         uint64_t now = clock_ns(), share = ROUTE_MS * 1000000ull;
         s.route = &g->routes[i];

@@ -6,13 +6,15 @@
  */
 #pragma once
 
+#include "serve/check_requests.h"
 #include "vm/generation.h"
 
 enum { CHECK_FINDINGS = 64, CHECK_ROUTES = 256 };
 
 struct finding {
     char route[64];    /* "route"; "" for the project as a whole */
-    char request[24];  /* which built-in request; "" while loading */
+    char request[24];  /* which built-in request, or the id of a recorded one; "" while loading */
+    bool is_recorded;
     char seen[400];    /* under which faults: "when ask 1 of local/8b answers timeout"; "" without any */
     char message[480]; /* without its place */
     char file[200];    /* "routes/route.lua"; "" when no place is known */
@@ -34,6 +36,7 @@ struct check {
     int routes;
     int paths;
     struct checked_route checked[CHECK_ROUTES];
+    const struct check_recorded *recorded; /* set by the caller: requests to try besides the built-in ones; NULL: none */
     struct manifest *files; /* check_project's: what check_explain quotes from */
 };
 

@@ -106,6 +106,7 @@ void check_explain(const struct finding *f, struct manifest *files, struct buf *
         write_underline(out, line, f);
     }
     if (f->request[0])
-        buf_printf(out, "      = in route %s, for the built-in request '%s'%s%s\n", f->route, f->request,
+        buf_printf(out, "      = in route %s, for the %s request '%s'%s%s\n", f->route,
+                   f->is_recorded ? "recorded" : "built-in", f->request,
                    f->seen[0] ? ", " : "", f->seen);
 }

@@ -1,5 +1,10 @@
 #include "serve/check_requests.h"
 
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "trace/captured.h"
+
 enum { LONG_TURNS = 40, LONG_LINES = 25 };
 
 const struct check_request CHECK_REQUESTS[] = {
@@ -31,4 +36,37 @@ int check_long_body(struct buf *out)
         failed |= buf_puts(out, "\"}");
     }
     return failed | buf_puts(out, ",{\"role\":\"user\",\"content\":\"And then?\"}]}") ? -1 : 0;
+}
+
+static void keep(struct check_recorded *r, const struct captured *c)
+{
+    bool is_chat = c->route.p && c->protocol == 0 && c->request.len && c->request.p[0] == '{' && !c->is_cut;
+    for (int i = 0; i < r->count && is_chat; i++)
+        is_chat = !str_eq(c->request, r->requests[i].body); /* the same again finds the same */
+    if (!is_chat || r->count == CHECK_RECORDED)
+        return;
+    r->routes[r->count] = xstrndup(c->route.p, c->route.len);
+    r->requests[r->count++] = (struct check_request){xstrndup(c->id.p, c->id.len), xstrndup(c->request.p, c->request.len)};
+}
+
+int check_recorded_read(struct check_recorded *r, const char *dir, struct err *err)
+{
+    struct captures *all = captures_open(dir, 0, err);
+    *r = (struct check_recorded){0};
+    if (all == NULL)
+        return -1;
+    captures_newest(all, CHECK_RECORDED * 4);
+    for (const struct captured *c; (c = captures_next(all));)
+        keep(r, c);
+    captures_close(all);
+    return 0;
+}
+
+void check_recorded_clear(struct check_recorded *r)
+{
+    for (int i = 0; i < r->count; i++) {
+        free(r->routes[i]);
+        free((char *)r->requests[i].name);
+        free((char *)r->requests[i].body);
+    }
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "base/err.h"
 
 struct check_request {
     const char *name;
@@ -10,6 +11,18 @@ struct check_request {
 
 extern const struct check_request CHECK_REQUESTS[];
 extern const int CHECK_REQUEST_COUNT;
+
+/* Captured requests of the trace in `dir`, the newest first to be read; freed as a whole. Chat completions only. */
+enum { CHECK_RECORDED = 16 };
+
+struct check_recorded {
+    struct check_request requests[CHECK_RECORDED];
+    char *routes[CHECK_RECORDED]; /* which decided each */
+    int count;
+};
+
+int check_recorded_read(struct check_recorded *r, const char *dir, struct err *err);
+void check_recorded_clear(struct check_recorded *r);
 
 /* A conversation of about 20,000 tokens. */
 int check_long_body(struct buf *out);

@@ -27,7 +27,7 @@
     X(GONE, "gone", "are of a route that is not replayed, or no longer there")                                                   \
     X(ENDED, "ended", "were ended by a limit on time or memory of scripts")                                                      \
     X(MASKED, "masked", "look at what a mask has taken out")                                                                     \
-    X(UNRECORDED, "unrecorded", "ask for what was not recorded (--live or --sim answers it)")
+    X(UNRECORDED, "unrecorded", "ask for what was not recorded (--sim lets the simulator answer)")
 
 enum recorded_problem {
 #define X(name, word, text) RECORDED_##name,

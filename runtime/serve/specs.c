@@ -25,23 +25,6 @@ struct specs {
 
 /* ---- the fakes ---- */
 
-/* What would be sent: the client's body or the route's own, with the route's edits. */
-static struct str body_of(struct trial *t, const struct ask_options *o)
-{
-    struct str body = o->body.p ? o->body : t->scope.view.body;
-    if (o->edit_count == 0)
-        return body;
-    struct iovec pieces[64];
-    struct buf whole = BUF(ASK);
-    int count = json_splice(body, o->edits, o->edit_count, &t->arena, pieces, 64);
-    for (int i = 0; i < count; i++)
-        buf_append(&whole, pieces[i].iov_base, pieces[i].iov_len);
-    if (count > 0)
-        body = arena_str(&t->arena, buf_str(&whole));
-    buf_clear(&whole);
-    return body;
-}
-
 /* Fills the reply from what the test kit made of a fake's answer; {} is a model without a fake. */
 static int read_answer(struct trial *t, struct trial_ask *ask, struct str answer, struct err *err)
 {
@@ -78,7 +61,7 @@ static void answer(struct trial *t, struct trial_ask *ask)
     struct str answer;
     decided_ask(&text, ask, (int)(ask - t->asks) + 1);
     buf_puts(&text, ",\"body\":");
-    struct str body = body_of(t, &ask->options);
+    struct str body = trial_body(t, &ask->options);
     buf_append(&text, body.p, body.len);
     buf_putc(&text, '}');
     struct err err;

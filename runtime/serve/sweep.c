@@ -175,10 +175,23 @@ static void try_served(struct sweep *s)
 
 /* ---- the whole ---- */
 
+/* The built-in ones, then those recorded of this route. NULL at the end. */
+static const struct check_request *request_at(const struct sweep *s, int i)
+{
+    if (i < CHECK_REQUEST_COUNT)
+        return &CHECK_REQUESTS[i];
+    int left = i - CHECK_REQUEST_COUNT;
+    for (int k = 0; s->recorded && k < s->recorded->count; k++)
+        if (strcmp(s->recorded->routes[k], s->route->name) == 0 && left-- == 0)
+            return &s->recorded->requests[k];
+    return NULL;
+}
+
 static void each_request(struct sweep *s, void (*act)(struct sweep *s))
 {
-    for (int i = 0; i < CHECK_REQUEST_COUNT && has_room(s); i++) {
-        s->request = &CHECK_REQUESTS[i];
+    const struct check_request *request;
+    for (int i = 0; (request = request_at(s, i)) && has_room(s); i++) {
+        s->request = request;
         act(s);
     }
 }
@@ -186,8 +199,9 @@ static void each_request(struct sweep *s, void (*act)(struct sweep *s))
 static bool each_with_faults(struct sweep *s, int faults)
 {
     bool has_any = false;
-    for (int i = 0; i < CHECK_REQUEST_COUNT && has_room(s); i++) {
-        s->request = &CHECK_REQUESTS[i];
+    const struct check_request *request;
+    for (int i = 0; (request = request_at(s, i)) && has_room(s); i++) {
+        s->request = request;
         has_any = try_faults(s, faults) || has_any;
     }
     return has_any;

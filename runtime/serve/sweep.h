@@ -26,6 +26,7 @@ struct sweep {
     void (*found)(struct sweep *s, const char *seen);
     void *arg;
 
+    const struct check_recorded *recorded; /* tried with the route that decided them; NULL: none */
     const struct check_request *request; /* the one that is tried now */
     int paths;
     bool is_cut;

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 
 #include "base/alloc.h"
 #include "base/json.h"
@@ -10,7 +11,7 @@
 #include "serve/outbound.h"
 #include "vm/lines.h"
 
-enum { TRIAL_ARENA = 16 << 20, COMPLETION = 1 << 20, INPUT_TOKENS = 10, OUTPUT_TOKENS = 5 };
+enum { TRIAL_ARENA = 16 << 20, COMPLETION = 1 << 20, ASK_MAX = 16 << 20, INPUT_TOKENS = 10, OUTPUT_TOKENS = 5 };
 
 static const char REQUEST_HEAD[] = "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\n"
                                    "Content-Type: application/json\r\nx-wye-user: u-1\r\n\r\n";
@@ -77,6 +78,22 @@ void trial_answer(struct trial *t, struct trial_ask *ask)
         buf_puts(&text, "{\"answer\":\"ok\"}");
     trial_text(t, ask->reply, buf_str(&text));
     buf_clear(&text);
+}
+
+struct str trial_body(struct trial *t, const struct ask_options *o)
+{
+    struct str body = o->body.p ? o->body : t->scope.view.body;
+    if (o->edit_count == 0)
+        return body;
+    struct iovec pieces[64];
+    struct buf whole = BUF(ASK_MAX);
+    int count = json_splice(body, o->edits, o->edit_count, &t->arena, pieces, 64);
+    for (int i = 0; i < count; i++)
+        buf_append(&whole, pieces[i].iov_base, pieces[i].iov_len);
+    if (count > 0)
+        body = arena_str(&t->arena, buf_str(&whole));
+    buf_clear(&whole);
+    return body;
 }
 
 void trial_fault(struct reply *reply, enum err_kind kind)

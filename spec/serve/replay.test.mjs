@@ -181,3 +181,25 @@ end
   assert.equal(failed.code, 1)
   assert.equal(JSON.parse(failed.stdout).failures.length, 1)
 })
+
+test('an ask that was not recorded is counted; --sim answers it', async () => {
+  const w = await served({ 'wye.lua': CONFIG(), 'route.lua': BY_LENGTH }, ['hi', 'a question of some words'])
+  write(w.dir, { 'route.lua': 'local fast = wye.model "sim/fast"\nreturn function(req)\n  local reply, err = fast:ask(req)\n  if not reply then return wye.model "sim/smart", err.kind end\n  return reply, reply.text\nend\n' })
+  const counted = await replay(w, w.dir)
+  assert.deepEqual([counted.replayed, counted.skipped.unrecorded, counted.changed], [0, 2, 0])
+  const answered = await replay(w, w.dir, '--sim')
+  assert.deepEqual([answered.replayed, answered.changed, answered.unrecorded.asks], [2, 2, 2])
+  assert.ok(answered.changes.every((c) => c.now === 'reply of sim/fast' && c.examples[0].now_reason.length > 10))
+  await w.stop()
+})
+
+test('check tries recorded requests too', async () => {
+  const route = 'return function(req)\n  if req.metadata and req.metadata.tier == "odd" then local t = nil; return t.x end\n  return wye.model "sim/fast"\nend\n'
+  const w = await serve({ 'wye.lua': CONFIG(), 'route.lua': route }, { demo: true })
+  const odd = await chat(w, { model: 'auto', metadata: { tier: 'odd' }, messages: question() })
+  await w.stop()
+  assert.equal((await run(WYE, ['check', w.dir])).code, 0)
+  const found = await run(WYE, ['check', w.dir, '--trace', join(w.home, 'trace')])
+  assert.equal(found.code, 1)
+  assert.match(found.stdout, new RegExp(`routes/route\\.lua:2:.*\\n(.*\\n)+.*for the recorded request '${odd.headers['x-wye-id']}'`))
+})
