@@ -142,6 +142,12 @@ quality:
 	@$(AGAIN) all
 	@BUILD=$(BUILD) node spec/quality/run.mjs
 
+# experiments: what the statistics of experiments do with data whose truth is known
+.PHONY: experiments
+experiments:
+	@.ci/deps build
+	@luajit spec/scripts/simulate.lua
+
 # soak: SOAK seconds of mixed load (600 unless given), then the slope of the workers' memory
 soak:
 	@.ci/deps test

@@ -12,7 +12,7 @@ local function number(x)
   if type(x) ~= "number" then return "-" end
   if x == math.huge then return "inf" end
   if x == -math.huge then return "-inf" end
-  if x == 0 then return "0" end
+  if x == math.floor(x) then return ("%.0f"):format(x) end
   local size = math.abs(x)
   if size >= 1000 then return ("%.0f"):format(x) end
   return size >= 1 and ("%.2f"):format(x) or ("%.4g"):format(x)

@@ -13,6 +13,7 @@ export const goals = [
   ['events held back', '64 streams, an event each 5 ms', 'wye', 'held_back', 0, 0],
   ['system calls for each request', 'system calls for each 1 KB request, 64 connections (strace)', 'wye', 'calls', 6, 4.2],
   ['user instructions for each request', 'user instructions for each 1 KB request (callgrind)', 'wye', 'each', 30000, 15000],
+  ['us that an experiment and its exposure add', 'wye with an experiment and its exposure', 'experiment', 'added', 2, 2],
   ['CPU with keys and limits ÷ bare', 'wye with keys, limits, cooldown, budget and prices', 'limits', 'share', 1.15, 1.15],
   ['p99 while reloading ÷ still', 'wye with a reload each second', 'reloading', 'p99_share', 1.1, 1.03],
   ['1 ÷ throughput while reloading ÷ still', 'wye with a reload each second', 'reloading', 'slowdown', 1.1, 1.03],

@@ -152,6 +152,20 @@ export async function translated(context) {
   return tables
 }
 
+// wye only: the same route bare and as both arms of an experiment whose unit is the request: assignment, exposure and its event each time.
+export async function experiment(context) {
+  if (!context.routers.includes('wye')) return []
+  const router = await startRouter('wye', context.mock, context.root)
+  const rounds = { bare: [], experiment: [] }
+  for (let i = 0; i < context.rounds; i++)
+    for (const [name, body] of [['bare', context.bodies['1 KB']], ['experiment', context.bodies['trial 1 KB']]])
+      rounds[name].push(await measure.wrk(router, { body, connections: 64, seconds: context.seconds }))
+  rounds.experiment.forEach((row, i) => (row.added = row.us - rounds.bare[i].us))
+  rounds.bare.forEach((row) => (row.added = 0))
+  await stop(router.child)
+  return [{ title: 'wye with an experiment and its exposure', rounds, figures: { ...speed, added: 'added us' } }]
+}
+
 function reload(router) {
   const [command, ...args] = [join(BUILD, 'wye'), 'reload', '--admin', router.admin]
   const child = spawn(command, args, { stdio: 'ignore' })

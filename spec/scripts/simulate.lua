@@ -1,0 +1,128 @@
+-- `make experiments`: what the statistics do with data whose truth is known. Exits 1 when a goal is missed.
+package.path = "scripts/?.lua;" .. package.path
+local tests, ssrm, bandit = require "stats.tests", require "stats.ssrm", require "stats.bandit"
+
+math.randomseed(tonumber(arg[1]) or 1)
+local failed = false
+
+local function say(is_good, text, ...)
+  failed = failed or not is_good
+  print((is_good and "ok    " or "FAIL  ") .. text:format(...))
+end
+
+local function new_sums()
+  return { n = 0, m_sum = 0, m_sum_squares = 0, d_sum = 0, d_sum_squares = 0, m_d_sum_of_products = 0, units = {} }
+end
+
+-- One more scored request of a unit.
+local function add(s, unit, y)
+  local u = s.units[unit]
+  if not u then
+    u = { m = 0, d = 0 }
+    s.units[unit], s.n = u, s.n + 1
+  end
+  s.m_sum, s.d_sum = s.m_sum + y, s.d_sum + 1
+  s.m_sum_squares = s.m_sum_squares + (u.m + y) ^ 2 - u.m ^ 2
+  s.d_sum_squares = s.d_sum_squares + 2 * u.d + 1
+  s.m_d_sum_of_products = s.m_d_sum_of_products + (u.m + y) * (u.d + 1) - u.m * u.d
+  u.m, u.d = u.m + y, u.d + 1
+end
+
+-- Users come back and differ in how often they are pleased. `look(a, b)` is asked every 50 requests; true ends it. Returns
+-- the requests that it took.
+local function run(requests, users, rates, look)
+  local a, b, own, arms = new_sums(), new_sums(), {}, {}
+  for i = 1, requests do
+    local user = math.random(users)
+    arms[user] = arms[user] or math.random(2)
+    own[user] = own[user] or math.random() * 0.4 - 0.2
+    add(arms[user] == 1 and a or b, user, math.random() < rates[arms[user]] + own[user] and 1 or 0)
+    if i % 50 == 0 and a.n >= 10 and b.n >= 10 and look(a, b, i) then return i end
+  end
+end
+
+local function sequential(a, b)
+  local r = tests.sequential("ratio", a, b, { alpha = 0.05, tuning = 1000 })
+  return r.ci[1] > 0 or r.ci[2] < 0
+end
+
+local function by_request(a, b)
+  local p = function(s) return { n = s.d_sum, sum = s.m_sum } end
+  return tests.ttest("proportion", p(a), p(b)).p_value < 0.05
+end
+
+local function by_unit(a, b)
+  return tests.ttest("ratio", a, b).p_value < 0.05
+end
+
+local function at_end(requests, test)
+  return function(a, b, i) return i == requests and test(a, b) end
+end
+
+local function share(count, requests, users, rates, look)
+  local hits, sum = 0, 0
+  for _ = 1, count do
+    local took = run(requests, users, rates, look)
+    if took then hits, sum = hits + 1, sum + took end
+  end
+  return hits / count, hits > 0 and sum / hits or 0
+end
+
+local SAME, BETTER, REQUESTS, USERS, LONG = { 0.6, 0.6 }, { 0.6, 0.65 }, 2000, 400, 5000
+local fp = share(2000, REQUESTS, USERS, SAME, sequential)
+say(fp <= 0.05, "A/A, 2000 experiments of %d requests, looked at every 50: %.1f %% false positives (at most 5)", REQUESTS,
+  fp * 100)
+local peeked = share(300, REQUESTS, USERS, SAME, by_unit)
+say(true, "      the same with a t-test on units looked at every 50: %.1f %%", peeked * 100)
+local plain = share(1000, REQUESTS, USERS, SAME, at_end(REQUESTS, by_request))
+local delta = share(1000, REQUESTS, USERS, SAME, at_end(REQUESTS, by_unit))
+say(delta <= 0.075, "      looked at once: by requests %.1f %%, by units (delta method) %.1f %%", plain * 100, delta * 100)
+
+local power, took = share(300, LONG, 1000, BETTER, sequential)
+local fixed = share(300, LONG, 1000, BETTER, at_end(LONG, by_unit))
+say(power > 0.5, "power, 60 %% against 65 %%, up to %d requests: %.0f %% found, after %.0f on average", LONG, power * 100, took)
+say(true, "      a fixed test, looked at once at the end: %.0f %%", fixed * 100)
+
+-- 51 : 49 where 50 : 50 was meant.
+local function ratio(p, units)
+  local test = ssrm.new { 0.5, 0.5 }
+  for i = 1, units / 100 do
+    local n = 0
+    for _ = 1, 100 do n = n + (math.random() < p and 1 or 0) end
+    test:add { n, 100 - n }
+    if test.p_value < 0.001 then return i * 100 end
+  end
+end
+local caught, when, alarms = 0, {}, 0
+for _ = 1, 100 do
+  local units = ratio(0.51, 200000)
+  if units then caught, when[#when + 1] = caught + 1, units end
+  alarms = alarms + (ratio(0.5, 20000) and 1 or 0)
+end
+table.sort(when)
+say(caught >= 95 and alarms <= 1, "sample ratio 51 : 49: caught in %d of 100, half within %d units; %d false alarms",
+  caught, when[math.ceil(#when / 2)] or 0, alarms)
+
+-- Rewards lost to not knowing the best arm, in 40 periods of 250 requests.
+local function regret(rates, moves)
+  local arms, weights, lost, best = {}, {}, 0, math.max(unpack(rates))
+  for i in ipairs(rates) do arms[i], weights[i] = { n = 0, sum = 0 }, 1 / #rates end
+  for _ = 1, 40 do
+    for _ = 1, 250 do
+      local x, arm = math.random(), 1
+      while arm < #rates and x >= weights[arm] do x, arm = x - weights[arm], arm + 1 end
+      arms[arm].n, arms[arm].sum = arms[arm].n + 1, arms[arm].sum + (math.random() < rates[arm] and 1 or 0)
+      lost = lost + best - rates[arm]
+    end
+    weights = moves and bandit.weights(arms, { least = 30 }) or weights
+  end
+  return lost
+end
+local thompson, uniform = 0, 0
+for _ = 1, 40 do
+  thompson = thompson + regret({ 0.6, 0.65, 0.7 }, true) / 40
+  uniform = uniform + regret({ 0.6, 0.65, 0.7 }, false) / 40
+end
+say(thompson < uniform / 2, "Thompson sampling, three arms, floor 5 %%: %.0f rewards lost in 10000 requests; uniform %.0f",
+  thompson, uniform)
+os.exit(failed and 1 or 0)
