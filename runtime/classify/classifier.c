@@ -67,7 +67,7 @@ struct classifier *classifier_open(struct str bytes, struct err *err)
         if (!c->is_pairs && !str_eq(kind, "text"))
             err_set(err, ERR_MALFORMED, "a model of kind \"" STR_FMT "\", not of \"text\" or \"pairs\"", STR_ARG(kind));
         else if (read_labels(c, m.meta, err) == 0 && read_gauge(c, m.meta, err) == 0 && vocab_open(&c->vocab, &m, err) == 0 &&
-                 linear_open(&c->linear, &m, c->vocab.count + shape, c->gauge.columns, err) == 0)
+                 linear_open(&c->linear, &m, c->vocab.count + shape, c->is_pairs ? PAIRS_SCORES : c->gauge.columns, err) == 0)
             return c;
     }
     classifier_close(c);
@@ -83,7 +83,7 @@ void classifier_close(struct classifier *c)
 static struct verdict read_pair(const struct classifier *c, struct str text, float *scores, float unseen)
 {
     struct feature shape[PAIRS_SHAPE];
-    pairs_shape(text, c->vocab.count, c->pairs.shape, shape);
+    pairs_shape(text, c->vocab.count, shape);
     linear_add(&c->linear, shape, PAIRS_SHAPE, scores);
     double p = pairs_p(&c->pairs, scores);
     int column = p < c->pairs.c.threshold;
@@ -101,7 +101,7 @@ struct verdict classifier_read(const struct classifier *c, struct str text)
 {
     float scores[GAUGE_COLUMNS];
     struct vector x = vocab_vector(&c->vocab, text);
-    memset(scores, 0, (size_t)c->gauge.columns * sizeof *scores);
+    memset(scores, 0, (size_t)c->linear.columns * sizeof *scores);
     linear_add(&c->linear, x.at, x.count, scores);
     if (c->is_pairs)
         return read_pair(c, text, scores, x.unseen);

@@ -32,7 +32,7 @@ static struct counts count(struct str text)
     return n;
 }
 
-void pairs_shape(struct str text, int first, double scale, struct feature out[PAIRS_SHAPE])
+void pairs_shape(struct str text, int first, struct feature out[PAIRS_SHAPE])
 {
     struct counts n = count(text);
     double bytes = 1 + n.bytes, words = 1 + n.words;
@@ -52,7 +52,7 @@ void pairs_shape(struct str text, int first, double scale, struct feature out[PA
                                         5 * n.numbers / words,
                                         n.words / (1 + n.sentences) / 20};
     for (int i = 0; i < PAIRS_SHAPE; i++)
-        out[i] = (struct feature){(uint32_t)(first + i), (float)(scale * values[i])};
+        out[i] = (struct feature){(uint32_t)(first + i), (float)values[i]};
 }
 
 /* ---- use ---- */
@@ -62,21 +62,20 @@ static double logistic(double x)
     return 1 / (1 + exp(-x));
 }
 
-/* The higher, the less the strong model gains: what the calibration reads. */
-static double ease(double weak, double strong)
+double pairs_ease(const float scores[PAIRS_SCORES])
 {
-    return logistic(weak) - logistic(strong);
+    return (logistic(scores[0]) - logistic(scores[1]) + logistic(scores[2]) - logistic(scores[3])) / 2;
 }
 
-double pairs_p(const struct pairs_gauge *g, const float scores[2])
+double pairs_p(const struct pairs_gauge *g, const float scores[PAIRS_SCORES])
 {
-    return calibration_p(&g->c, ease(scores[0], scores[1]));
+    return calibration_p(&g->c, pairs_ease(scores));
 }
 
 int pairs_open(struct pairs_gauge *g, struct str meta, struct err *err)
 {
     struct err why;
-    if (calibration_parse(&g->c, json_get(meta, "calibration"), &why) < 0 || !g->c.has_threshold || !json_number(json_get(meta, "shape"), &g->shape))
+    if (calibration_parse(&g->c, json_get(meta, "calibration"), &why) < 0 || !g->c.has_threshold)
         return err_set(err, ERR_MALFORMED, "the model is damaged: its calibration does not fit");
     return 0;
 }

@@ -1,8 +1,8 @@
 /*
  * pairs: will the weak model do? Learnt from questions of which it is known whether a weak and a strong model were right.
  *
- * Two logistic fits over the grams of the text and its shape (how long, how many numbers, sentences, symbols) say how probably each model is right;
- * what the strong one gains, calibrated, is the probability that the weak one suffices: that it is right, or both are wrong. Questions leave for the strong
+ * Logistic fits say how probably each model is right, two from the grams of the text and two from its shape alone (how long, how many numbers, sentences,
+ * symbols): words know the subjects that were trained on, the shape carries over to others. What the strong model gains, the mean of both, calibrated, is the probability that the weak one suffices: that it is right, or both are wrong. Questions leave for the strong
  * model from the least probable on. A model file of kind "pairs" (classify/modelfile.h) that classifier_open reads too.
  */
 #pragma once
@@ -13,7 +13,7 @@
 #include "classify/frontier.h"
 #include "classify/linear.h"
 
-enum { PAIRS_SHAPE = 14, PAIRS_MOST = 500000, PAIRS_LEAST = 50 };
+enum { PAIRS_SHAPE = 14, PAIRS_SCORES = 4, PAIRS_MOST = 500000, PAIRS_LEAST = 50 };
 
 /* What the file's rows hold: {"text": "…", "weak": 0 or 1, "strong": 0 or 1}. */
 struct pair {
@@ -40,10 +40,7 @@ struct pairs_report {
     size_t bytes;
 };
 
-/*
- * Four fits, each without a quarter of the rows, with the shape of the text trusted much and little; then one to all in the better way. `share` of the questions are to be labelled "strong". Same rows,
- * same bytes.
- */
+/* Four fits, each without a quarter of the rows, then one to all. `share` of the questions are to be labelled "strong". Same rows, same bytes. */
 int pairs_train(const struct pairs *p, const char *path, double share, void (*progress)(int done, int total), struct pairs_report *report,
                 struct err *err);
 
@@ -52,12 +49,14 @@ int pairs_train(const struct pairs *p, const char *path, double share, void (*pr
 /* What a model file of kind "pairs" says beside its vocabulary and weights. */
 struct pairs_gauge {
     struct calibration c; /* of minus the gain → the weak model suffices; its threshold */
-    double shape;         /* what the features of the shape are multiplied by */
 };
 int pairs_open(struct pairs_gauge *g, struct str meta, struct err *err);
 
-/* From the two models' scores of a text (its grams and its shape added up), the probability that the weak one suffices. */
-double pairs_p(const struct pairs_gauge *g, const float scores[2]);
+/* From a text's scores, its grams and its shape added up (weak, strong, and both by shape alone): minus what the strong model gains. */
+double pairs_ease(const float scores[PAIRS_SCORES]);
 
-/* The text's shape as features from `first` on, multiplied by `scale`: with how much they are trusted beside the words. */
-void pairs_shape(struct str text, int first, double scale, struct feature out[PAIRS_SHAPE]);
+/* The probability that the weak model suffices. */
+double pairs_p(const struct pairs_gauge *g, const float scores[PAIRS_SCORES]);
+
+/* The text's shape as features from `first` on. */
+void pairs_shape(struct str text, int first, struct feature out[PAIRS_SHAPE]);

@@ -8,12 +8,12 @@
 #include "classify/pairs.h"
 #include "classify/threshold.h"
 
-enum { FOLDS = 4, FITS = 2, WAYS = 2, TOTAL = (WAYS * FOLDS + 1) * FITS, RESAMPLES = 400, PARTS = 7, META_MOST = 1 << 20, TEXTS_MOST = 1 << 30 };
+enum { FOLDS = 4, FITS = PAIRS_SCORES, BY_SHAPE = 2, TOTAL = (FOLDS + 1) * FITS, RESAMPLES = 400, PARTS = 7, META_MOST = 1 << 20, TEXTS_MOST = 1 << 30 };
 
 static const int GRAMS_MOST = 1 << 20;
 
-/* How much the shape of a text is trusted: much where questions are of one kind, little where words tell the subject. */
-static const double SCALES[WAYS] = {1, 0.2};
+/* How much the shape weighs beside the words; there are few of its features, and many words. */
+static const float TRUST = 0.2F;
 
 /* ---- data ---- */
 
@@ -77,16 +77,27 @@ struct trainer {
     const struct pairs *pairs;
     struct vocab_parts parts;
     struct vocab vocab;
-    struct fit_row *rows;
+    struct fit_row *rows, *shapes; /* words and TRUST of the shape; the shape */
     bool *skip;
     int features;
-    double shape;
     struct scored eases; /* score: of each row by a fit that had not seen it; correct: the weak model suffices */
     double *p;
     struct calibration c;
     void (*progress)(int done, int total);
     int done;
 };
+
+static void make_row(struct trainer *t, int i, struct str text)
+{
+    struct vector x = vocab_vector(&t->vocab, text);
+    struct feature *at = xcalloc((size_t)x.count + PAIRS_SHAPE, sizeof *at), *shape = xcalloc(PAIRS_SHAPE, sizeof *shape);
+    memcpy(at, x.at, (size_t)x.count * sizeof *at);
+    pairs_shape(text, t->vocab.count, shape);
+    for (int k = 0; k < PAIRS_SHAPE; k++)
+        at[x.count + k] = (struct feature){shape[k].index, TRUST * shape[k].value};
+    t->rows[i] = (struct fit_row){at, x.count + PAIRS_SHAPE, 0};
+    t->shapes[i] = (struct fit_row){shape, PAIRS_SHAPE, 0};
+}
 
 static void make_rows(struct trainer *t)
 {
@@ -98,101 +109,74 @@ static void make_rows(struct trainer *t)
     t->vocab = vocab_of(&t->parts);
     t->features = t->vocab.count + PAIRS_SHAPE;
     t->rows = xcalloc(count, sizeof *t->rows);
-    for (size_t i = 0; i < count; i++) {
-        struct vector x = vocab_vector(&t->vocab, texts[i]);
-        struct feature *at = xcalloc((size_t)x.count + PAIRS_SHAPE, sizeof *at);
-        memcpy(at, x.at, (size_t)x.count * sizeof *at);
-        t->rows[i] = (struct fit_row){at, x.count + PAIRS_SHAPE, 0};
-    }
+    t->shapes = xcalloc(count, sizeof *t->shapes);
+    for (size_t i = 0; i < count; i++)
+        make_row(t, (int)i, texts[i]);
     free(texts);
     t->skip = xcalloc(count, sizeof *t->skip);
 }
 
-static void set_shape(struct trainer *t, double scale)
+/* features × FITS: what speaks for the weak model's being right and for the strong one's, and both by shape alone. */
+static double *fit_all(struct trainer *t)
 {
-    t->shape = scale;
-    for (int i = 0; i < t->pairs->count; i++)
-        pairs_shape(t->pairs->at[i].text, t->vocab.count, scale, t->rows[i].at + t->rows[i].count - PAIRS_SHAPE);
-}
-
-/* features × 2: what speaks for the weak model's being right, and for the strong one's. */
-static double *fit_both(struct trainer *t)
-{
-    double *both = xcalloc((size_t)t->features * FITS, sizeof *both);
-    for (int model = 0; model < FITS; model++) {
+    double *all = xcalloc((size_t)t->features * FITS, sizeof *all);
+    for (int column = 0; column < FITS; column++) {
+        struct fit_row *rows = column < BY_SHAPE ? t->rows : t->shapes;
         t->progress(t->done++, TOTAL);
         for (int i = 0; i < t->pairs->count; i++)
-            t->rows[i].label = model == 0 ? t->pairs->at[i].weak : t->pairs->at[i].strong;
-        double *one = fit_logistic(t->rows, t->skip, t->pairs->count, t->features);
+            rows[i].label = column % 2 == 0 ? t->pairs->at[i].weak : t->pairs->at[i].strong;
+        double *one = fit_logistic(rows, t->skip, t->pairs->count, t->features);
         for (int f = 0; f < t->features; f++)
-            both[FITS * f + model] = one[f];
+            all[FITS * f + column] = one[f] * (column < BY_SHAPE && f >= t->vocab.count ? TRUST : 1);
         free(one);
     }
-    return both;
+    return all;
 }
 
-static double ease_of(const struct fit_row *row, const double *weights)
+static void add_up(const struct feature *x, int count, const double *weights, float scores[FITS])
 {
-    struct pairs_gauge plain = {.c = {.points = {{-1, -1}, {1, 1}}, .count = 2}};
+    for (int k = 0; k < count; k++)
+        for (int column = 0; column < FITS; column++)
+            scores[column] += (float)(x[k].value * weights[FITS * x[k].index + column]);
+}
+
+static double ease_of(const struct trainer *t, int i, const double *weights)
+{
     float scores[FITS] = {0};
-    for (int k = 0; k < row->count; k++)
-        for (int model = 0; model < FITS; model++)
-            scores[model] += (float)(row->at[k].value * weights[FITS * row->at[k].index + model]);
-    return pairs_p(&plain, scores);
+    add_up(t->rows[i].at, t->rows[i].count - PAIRS_SHAPE, weights, scores);
+    add_up(t->shapes[i].at, PAIRS_SHAPE, weights, scores);
+    return pairs_ease(scores);
 }
 
 /* Of each row by a fit that has not seen it. */
-static void hold_out(struct trainer *t, double *eases)
+static void hold_out(struct trainer *t)
 {
+    for (int i = 0; i < t->pairs->count; i++)
+        scored_add(&t->eases, (struct answer){0, t->pairs->at[i].weak || !t->pairs->at[i].strong, true});
     for (int fold = 0; fold < FOLDS; fold++) {
         for (int i = 0; i < t->pairs->count; i++)
             t->skip[i] = scored_fold(i, FOLDS) == fold;
-        double *weights = fit_both(t);
+        double *weights = fit_all(t);
         for (int i = 0; i < t->pairs->count; i++)
             if (t->skip[i])
-                eases[i] = ease_of(&t->rows[i], weights);
+                t->eases.items[i].score = ease_of(t, i, weights);
         free(weights);
     }
 }
 
-static struct frontier draw(const struct trainer *t, const double *eases, int resamples)
+static void draw(const struct trainer *t, struct frontier *f)
 {
-    struct frontier f;
     struct outcome *outcomes = xcalloc((size_t)t->pairs->count, sizeof *outcomes);
     for (int i = 0; i < t->pairs->count; i++)
-        outcomes[i] = (struct outcome){eases[i], t->pairs->at[i].weak, t->pairs->at[i].strong};
-    frontier_measure(&f, outcomes, t->pairs->count, resamples, 1);
+        outcomes[i] = (struct outcome){t->eases.items[i].score, t->pairs->at[i].weak, t->pairs->at[i].strong};
+    frontier_measure(f, outcomes, t->pairs->count, RESAMPLES, 1);
     free(outcomes);
-    return f;
-}
-
-/* Tries both ways and stays with the one whose curve is higher. */
-static void choose_shape(struct trainer *t, struct pairs_report *report)
-{
-    size_t count = (size_t)t->pairs->count;
-    double *eases[WAYS], best = -INFINITY;
-    int chosen = 0;
-    for (int way = 0; way < WAYS; way++) {
-        eases[way] = xcalloc(count, sizeof **eases);
-        set_shape(t, SCALES[way]);
-        hold_out(t, eases[way]);
-        double apgr = draw(t, eases[way], 0).apgr.value;
-        if (apgr > best) {
-            best = apgr;
-            chosen = way;
-        }
-    }
-    set_shape(t, SCALES[chosen]);
-    report->frontier = draw(t, eases[chosen], RESAMPLES);
-    for (size_t i = 0; i < count; i++)
-        scored_add(&t->eases, (struct answer){eases[chosen][i], t->pairs->at[i].weak || !t->pairs->at[i].strong, true});
-    for (int way = 0; way < WAYS; way++)
-        free(eases[way]);
 }
 
 static int measure(struct trainer *t, double share, struct pairs_report *report, struct err *err)
 {
     struct operating at;
+    draw(t, &report->frontier);
     t->p = xcalloc((size_t)t->pairs->count, sizeof *t->p);
     calibration_fit(&t->c, &t->eases, t->p);
     snprintf(t->c.score, sizeof t->c.score, "ease");
@@ -227,9 +211,9 @@ static int write_model(struct trainer *t, const char *path, struct pairs_report 
     struct linear_parts w;
     struct buf meta = BUF(META_MOST);
     memset(t->skip, 0, (size_t)t->pairs->count * sizeof *t->skip);
-    double *weights = fit_both(t);
+    double *weights = fit_all(t);
     linear_pack(&w, weights, t->features, FITS);
-    buf_printf(&meta, "{\"kind\":\"pairs\",\"labels\":[\"weak\",\"strong\"],\"rows\":%d,\"shape\":%.17g,\"calibration\":", t->pairs->count, t->shape);
+    buf_printf(&meta, "{\"kind\":\"pairs\",\"labels\":[\"weak\",\"strong\"],\"rows\":%d,\"calibration\":", t->pairs->count);
     calibration_write(&t->c, &meta);
     put_baseline(&meta, t);
     buf_puts(&meta, "}");
@@ -249,9 +233,12 @@ static int write_model(struct trainer *t, const char *path, struct pairs_report 
 
 static void clear(struct trainer *t)
 {
-    for (int i = 0; i < t->pairs->count; i++)
+    for (int i = 0; i < t->pairs->count; i++) {
         free(t->rows[i].at);
+        free(t->shapes[i].at);
+    }
     free(t->rows);
+    free(t->shapes);
     free(t->skip);
     free(t->p);
     scored_clear(&t->eases);
@@ -265,7 +252,7 @@ int pairs_train(const struct pairs *p, const char *path, double share, void (*pr
     if (fit_open(err) < 0)
         return -1;
     make_rows(&t);
-    choose_shape(&t, report);
+    hold_out(&t);
     int result = measure(&t, share, report, err);
     if (result == 0)
         result = write_model(&t, path, report, err);
