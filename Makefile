@@ -106,11 +106,11 @@ fuzz-build: fuzz-deps
 fuzz-deps:
 	@.ci/deps fuzz
 
-# stress: the reload, kill and outage tests at length
+# stress: the reload, kill, outage and replay tests at length
 stress:
 	@.ci/deps test
 	@$(AGAIN) all
-	@BUILD=$(BUILD) RELOADS=1000 KILLS=1000 OUTAGE=60 node --test \
+	@BUILD=$(BUILD) RELOADS=1000 KILLS=1000 OUTAGE=60 REPLAYS=110000 node --test spec/serve/replay.test.mjs \
 		spec/serve/reload_load.test.mjs spec/serve/kill.test.mjs spec/serve/outage.test.mjs
 
 # conformance: recordings of providers through wye, for clients of every protocol; `-s CONFORMANCE=--json` for machines

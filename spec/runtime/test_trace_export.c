@@ -145,7 +145,7 @@ static void test_every_field(void **state)
         "\"requested\":\"auto\",\"served\":\"sim/smart\",\"cause\":\"script\",\"reason\":\"a \\\"reason\\\"\\n\","
         "\"line\":\"routes/route.lua:7\",\"usd\":0.00012,\"ms\":40,\"script_us\":37,\"captured\":true,"
         "\"masked\":[\"/messages/*/content\",\"/user\"],\"status\":200,\"stream\":true,\"key\":\"team-a\","
-        "\"conversation\":\"c1\",\"error\":\"routes/route.lua:3: oh\",\"state\":\"finished\",\"worker\":0,"
+        "\"conversation\":\"c1\",\"error\":\"routes/route.lua:3: oh\",\"why\":null,\"state\":\"finished\",\"worker\":0,"
         "\"candidates\":[{\"model\":\"sim/fast\",\"state\":\"passed_over\",\"why\":\"down\",\"p\":0.25}],"
         "\"attempts\":[{\"n\":1,\"model\":\"sim/smart\",\"purpose\":\"serve\",\"status\":200,\"error\":\"cut\","
         "\"why\":\"ended inside a reply\",\"completion\":\"failed\",\"next\":\"stop\",\"served\":true,"
@@ -170,7 +170,7 @@ static void test_nothing_written(void **state)
         *state,
         "{\"id\":null,\"trace\":null,\"route\":null,\"generation\":null,\"hash\":null,\"requested\":null,"
         "\"served\":null,\"cause\":null,\"reason\":null,\"line\":null,\"usd\":null,\"ms\":0,\"script_us\":null,"
-        "\"captured\":false,\"masked\":[],\"status\":null,\"stream\":null,\"key\":null,\"conversation\":null,\"error\":null,"
+        "\"captured\":false,\"masked\":[],\"status\":null,\"stream\":null,\"key\":null,\"conversation\":null,\"error\":null,\"why\":null,"
         "\"state\":\"finished\",\"worker\":0,\"candidates\":[],"
         "\"attempts\":[{\"n\":1,\"model\":null,\"purpose\":null,\"status\":null,\"error\":null,\"why\":null,"
         "\"completion\":null,\"next\":null,\"served\":null,\"ttft_ms\":null,\"ms\":null,\"usd\":null,"
