@@ -64,11 +64,13 @@ test('traffic like that of the training does not drift, other traffic does, and 
 
 test('what classify printed is compared with the model that printed it', async () => {
   const kinds = ['apples and pears', 'rings and fields', 'dates and treaties']
-  const pairs = Array.from({ length: 600 }, (_, i) => ({ text: `about ${kinds[i % 3]}`, weak: i % 3 === 1 ? 0 : Number(even(i) < 0.9), strong: Number(even(3 * i) < 0.95) }))
+  const letter = (n) => String.fromCharCode(97 + Math.floor(26 * even(n)))
+  const ask = (i, kind) => `${[2, 3, 5, 7].map((k) => letter(i * k) + letter(i + k)).join(' ')} about ${kinds[kind]}`
+  const pairs = Array.from({ length: 600 }, (_, i) => ({ text: ask(i, i % 3), weak: i % 3 === 1 ? 0 : Number(even(i) < 0.9), strong: Number(even(3 * i) < 0.95) }))
   writeFileSync(path('pairs.jsonl'), lines(pairs))
   assert.equal((await wye('train', '--pairs', path('pairs.jsonl'), '-o', path('router.model'), '--share', '0.33')).code, 0)
   const read = async (name, kind) => {
-    writeFileSync(path(name), lines(Array.from({ length: 300 }, (_, i) => ({ text: `about ${kinds[kind(i)]}` }))))
+    writeFileSync(path(name), lines(Array.from({ length: 300 }, (_, i) => ({ text: ask(i + 600, kind(i)) }))))
     writeFileSync(path(`${name}.said`), (await run('sh', ['-c', `${WYE} classify ${path('router.model')} < ${path(name)}`])).stdout)
     return (await drift(path('router.model'), '--readings', path(`${name}.said`))).json.sources[0]
   }
@@ -77,7 +79,7 @@ test('what classify printed is compared with the model that printed it', async (
   assert.ok(labels(same).psi < 0.05 && labels(same).flagged === 0, JSON.stringify(same))
   const other = await read('other', () => 1)
   assert.ok(other.drifted && labels(other).flagged > 0 && labels(other).flagged < 100, JSON.stringify(other))
-  assert.deepEqual([other.label, other.share_now], ['weak', 1])
+  assert.ok(other.label === 'weak' && other.share_now > 0.9, JSON.stringify(other))
 })
 
 test('what cannot be compared is said', async () => {
