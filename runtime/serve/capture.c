@@ -299,3 +299,15 @@ void capture_end(struct request *rq)
     }
     buf_clear(&c->reply);
 }
+
+bool capture_hides(const struct request *rq, struct str text)
+{
+    static const char *const MEMBERS[] = {"metadata", "prompt_cache_key"};
+    const struct config *c = rq->generation->config;
+    bool is_header = str_same(http_field(rq->scope.view.head, "x-wye-conversation"), text);
+    for (int i = 0; i < c->capture.mask_count && !is_header; i++)
+        for (size_t k = 0; k < sizeof MEMBERS / sizeof *MEMBERS; k++)
+            if (mask_touches(c->capture.masks[i], MEMBERS[k]))
+                return true;
+    return false;
+}

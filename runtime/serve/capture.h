@@ -47,6 +47,9 @@ void capture_decided(struct request *rq, const struct err *failed);
 /* Writes the reply and frees. */
 void capture_end(struct request *rq);
 
+/* Captured or not: does the text stand in the client's body where a mask may reach it? */
+bool capture_hides(const struct request *rq, struct str text);
+
 /* The same for asks that would send the same to the same model, whatever the client's body is. */
 uint64_t capture_ask_key(const struct model *model, const struct ask_options *options);
 

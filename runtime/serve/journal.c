@@ -185,7 +185,7 @@ void journal_decision(struct request *rq)
     if (rq->scope.limit.is_set && rq->scope.limit.seconds >= 0)
         event_num(e, F_LIMIT_SECONDS, rq->scope.limit.seconds);
     struct str conversation = view_conversation(&rq->scope.view);
-    if (conversation.p)
+    if (conversation.p && !capture_hides(rq, conversation))
         event_str(e, F_CONVERSATION, conversation);
     event_close(e);
 }

@@ -75,7 +75,7 @@ end
   })
   const headers = { authorization: 'Bearer canary-bearer', 'x-api-key': 'canary-key', cookie: 'a=canary-cookie', 'x-auth-token': 'canary-token', 'x-tenant': 'kept-tenant' }
   const body = {
-    model: 'auto', metadata: { note: 'canary-meta' },
+    model: 'auto', metadata: { note: 'canary-meta', conversation_id: 'canary-conversation' },
     messages: [{ role: 'system', content: 'canary-system' }, { role: 'user', content: [{ type: 'text', text: 'canary-part' }] }, { role: 'user', content: 'canary-user' }],
   }
   const plain = await chat(w, body, { headers })
