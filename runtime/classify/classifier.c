@@ -4,10 +4,12 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
+#include "classify/embed.h"
 #include "classify/pairs.h"
 
 struct classifier {
     struct vocab vocab;
+    struct embed embed;
     struct linear linear;
     struct gauge gauge;
     bool is_pairs;
@@ -67,7 +69,8 @@ struct classifier *classifier_open(struct str bytes, struct err *err)
         if (!c->is_pairs && !str_eq(kind, "text"))
             err_set(err, ERR_MALFORMED, "a model of kind \"" STR_FMT "\", not of \"text\" or \"pairs\"", STR_ARG(kind));
         else if (read_labels(c, m.meta, err) == 0 && read_gauge(c, m.meta, err) == 0 && vocab_open(&c->vocab, &m, err) == 0 &&
-                 linear_open(&c->linear, &m, c->vocab.count + shape, c->is_pairs ? PAIRS_SCORES : c->gauge.columns, err) == 0)
+                 embed_open(&c->embed, &m, err) == 0 &&
+                 linear_open(&c->linear, &m, c->vocab.count + c->embed.width + shape, c->is_pairs ? PAIRS_SCORES : c->gauge.columns, err) == 0)
             return c;
     }
     classifier_close(c);
@@ -107,6 +110,10 @@ struct verdict classifier_read(const struct classifier *c, struct str text)
         return read_pair(c, text, scores, x.unseen);
     if (x.count == 0)
         return nothing(c);
+    if (c->embed.width) {
+        struct vector meaning = embed_vector(&c->embed, text, (uint32_t)c->vocab.count);
+        linear_add(&c->linear, meaning.at, meaning.count, scores);
+    }
     struct reading r = gauge_read(&c->gauge, scores, x.unseen);
     return (struct verdict){c->labels[r.label], r.label, r.p, r.known};
 }

@@ -5,12 +5,13 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
+#include "classify/embed.h"
 #include "classify/fit.h"
 #include "classify/gauge.h"
 #include "classify/linear.h"
 #include "classify/modelfile.h"
 
-enum { FOLDS = 4, GROUPS = 4, BINS = 20, META_MOST = 8 << 20, PARTS = 7 };
+enum { FOLDS = 4, GROUPS = 4, BINS = 20, META_MOST = 8 << 20, PARTS = 10 };
 
 static const double WEIGHTS_MOST = 5e7, SCORES_MOST = 5e7;
 static const int GRAMS_MOST = 1 << 20;
@@ -22,6 +23,9 @@ struct trainer {
     const struct samples *s;
     struct vocab_parts parts;
     struct vocab vocab;
+    struct embed_parts words;
+    struct embed embed; /* width 0: without */
+    int features;       /* the grams, then the places of the words' mean */
     struct fit_row *rows;
     bool *skip, *is_seen;
     float *scores;                /* of each case */
@@ -42,26 +46,31 @@ static void make_rows(struct trainer *t)
         texts[i] = t->s->at[i].text;
     vocab_build(&t->parts, texts, count, (int)fmin(GRAMS_MOST, WEIGHTS_MOST / t->s->label_count));
     t->vocab = vocab_of(&t->parts);
+    t->features = t->vocab.count + t->embed.width;
     t->rows = xcalloc((size_t)count, sizeof *t->rows);
     for (int i = 0; i < count; i++) {
         struct vector x = vocab_vector(&t->vocab, texts[i]);
-        t->rows[i] = (struct fit_row){xcalloc((size_t)x.count + 1, sizeof *x.at), x.count, t->s->at[i].label};
+        struct vector meaning = {.count = 0};
+        if (t->embed.width)
+            meaning = embed_vector(&t->embed, texts[i], (uint32_t)t->vocab.count);
+        t->rows[i] = (struct fit_row){xcalloc((size_t)(x.count + meaning.count) + 1, sizeof *x.at), x.count + meaning.count, t->s->at[i].label};
         memcpy(t->rows[i].at, x.at, (size_t)x.count * sizeof *x.at);
+        memcpy(t->rows[i].at + x.count, meaning.at ? meaning.at : x.at, (size_t)meaning.count * sizeof *x.at);
     }
     free(texts);
     t->skip = xcalloc((size_t)count, sizeof *t->skip);
-    t->is_seen = xcalloc((size_t)t->vocab.count + 1, sizeof *t->is_seen);
+    t->is_seen = xcalloc((size_t)t->features + 1, sizeof *t->is_seen);
 }
 
 static double *fit(struct trainer *t)
 {
     t->progress(t->done++, t->total);
-    return fit_weights(t->rows, t->skip, t->s->count, t->vocab.count, t->s->label_count);
+    return fit_weights(t->rows, t->skip, t->s->count, t->features, t->s->label_count);
 }
 
 static void look_at_seen(struct trainer *t)
 {
-    memset(t->is_seen, 0, (size_t)t->vocab.count * sizeof *t->is_seen);
+    memset(t->is_seen, 0, (size_t)t->features * sizeof *t->is_seen);
     for (int i = 0; i < t->s->count; i++)
         for (int k = 0; !t->skip[i] && k < t->rows[i].count; k++)
             t->is_seen[t->rows[i].at[k].index] = true;
@@ -207,13 +216,14 @@ static int write_model(struct trainer *t, const char *path, struct training *r, 
     struct buf meta = BUF(META_MOST);
     memset(t->skip, 0, (size_t)t->s->count * sizeof *t->skip);
     double *weights = fit(t);
-    linear_pack(&w, weights, t->vocab.count, r->classes);
+    linear_pack(&w, weights, t->features, r->classes);
     put_meta(&meta, t, r);
     const struct modelfile_part parts[PARTS] = {
         {"meta", buf_str(&meta)},           {"starts", buf_str(&t->parts.starts)}, {"keys", buf_str(&t->parts.keys)},
         {"rarity", buf_str(&t->parts.rarity)}, {"rows", buf_str(&w.rows)},         {"scale", buf_str(&w.scale)},
-        {"cells", buf_str(&w.cells)}};
-    int result = modelfile_write(path, parts, PARTS, &r->bytes, err);
+        {"cells", buf_str(&w.cells)},       {"word starts", buf_str(&t->words.starts)}, {"word keys", buf_str(&t->words.keys)},
+        {"word vectors", buf_str(&t->words.vectors)}};
+    int result = modelfile_write(path, parts, t->embed.width ? PARTS : PARTS - 3, &r->bytes, err);
     linear_clear(&w);
     buf_clear(&meta);
     free(weights);
@@ -232,9 +242,10 @@ static void clear(struct trainer *t)
     free(t->p);
     free(t->is_right);
     vocab_clear(&t->parts);
+    embed_clear(&t->words);
 }
 
-int training_run(const struct samples *s, const char *path, void (*progress)(int done, int total), struct training *r, struct err *err)
+int training_run(const struct samples *s, const char *vectors, const char *path, void (*progress)(int done, int total), struct training *r, struct err *err)
 {
     size_t count = (size_t)s->count;
     int groups = group_count(s);
@@ -244,6 +255,12 @@ int training_run(const struct samples *s, const char *path, void (*progress)(int
         return -1;
     if ((double)count * s->label_count > SCORES_MOST)
         return err_set(err, ERR_LIMIT, "%d rows of %d labels are too many: rows × labels may be %.0f at most", s->count, s->label_count, SCORES_MOST);
+    if (vectors && embed_read(&t.words, vectors, err) < 0) {
+        embed_clear(&t.words);
+        return -1;
+    }
+    if (vectors)
+        t.embed = embed_of(&t.words);
     make_rows(&t);
     t.scores = xcalloc(3 * count * (size_t)s->label_count, sizeof *t.scores);
     t.cases = xcalloc(3 * count, sizeof *t.cases);

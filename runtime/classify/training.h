@@ -16,6 +16,6 @@ struct training {
     int *confusion; /* classes × classes: [truth][said] */
 };
 
-/* `progress(done, total)` is called before each fit and at the end. */
-int training_run(const struct samples *s, const char *path, void (*progress)(int done, int total), struct training *t, struct err *err);
+/* `vectors`: a file of word vectors (embed.h), or NULL. `progress(done, total)` is called before each fit and at the end. */
+int training_run(const struct samples *s, const char *vectors, const char *path, void (*progress)(int done, int total), struct training *t, struct err *err);
 void training_clear(struct training *t);

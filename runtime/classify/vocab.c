@@ -23,7 +23,7 @@ static void make_room(int count)
     met_room = count;
 }
 
-static int find(const struct vocab *v, uint32_t key)
+int vocab_find(const struct vocab *v, uint32_t key)
 {
     uint32_t bucket = key >> v->shift, at = modelfile_u32(v->starts, bucket), end = modelfile_u32(v->starts, bucket + 1);
     for (; at < end; at++)
@@ -48,7 +48,7 @@ static int take_block(const struct vocab *v, const uint32_t *hashes, int count, 
     int first = n;
     *known = 0;
     for (int i = 0; i < count; i++) {
-        int index = find(v, hashes[i]);
+        int index = vocab_find(v, hashes[i]);
         if (index < 0)
             continue;
         ++*known;
@@ -82,7 +82,7 @@ float vocab_unseen(const struct vocab *v, struct str text, const bool *is_seen)
     struct grams g = grams_of(text);
     int known = 0;
     for (int i = 0; i < g.words; i++) {
-        int index = find(v, g.hash[i]);
+        int index = vocab_find(v, g.hash[i]);
         known += index >= 0 && is_seen[index];
     }
     return g.words ? 1 - (float)known / (float)g.words : 1;
@@ -107,12 +107,18 @@ static bool has_sane_starts(const struct vocab *v, size_t count)
     return modelfile_u32(v->starts, count - 1) == (uint32_t)v->count;
 }
 
+int vocab_view(struct vocab *v, struct str starts, struct str keys)
+{
+    *v = (struct vocab){starts.p, keys.p, NULL, (int)(keys.len / 4), shift_of(starts.len / 4)};
+    return v->shift < 0 || keys.len / 4 > MOST || !has_sane_starts(v, starts.len / 4) ? -1 : 0;
+}
+
 int vocab_open(struct vocab *v, const struct modelfile *m, struct err *err)
 {
-    struct str starts = modelfile_part(m, "starts"), keys = modelfile_part(m, "keys"), rarity = modelfile_part(m, "rarity");
-    *v = (struct vocab){starts.p, keys.p, rarity.p, (int)(keys.len / 4), shift_of(starts.len / 4)};
-    if (v->shift < 0 || keys.len / 4 > MOST || rarity.len != keys.len || !has_sane_starts(v, starts.len / 4))
+    struct str keys = modelfile_part(m, "keys"), rarity = modelfile_part(m, "rarity");
+    if (vocab_view(v, modelfile_part(m, "starts"), keys) < 0 || rarity.len != keys.len)
         return err_set(err, ERR_MALFORMED, "the model is damaged: its vocabulary does not fit together");
+    v->rarity = rarity.p;
     make_room(v->count);
     return 0;
 }
@@ -178,20 +184,30 @@ static int by_key(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void write_parts(struct vocab_parts *parts, const struct entry *at, size_t count, int texts)
+void vocab_put_keys(struct buf *starts, struct buf *keys, const uint32_t *sorted, size_t count)
 {
     int bits = FEWEST_BITS;
     while (bits < MOST_BITS && (size_t)1 << bits < count)
         bits++;
     uint32_t bucket = 0;
     for (size_t i = 0; i < count; i++) {
-        for (; bucket <= at[i].key >> (32 - bits); bucket++)
-            modelfile_put_u32(&parts->starts, (uint32_t)i);
-        modelfile_put_u32(&parts->keys, at[i].key);
-        modelfile_put_f32(&parts->rarity, (float)sqrt(1 + log((1.0 + texts) / (1.0 + at[i].texts))));
+        for (; bucket <= sorted[i] >> (32 - bits); bucket++)
+            modelfile_put_u32(starts, (uint32_t)i);
+        modelfile_put_u32(keys, sorted[i]);
     }
     for (; bucket <= (uint32_t)1 << bits; bucket++)
-        modelfile_put_u32(&parts->starts, (uint32_t)count);
+        modelfile_put_u32(starts, (uint32_t)count);
+}
+
+static void write_parts(struct vocab_parts *parts, const struct entry *at, size_t count, int texts)
+{
+    uint32_t *keys = xcalloc(count + 1, sizeof *keys);
+    for (size_t i = 0; i < count; i++) {
+        keys[i] = at[i].key;
+        modelfile_put_f32(&parts->rarity, (float)sqrt(1 + log((1.0 + texts) / (1.0 + at[i].texts))));
+    }
+    vocab_put_keys(&parts->starts, &parts->keys, keys, count);
+    free(keys);
 }
 
 void vocab_build(struct vocab_parts *parts, const struct str *texts, int count, int most)

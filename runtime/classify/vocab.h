@@ -30,6 +30,15 @@ struct vector {
 /* 0, or -1 when the model's parts do not fit together. */
 int vocab_open(struct vocab *v, const struct modelfile *m, struct err *err);
 
+/* The index of a gram; -1 when it is not known. */
+int vocab_find(const struct vocab *v, uint32_t key);
+
+/* Grams alone, without their rarity: only for vocab_find. -1 when the parts do not fit together. */
+int vocab_view(struct vocab *v, struct str starts, struct str keys);
+
+/* Appends the two parts for keys that are sorted and differ. */
+void vocab_put_keys(struct buf *starts, struct buf *keys, const uint32_t *sorted, size_t count);
+
 /* Valid until the next call. Allocates nothing. */
 struct vector vocab_vector(const struct vocab *v, struct str text);
 

@@ -131,7 +131,7 @@ int cmd_train(struct options *o)
         return make_index(o);
     int result = samples_read(&s, o->args[0], warn, &err);
     if (result == 0)
-        result = training_run(&s, o->out, progress, &t, &err);
+        result = training_run(&s, o->embeddings, o->out, progress, &t, &err);
     double seconds = (double)(clock_ms() - start) / 1000;
     if (result == 0 && o->json)
         print_json(&t, seconds);

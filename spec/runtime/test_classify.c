@@ -44,6 +44,9 @@ static void progress(int done, int total)
     assert_true(done >= 0 && done <= total);
 }
 
+/* A file of word vectors to train with; NULL: none. */
+static const char *vectors;
+
 /* Trains on the rows; NULL, or what was said against them. */
 static const char *train_on(const char *rows, size_t len, const char *model, struct training *t)
 {
@@ -53,7 +56,7 @@ static const char *train_on(const char *rows, size_t len, const char *model, str
     warned[0] = '\0';
     int result = samples_read(&s, path_of("data.jsonl"), warn, &err);
     if (result == 0)
-        result = training_run(&s, path_of(model), progress, t, &err);
+        result = training_run(&s, vectors, path_of(model), progress, t, &err);
     samples_clear(&s);
     return result < 0 ? err.message : NULL;
 }
@@ -255,6 +258,39 @@ static void test_calibration_error(void **state)
     assert_true(gauge_ece(p, right, 6) - 0.8 / 6 < 1e-9 && gauge_ece(p, right, 6) - 0.8 / 6 > -1e-9);
 }
 
+static void train_with(const char *text, const char *said)
+{
+    static char rows_again[sizeof rows];
+    struct training t = {0};
+    write_file("words.vec", text, strlen(text));
+    static char words[128];
+    snprintf(words, sizeof words, "%s", path_of("words.vec"));
+    vectors = words;
+    const char *refused = train_on(rows_again, write_rows(rows_again, sizeof rows_again), "a.model", &t);
+    vectors = NULL;
+    if (said == NULL ? refused != NULL : refused == NULL || strstr(refused, said) == NULL)
+        fail_msg("'%s' instead of '%s'", refused ? refused : "(nothing)", said ? said : "(nothing)");
+    training_clear(&t);
+}
+
+/* "lasagne" was in no row, but it means what "pasta" means. */
+static void test_word_vectors(void **state)
+{
+    (void)state;
+    struct err err;
+    train_with("the 0.1 0.1 0.1\npasta 1 0 0\nsoup 1 0.1 0\nbread 0.9 0 0.1\ncheese 1 0 0.1\nlasagne 1 0 0\n"
+               "compiler 0 1 0\npointer 0 1 0.1\nloop 0.1 1 0\nparis 0 0 1\nlondon 0 0.1 1\nnew-york 0 0 1\n", NULL);
+    struct str bytes = read_model("a.model");
+    struct classifier *c = classifier_open(bytes, &err);
+    assert_non_null(c);
+    assert_string_equal(classifier_read(c, str_of("lasagne please")).label.p, "food");
+    classifier_close(c);
+    modelfile_unmap(bytes);
+    train_with("pasta 1 0 0\nsoup 1 0\n", "words.vec:2: a line must be a word and its 2 to 300 numbers");
+    train_with("pasta\n", "words.vec:1: a line must be");
+    train_with("", "words.vec:0: a line must be");
+}
+
 static int open_folder(void **state)
 {
     (void)state;
@@ -264,7 +300,7 @@ static int open_folder(void **state)
 static int remove_folder(void **state)
 {
     (void)state;
-    static const char *const FILES[] = {"a.model", "b.model", "lie.model", "data.jsonl"};
+    static const char *const FILES[] = {"a.model", "b.model", "lie.model", "data.jsonl", "words.vec"};
     for (size_t i = 0; i < sizeof FILES / sizeof *FILES; i++)
         unlink(path_of(FILES[i]));
     return rmdir(folder);
@@ -275,7 +311,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_grams),      cmocka_unit_test(test_learns),      cmocka_unit_test(test_same_rows_same_bytes),
         cmocka_unit_test(test_bad_data),   cmocka_unit_test(test_doubtful_data), cmocka_unit_test(test_damage),
-        cmocka_unit_test(test_lying_parts), cmocka_unit_test(test_calibration_error),
+        cmocka_unit_test(test_lying_parts), cmocka_unit_test(test_calibration_error), cmocka_unit_test(test_word_vectors),
     };
     return cmocka_run_group_tests(tests, open_folder, remove_folder);
 }
