@@ -16,10 +16,10 @@
 #include "policy/assign.h"
 #include "vm/generation.h"
 
-enum { MAX_HEADER = 64, MAX_METRIC = 64, MAX_GUARDS = 8 };
+enum { MAX_HEADER = 64, MAX_METRIC = 64, MAX_GUARDS = 8, MOST_PERIOD = 30 * 86400 };
 
-static const char *const OPTIONS[] = {"unit", "metric", "guard", "salt", "better"};
-enum { UNIT, METRIC, GUARD, SALT, BETTER, OPTION_COUNT };
+static const char *const OPTIONS[] = {"unit", "metric", "guard", "salt", "better", "bandit"};
+enum { UNIT, METRIC, GUARD, SALT, BETTER, BANDIT, OPTION_COUNT };
 
 /* Not in the VM's files, so that no line of the project is blamed for it. `leave` sees what the arm's rule returned. */
 static const char CALL[] = "local enter, leave, arms = ...\n"
@@ -205,11 +205,16 @@ static void read_option(lua_State *L, struct reading *r, int option)
         check_name(L, text, "a metric", MAX_METRIC);
         write_text(r, "metric", text);
         break;
-    default:
+    case BETTER:
         text = check_text(L, name, "better");
         if (strcmp(text, "higher") != 0 && strcmp(text, "lower") != 0)
             luaL_error(L, "experiment '%s': better is \"higher\" or \"lower\", not '%s'", name, text);
         write_text(r, "better", text);
+        break;
+    default:
+        if (!(lua_type(L, -1) == LUA_TNUMBER && lua_tonumber(L, -1) >= 1 && lua_tonumber(L, -1) <= MOST_PERIOD))
+            luaL_error(L, "experiment '%s': bandit is the seconds of a period, 1 to %d", name, MOST_PERIOD);
+        buf_printf(r->design, ",\"bandit\":%.17g", lua_tonumber(L, -1));
     }
 }
 

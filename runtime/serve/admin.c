@@ -15,6 +15,7 @@
 #include "net/server.h"
 #include "policy/experiments_file.h"
 #include "serve/access.h"
+#include "serve/bandit.h"
 #include "serve/compare.h"
 #include "serve/gates.h"
 #include "serve/metrics.h"
@@ -32,6 +33,7 @@ struct admin {
     struct watch control;
     struct list waiting; /* for the master's answer */
     uint64_t last_ticket;
+    struct bandit bandit;
 };
 
 /* A request that the master has not answered yet. Lives in the exchange's arena. */
@@ -486,7 +488,10 @@ int admin_run(const struct admin_options *options)
     a.server = server_new(a.loop, options->listen_fd, &limits, &ADMIN_APP, &a);
     watch_init(&a.control, a.loop, options->control_fd, on_control, &a);
     watch_set(&a.control, WATCH_READ);
+    a.bandit = (struct bandit){.experiments = &options->region->experiments, .trace_dir = options->trace_dir};
+    bandit_open(&a.bandit, a.loop);
     loop_run(a.loop);
+    bandit_close(&a.bandit);
     server_free(a.server);
     watch_clear(&a.control);
     close(options->control_fd);

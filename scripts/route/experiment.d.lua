@@ -12,6 +12,7 @@
 ---@field metric? string     what decides: one that feedback or wye.metric gives, or error, usd, ms, ttft, tokens, valid, refused
 ---@field better? "higher"|"lower"  of the metric; "higher" unless it is a cost, a time, or a share of failures
 ---@field guard? string[]    what must not become worse: metrics as above, "cost" (usd), "latency" (ms at the 95th percentile)
+---@field bandit? number     seconds; after each such period weights follow the metric (Thompson sampling, 5 % at least)
 ---@field salt? string       what the assignment hangs on; the experiment's name unless given. A new one deals all units anew
 
 ---A measure of this decision, as `POST /v1/feedback` gives one: in the route, or in its `after` once the answer is complete. The

@@ -1,7 +1,7 @@
 -- An experiment's report and what-if, from the rows that the command reads out of a trace.
 local json = require "json"
 local tests, ssrm, confseq = require "stats.tests", require "stats.ssrm", require "stats.confseq"
-local offpolicy, special = require "stats.offpolicy", require "stats.special"
+local offpolicy, special, bandit = require "stats.offpolicy", require "stats.special", require "stats.bandit"
 
 local ab = {}
 local Report = {}
@@ -296,6 +296,26 @@ end
 
 function Report:page()
   return require("stats.page").report(self:report(), self.options)
+end
+
+-- ---- bandit ----
+
+-- The weights of the next period, "0.3,0.7"; nil while an arm has too few values. Only the newest version counts.
+function Report:bandit()
+  settle(self)
+  local metric = ALIASES[self.design.metric] or self.design.metric
+  if not metric then return nil end
+  local versions, arms = split_versions(self.rows), {}
+  for i, arm in ipairs(self.arms) do
+    arms[i] = { n = 0, sum = 0, sum_squares = 0 }
+    for _, y in ipairs(samples(self, versions[#versions].rows, arm, metric)) do
+      arms[i].n, arms[i].sum, arms[i].sum_squares = arms[i].n + 1, arms[i].sum + y, arms[i].sum_squares + y * y
+    end
+  end
+  local lower = self.design.better == "lower" or (self.design.better == nil and LOWER[metric])
+  local weights = bandit.weights(arms, { lower = lower, least = LEAST_SUPPORT })
+  for i, w in ipairs(weights or {}) do weights[i] = ("%.17g"):format(w) end
+  return weights and table.concat(weights, ",")
 end
 
 -- ---- what-if ----

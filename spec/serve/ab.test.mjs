@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { join } from 'node:path'
 import { chat, question } from '../support/client.mjs'
+import { until } from '../support/process.mjs'
 import { project, replies, upstream } from '../support/upstream.mjs'
 import { cli, serve } from '../support/wye.mjs'
 
@@ -168,3 +169,25 @@ for (const [args, code, words] of [
     assert.equal(result.code, code)
     assert.match(result.stderr, words)
   })
+
+test('a bandit moves the weights at the end of a period, never below the floor, and probabilities follow', async () => {
+  const mine = await serve(project(up, ['a/good', 'a/mini'], {
+    'route.lua': `local good, mini = wye.model "a/good", wye.model "a/mini"
+local trial = wye.experiment("bandit", { unit = "request", metric = "ok", bandit = 1,
+  { "v1", 50, function() return good end },
+  { "v2", 50, function() return mini end },
+})
+return { route = function(req) return trial(req) end, after = function(o) wye.metric("ok", o.served == "a/mini") end }
+`,
+  }))
+  const weights = async () => {
+    const [x] = JSON.parse((await mine.cli('ab', 'list', '--json')).stdout).experiments
+    return x.origin === 'bandit' && x.arms.map((a) => a.weight)
+  }
+  for (let i = 0; i < 120; i++) await chat(mine, { model: 'auto', messages: question() })
+  const [low, high] = await until('the next period', weights)
+  assert.ok(Math.abs(low - 5) < 1e-6 && Math.abs(high - 95) < 1e-6)
+  const last = await mine.decision((await chat(mine, { model: 'auto', messages: question() })).headers['x-wye-id'])
+  assert.ok(Math.abs(last.arms[0].p - (last.arms[0].arm === 'v2' ? 0.95 : 0.05)) < 1e-9)
+  await mine.stop()
+})
