@@ -4,10 +4,18 @@
 
 static const char *const KINDS[] = {"classifier", "calibration"};
 
+static const char *verdict(const struct drift_report *r)
+{
+    if (r->has_drifted)
+        return ": DRIFTED";
+    if (r->readings == 0)
+        return " in the trace: no route has used it";
+    return r->readings < DRIFT_ENOUGH ? ", too few to tell" : ", like the baseline";
+}
+
 void drift_text(const struct drift_report *r, struct buf *out)
 {
-    buf_printf(out, "%s %s: %d readings%s\n", KINDS[r->kind], r->name, r->readings,
-               r->readings == 0 ? " in the trace: no route has used it" : r->has_drifted ? ": DRIFTED" : ", like the baseline");
+    buf_printf(out, "%s %s: %d readings%s\n", KINDS[r->kind], r->name, r->readings, verdict(r));
     for (int i = 0; i < r->count; i++) {
         const struct drift_part *p = &r->parts[i];
         buf_printf(out, "  %-7s PSI %.3f", p->what, p->psi);

@@ -9,7 +9,7 @@
 #include "classify/calibration.h"
 #include "classify/modelfile.h"
 
-enum { SCORES, LABELS, PARTS, OWN_BINS = DRIFT_BINS - 1, FILE_MOST = 1 << 20, STEP = 2, GRID = 2000, ENOUGH = 200 };
+enum { SCORES, LABELS, PARTS, OWN_BINS = DRIFT_BINS - 1, FILE_MOST = 1 << 20, STEP = 2, GRID = 2000 };
 
 static const double RUN = 1e6, MUCH = 0.25;
 
@@ -309,7 +309,7 @@ struct drift_report drift_source_report(const struct drift_source *s)
                                     .has_order = i == SCORES, .psi = drift_psi(&s->then[i], &s->now[i]), .flagged = s->flagged[i]};
         part->ks = drift_ks(&s->then[i], &s->now[i], &part->chance);
         snprintf(part->at, sizeof part->at, "%s", s->at[i]);
-        r.has_drifted |= part->flagged || (s->count >= ENOUGH && part->psi > MUCH);
+        r.has_drifted |= part->flagged || (s->count >= DRIFT_ENOUGH && part->psi > MUCH);
     }
     if (s->count && s->c.has_threshold)
         look_at_threshold(s, &r);

@@ -9,7 +9,7 @@
 #include "base/err.h"
 #include "classify/drift.h"
 
-enum { SOURCE_NAME = 256, SOURCE_ID = 64 };
+enum { SOURCE_NAME = 256, SOURCE_ID = 64, DRIFT_ENOUGH = 200 };
 
 enum source_kind { SOURCE_CLASSIFIER, SOURCE_CALIBRATION };
 
@@ -45,7 +45,7 @@ struct drift_report {
     double label_then, label_now;
 };
 
-/* Drifted: a watch was sure, or at least 200 readings have a PSI above a quarter. */
+/* Drifted: a watch was sure, or at least DRIFT_ENOUGH readings have a PSI above a quarter. */
 struct drift_report drift_source_report(const struct drift_source *s);
 
 void drift_text(const struct drift_report *r, struct buf *out);
