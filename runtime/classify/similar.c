@@ -106,5 +106,6 @@ struct likeness similar_read(const struct similar *s, struct str text)
         return (struct likeness){s->labels[s->gauge.oos >= 0 ? s->gauge.oos : 0], 1.0 / s->gauge.columns, 0};
     similar_index_vote(&s->index, vector, -1, -1, s->gauge.columns, scores);
     struct reading r = gauge_read(&s->gauge, scores, unseen);
-    return (struct likeness){s->labels[r.label], r.p, r.known};
+    /* The examples know all of their own words, so the gauge could not learn what a new one means. */
+    return (struct likeness){s->labels[r.label], r.p, r.known * (1 - unseen)};
 }
