@@ -1,0 +1,82 @@
+-- Reports and what-if over rows whose truth is known.
+local json = require "json"
+local ab = require "stats.ab"
+local offpolicy = require "stats.offpolicy"
+
+-- `n` decisions of as many units; v2 is taken with probability `p` and brings `rates`.
+local function experiment(n, p, rates, options)
+  options = options or {}
+  local x = ab.new(json.encode { name = "trial", weights = options.weights, metric = options.metric })
+  x:designed '{"metric":"ok","guard":["error"],"unit":"user","arms":["v1","v2"]}'
+  math.randomseed(7)
+  for i = 1, n do
+    local is_treated = math.random() < (options.really or p)
+    local id, arm = ("id%d"):format(i), is_treated and "v2" or "v1"
+    local is_late, has_failed = i > n / 2, math.random() < (is_treated and options.errors or 0)
+    x:decision(json.encode { id = id, ts = i * 1e6, hash = is_late and options.hash or "a", arm = arm,
+      p = is_treated and p or 1 - p, unit = ("u%d"):format(i), source = (is_late and options.source or "s") .. arm,
+      weights = ("%g,%g"):format(1 - p, p), error = has_failed and 1 or 0, valid = 1, refused = 0, usd = 1, ms = 5, tokens = 1 })
+    x:score(json.encode { id = id, metric = "ok", score = math.random() < rates[is_treated and 2 or 1] and 1 or 0 })
+  end
+  return x
+end
+
+local function verdict(x)
+  return x:report().versions[1].verdicts[1].verdict
+end
+
+describe("a report", function()
+  it("says what is better, worse and undecided", function()
+    assert.are.equal("better", verdict(experiment(2000, 0.5, { 0.5, 0.7 })))
+    assert.are.equal("worse", verdict(experiment(2000, 0.5, { 0.7, 0.5 })))
+    assert.are.equal("undecided", verdict(experiment(500, 0.5, { 0.6, 0.62 })))
+    assert.are.equal("too_few", verdict(experiment(10, 0.5, { 0.6, 0.6 })))
+  end)
+
+  it("puts a harmed guard before a better metric", function()
+    assert.are.equal("harm", verdict(experiment(2000, 0.5, { 0.5, 0.7 }, { errors = 0.2 })))
+  end)
+
+  it("is void when the arms are not as large as their weights say", function()
+    local v = experiment(4000, 0.5, { 0.5, 0.9 }, { really = 0.6 }):report().versions[1]
+    assert.is_true(v.sample_ratio.is_void)
+    assert.are.equal("void", v.verdicts[1].verdict)
+  end)
+
+  it("splits where the source of an arm changed, not where only the project did", function()
+    assert.are.equal(1, #experiment(400, 0.5, { 0.5, 0.5 }, { hash = "b" }):report().versions)
+    assert.are.equal(2, #experiment(400, 0.5, { 0.5, 0.5 }, { hash = "b", source = "t" }):report().versions)
+  end)
+
+  it("takes the first of repeated scores", function()
+    local x = experiment(100, 0.5, { 1, 1 })
+    x:score '{"id":"id1","metric":"ok","score":0}'
+    local r = x:report()
+    assert.are.equal(1, r.repeated_scores)
+    assert.are.equal(1, r.versions[1].primary.v2.value)
+  end)
+end)
+
+describe("what-if", function()
+  it("finds what other weights bring, within its error", function()
+    local e = experiment(20000, 0.1, { 0.6, 0.8 }, { weights = { v1 = 0.5, v2 = 0.5 } }):what_if()
+    assert.is_true(math.abs(e.snips - 0.7) < 3 * e.snips_error)
+    assert.is_true(math.abs(e.dr - 0.7) < 3 * e.dr_error)
+    assert.is_true(e.ess < e.n / 2 and e.ess > 1000)
+    assert.is_true(e.snips_error > 0.002 and e.snips_error < 0.01)
+  end)
+
+  it("refuses an arm that was hardly tried", function()
+    local x = experiment(200, 0.02, { 0.6, 0.8 }, { weights = { v2 = 1 } })
+    local ok, words = pcall(x.what_if, x)
+    assert.is_false(ok)
+    assert.is_truthy(words:find "^refused: the rule wants arm 'v2', which was taken %d+ times where 30 are needed")
+  end)
+
+  it("is exact for the rule that was logged", function()
+    local rows = {}
+    for i = 1, 100 do rows[i] = { y = i % 2, arm = "v1", p = 1, unit = i, want = { v1 = 1 } } end
+    local e = offpolicy.estimate(rows)
+    assert.are.same({ 0.5, 0.5, 0.5, 100 }, { e.snips, e.dr, e.logged, e.ess })
+  end)
+end)
