@@ -112,16 +112,18 @@ static const struct {
     int exit_status;
     const char *said, *complained;
 } CALLS[] = {
-    {"reload", 200, DONE, "POST /reload HTTP", 0, "generation 3 is live\n", ""},
+    {"reload", 200, DONE, "POST /reload?force=0 HTTP", 0, "generation 3 is live\n", ""},
     {"reload --force", 200, DONE, "POST /reload?force=1 HTTP", 0, "generation 3 is live\n", ""},
+    {"reload --skip specs,replay --max-change 2", 200, DONE, "POST /reload?force=0&skip=specs,replay&max_change=2 HTTP", 0,
+     "generation 3 is live\n", ""},
     {"load", 200, DONE, "POST /load HTTP", 0, "generation 3 is live\n", ""},
     {"use 12", 200, DONE, "POST /use/12 HTTP", 0, "generation 3 is live\n", ""},
     {"rollback", 200, DONE, "POST /rollback HTTP", 0, "generation 3 is live\n", ""},
     {"drop 1", 200, DONE, "POST /drop/1 HTTP", 0, "generation 3 is live\n", ""},
-    {"reload --json", 200, DONE, "POST /reload HTTP", 0, DONE "\n", ""},
-    {"reload", 422, REFUSED, "POST /reload HTTP", 1, "",
+    {"reload --json", 200, DONE, "POST /reload?force=0 HTTP", 0, DONE "\n", ""},
+    {"reload", 422, REFUSED, "POST /reload?force=0 HTTP", 1, "",
      "routes/route.lua:7: unexpected symbol\nwye reload: refused; generation 2 goes on\n"},
-    {"reload --json", 422, REFUSED, "POST /reload HTTP", 1, REFUSED "\n", ""},
+    {"reload --json", 422, REFUSED, "POST /reload?force=0 HTTP", 1, REFUSED "\n", ""},
     {"use 9", 404, PLAIN_REFUSAL, "POST /use/9 HTTP", 1, "", "wye use: not loaded\n"},
     {"rollback", 200, PLAIN_REFUSAL, "POST /rollback HTTP", 1, "", "wye rollback: not loaded\n"},
     {"diff 1 abcdef", 200, "{\"text\":\"--- a\\n+++ b\\n\"}", "GET /diff/1/abcdef HTTP", 0,
