@@ -11,6 +11,7 @@
 #include "cmd/conversations.h"
 #include "cmd/place.h"
 #include "cmd/save.h"
+#include "cmd/scan.h"
 #include "cmd/terminal.h"
 #include "trace/export.h"
 #include "trace/line.h"
@@ -205,22 +206,6 @@ static int list_events(struct listing *l, const char *dir, struct err *err)
     return 0;
 }
 
-/* What could not be shown. */
-static void warn(const struct reader_report *report)
-{
-    if (report->unreadable)
-        log_warn("%" PRIu64 " file%s passed over: %s", report->unreadable, report->unreadable == 1 ? "" : "s",
-                 report->unreadable_why);
-    if (report->torn)
-        log_warn("%" PRIu64 " segment%s with a torn tail: the worker was killed while it wrote", report->torn,
-                 report->torn == 1 ? "" : "s");
-    if (report->dropped)
-        log_warn("%" PRIu64 " events were dropped when they could not be written (disk full, or too large)",
-                 report->dropped);
-    if (report->missed)
-        log_warn("%" PRIu64 " events were deleted before they were read: the trace's size limit", report->missed);
-}
-
 static int run(struct listing *l, const char *group, const char *dir, struct err *err)
 {
     l->reader = reader_open(dir, err);
@@ -233,8 +218,7 @@ static int run(struct listing *l, const char *group, const char *dir, struct err
         result = conversations_list(l->options, l->query, dir, &l->style, err);
     else
         list_decisions(l);
-    struct reader_report report = reader_report(l->reader);
-    warn(&report);
+    scan_warn(l->reader);
     reader_close(l->reader);
     return result;
 }

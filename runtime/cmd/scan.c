@@ -1,0 +1,63 @@
+#include "cmd/scan.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "cmd/command.h"
+#include "cmd/place.h"
+#include "cmd/span.h"
+
+static int complain(const struct options *o, const struct err *err, int status)
+{
+    fprintf(stderr, "wye %s: %s\n", o->verb->name, err->message);
+    return status;
+}
+
+int scan_open(struct scan *s, const struct options *o)
+{
+    struct err err;
+    struct place place;
+    *s = (struct scan){0};
+    if (o->since && span_since(o->since, &s->since_us, &err) < 0)
+        return complain(o, &err, EXIT_USAGE);
+    if (o->query && (s->query = query_compile(str_of(o->query), &err)) == NULL)
+        return complain(o, &err, EXIT_USAGE);
+    if (place_find(o, &place, &err) == 0)
+        s->reader = reader_open(place.trace, &err);
+    if (s->reader)
+        return EXIT_OK;
+    query_free(s->query);
+    return complain(o, &err, err.kind == ERR_CONNECT ? EXIT_NO_SERVER : EXIT_REFUSED);
+}
+
+struct decision *scan_next(struct scan *s)
+{
+    for (struct decision *d; (d = reader_next(s->reader)); decision_free(d)) {
+        bool is_wanted = s->query == NULL || s->by_record || query_match(s->query, d, NULL);
+        if (d->began_us >= s->since_us && is_wanted)
+            return d;
+    }
+    return NULL;
+}
+
+void scan_close(struct scan *s)
+{
+    scan_warn(s->reader);
+    reader_close(s->reader);
+    query_free(s->query);
+}
+
+void scan_warn(const struct reader *r)
+{
+    struct reader_report report = reader_report(r);
+    if (report.unreadable)
+        log_warn("%" PRIu64 " file%s passed over: %s", report.unreadable, report.unreadable == 1 ? "" : "s", report.unreadable_why);
+    if (report.torn)
+        log_warn("%" PRIu64 " segment%s with a torn tail: the worker was killed while it wrote", report.torn,
+                 report.torn == 1 ? "" : "s");
+    if (report.dropped)
+        log_warn("%" PRIu64 " events were dropped when they could not be written (disk full, or too large)", report.dropped);
+    if (report.missed)
+        log_warn("%" PRIu64 " events were deleted before they were read: the trace's size limit", report.missed);
+}
