@@ -103,9 +103,8 @@ static int count(const struct options *o, bool is_what_if, struct query *query, 
     struct place place;
     struct buf options = BUF(ROW_MOST), page = BUF(PAGE_MOST);
     const char *method = is_what_if ? (o->json ? "what_if_json" : "what_if_page") : o->json ? "json" : "page";
-    if (place_find(o, &place, err) < 0 || put_options(&options, o, is_what_if, err) < 0)
-        return fail(err);
-    struct analysis *a = analysis_open("stats.ab", buf_str(&options), err);
+    bool is_ready = put_options(&options, o, is_what_if, err) == 0 && place_find(o, &place, err) == 0;
+    struct analysis *a = is_ready ? analysis_open("stats.ab", buf_str(&options), err) : NULL;
     bool is_good = a && rows_feed(a, place.trace, o->args[1], query, err) == 0 && analysis_call(a, method, str_of(""), &page, err) == 0;
     if (is_good)
         printf(STR_FMT "%s", STR_ARG(buf_str(&page)), o->json ? "\n" : "");
