@@ -25,7 +25,7 @@ struct sim {
 static void refuse(struct exchange *x, const struct sim_wire *wire, int status, const char *message)
 {
     struct buf body = BUF(8192);
-    wire->error(&body, status, message);
+    wire->error(&body, status, message, -1);
     exchange_reply(x, status, "application/json", str_n("", 0), buf_str(&body));
     buf_clear(&body);
 }
@@ -99,16 +99,25 @@ static void answer(struct sim *sim, struct exchange *x, const struct sim_wire *w
     sim_reply_start(r, sim->loop, latency);
 }
 
-static void ask(struct sim *sim, struct exchange *x, const struct sim_wire *wire,
-                struct str provider)
+static bool read_ask(struct exchange *x, const struct sim_wire *wire, struct str path, struct sim_ask *ask)
 {
     struct err err;
-    struct sim_ask ask;
     struct str body = exchange_body(x);
-    if (json_validate(body, &err) < 0 || wire->read(body, exchange_arena(x), &ask, &err) < 0)
-        refuse(x, wire, 400, err.message);
-    else
-        answer(sim, x, wire, provider, &ask);
+    if (json_validate(body, &err) == 0 && wire->read(path, body, exchange_arena(x), ask, &err) == 0)
+        return true;
+    refuse(x, wire, 400, err.message);
+    return false;
+}
+
+static void count_tokens(struct exchange *x, struct str path)
+{
+    struct sim_ask ask;
+    struct buf body = BUF(64);
+    if (!read_ask(x, &SIM_ANTHROPIC, path, &ask))
+        return;
+    buf_printf(&body, "{\"input_tokens\":%zu}", sim_prompt_tokens(&ask));
+    exchange_reply(x, 200, "application/json", str_n("", 0), buf_str(&body));
+    buf_clear(&body);
 }
 
 /* ---- the other endpoints ---- */
@@ -171,26 +180,51 @@ static bool ends_with(struct str s, const char *end)
     return s.len >= len && memcmp(s.p + s.len - len, end, len) == 0;
 }
 
-/* "/openai/v1/chat/completions" without its end: "openai". */
+/* "/openai/v1/chat/completions" with `end` at the end of it, or after it: "openai". */
 static struct str provider_of(struct str path, const char *end)
 {
-    path.len -= strlen(end);
-    if (ends_with(path, "/v1"))
-        path.len -= 3;
+    static const char *const VERSIONS[] = {"/v1", "/v1beta"};
+    path.len = (size_t)((const char *)memmem(path.p, path.len, end, strlen(end)) - path.p);
+    for (int i = 0; i < 2; i++)
+        if (ends_with(path, VERSIONS[i]))
+            path.len -= strlen(VERSIONS[i]);
     return path.len > 0 ? str_n(path.p + 1, path.len - 1) : path;
+}
+
+/* Which wire the path is of, and where its own part begins; NULL: of none. */
+static const struct sim_wire *wire_of(struct str path, const char **own)
+{
+    if (ends_with(path, *own = "/chat/completions"))
+        return &SIM_OPENAI;
+    if (ends_with(path, *own = "/messages"))
+        return &SIM_ANTHROPIC;
+    bool is_gemini = ends_with(path, ":generateContent") || ends_with(path, ":streamGenerateContent");
+    return is_gemini && memmem(path.p, path.len, *own = "/models/", 8) ? &SIM_GEMINI : NULL;
+}
+
+/* Whether the request asks a model, which is then answered. */
+static bool ask(struct sim *sim, struct exchange *x, struct str path)
+{
+    struct sim_ask ask;
+    const char *own;
+    const struct sim_wire *wire = wire_of(path, &own);
+    if (wire && read_ask(x, wire, path, &ask))
+        answer(sim, x, wire, provider_of(path, own), &ask);
+    return wire != NULL;
 }
 
 static void on_request(void *ctx, struct exchange *x)
 {
-    static const char chat[] = "/chat/completions";
     struct sim *sim = ctx;
     const struct http_head *head = exchange_head(x);
     const char *query = memchr(head->target.p, '?', head->target.len);
     struct str path =
         query ? str_n(head->target.p, (size_t)(query - head->target.p)) : head->target;
     bool is_post = str_eq(head->method, "POST"), is_get = str_eq(head->method, "GET");
-    if (ends_with(path, chat) && is_post)
-        ask(sim, x, &SIM_OPENAI, provider_of(path, chat));
+    if (is_post && ask(sim, x, path))
+        return;
+    if (ends_with(path, "/messages/count_tokens") && is_post)
+        count_tokens(x, path);
     else if (ends_with(path, "/models") && is_get)
         list_models(sim, x);
     else if (str_eq(path, "/sim/faults") && is_post)
@@ -201,9 +235,8 @@ static void on_request(void *ctx, struct exchange *x)
         show_stats(sim, x);
     else
         refuse(x, &SIM_OPENAI, 404,
-               "the simulator has POST /v1/chat/completions, GET /v1/models, POST and DELETE "
-               "/sim/faults, "
-               "GET /sim/stats");
+               "the simulator has POST /v1/chat/completions, /v1/messages, /v1/messages/count_tokens, /v1beta/models/NAME:generateContent "
+               "and :streamGenerateContent, GET /v1/models, POST and DELETE /sim/faults, GET /sim/stats");
 }
 
 static void on_gone(void *ctx, struct exchange *x)

@@ -146,6 +146,11 @@ struct str sim_answer_piece(const struct sim_answer *a, int i)
     return str_n(a->text.p + start, a->ends[i] - start);
 }
 
+struct str sim_answer_thought(const struct sim_answer *a)
+{
+    return str_of(PICK(MIDDLES, a->seed >> 24));
+}
+
 double sim_answer_logprob(const struct sim_answer *a, int i)
 {
     uint64_t dice = a->seed + (uint64_t)i * 0x9e3779b97f4a7c15u;

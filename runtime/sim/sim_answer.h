@@ -26,6 +26,7 @@ struct sim_ask {
     int choices;     /* n */
     long max_tokens; /* 0: none */
     bool wants_json;
+    bool thinks;
     struct str schema;      /* of the JSON wanted; empty: any object */
     struct str tool;        /* to be called: its name (raw JSON text without quotes); empty: none */
     struct str tool_schema; /* of its arguments; may be empty */
@@ -51,6 +52,9 @@ void sim_answer_clear(struct sim_answer *a);
 void sim_answer_cut(struct sim_answer *a, int count, enum sim_finish finish);
 
 struct str sim_answer_piece(const struct sim_answer *a, int i);
+
+/* What a model that thinks says to itself. */
+struct str sim_answer_thought(const struct sim_answer *a);
 
 /* The log probability of piece i: near 0 where the model knows, lower where it does not. */
 double sim_answer_logprob(const struct sim_answer *a, int i);

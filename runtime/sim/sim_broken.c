@@ -150,26 +150,24 @@ static struct buf with_length(struct sim_reply *r, long more, size_t junk, size_
     return bytes;
 }
 
-static void error_event(struct sim_reply *r, const struct sim_wire *wire, int frames)
+static void error_event(struct sim_reply *r, const struct sim_wire *wire, int status, int frames)
 {
     struct buf error = BUF(RAW_CEILING);
-    const char *message = "The simulated server had an error while processing your request";
+    const char *message = status == 500 ? "The simulated server had an error while processing your request" : "Overloaded";
     if (r->is_stream) {
-        wire->error_frame(&error, message);
+        wire->error_frame(&error, status, message);
         become_frames(r, frames, buf_str(&error));
     } else {
-        wire->error(&error, 500, message);
+        wire->error(&error, status, message, -1);
         become_plain(r, 200, r->type, buf_str(&error));
     }
     buf_clear(&error);
 }
 
-static void malformed_json(struct sim_reply *r)
+static void malformed_json(struct sim_reply *r, const struct sim_wire *wire)
 {
     if (r->is_stream)
-        become_frames(
-            r, r->frames.first,
-            str_of("data: {\"id\":\"chatcmpl-sim\",\"choices\":[{oops\n\ndata: [DONE]\n\n"));
+        become_frames(r, r->frames.first, str_of(wire->broken_frame));
     else
         become_plain(r, 200, r->type, half_body(r));
 }
@@ -191,7 +189,7 @@ static void status_error(struct sim_reply *r, const struct sim_wire *wire,
     struct buf error = BUF(4096);
     char message[64];
     snprintf(message, sizeof message, "simulated error %d", fault->status);
-    wire->error(&error, fault->status, message);
+    wire->error(&error, fault->status, message, fault->retry_after);
     become_plain(r, fault->status, "application/json", buf_str(&error));
     r->retry_after = fault->retry_after;
     buf_clear(&error);
@@ -222,7 +220,7 @@ static bool break_content(struct sim_reply *r, const struct sim_wire *wire,
         status_error(r, wire, fault);
         return true;
     case SIM_FAULT_MALFORMED_JSON:
-        malformed_json(r);
+        malformed_json(r, wire);
         return true;
     case SIM_FAULT_MALFORMED_SSE:
         become_plain(r, 200, r->type, str_of(junk));
@@ -234,10 +232,13 @@ static bool break_content(struct sim_reply *r, const struct sim_wire *wire,
         become_plain(r, 200, "text/html", str_of(page));
         return true;
     case SIM_FAULT_ERROR_EVENT:
-        error_event(r, wire, 0);
+        error_event(r, wire, 500, 0);
         return true;
     case SIM_FAULT_ERROR_EVENT_MID:
-        error_event(r, wire, half_frames(r));
+        error_event(r, wire, 500, half_frames(r));
+        return true;
+    case SIM_FAULT_OVERLOADED_EVENT:
+        error_event(r, wire, 529, 0);
         return true;
     case SIM_FAULT_KEEPALIVES_ONLY:
         keepalives_only(r);

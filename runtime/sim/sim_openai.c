@@ -1,9 +1,9 @@
 /* The OpenAI chat completions format, as in its published OpenAPI description. */
-#include <ctype.h>
 #include <stdio.h>
 #include <time.h>
 
 #include "base/json.h"
+#include "sim/sim_ask.h"
 #include "sim/sim_model.h"
 #include "sim/sim_wire.h"
 
@@ -12,26 +12,6 @@ enum { MOST_CHOICES = 8, MOST_TOP_LOGPROBS = 20 };
 static const char *const FINISHES[] = {"stop", "length", "tool_calls", "content_filter"};
 
 /* ---- reading ---- */
-
-/* The text of a content: a string, or the text parts of a list. */
-static struct str content_text(struct str content, struct arena *arena)
-{
-    if (json_type(content) == JSON_STRING)
-        return json_text(content, arena);
-    struct str all = str_of("");
-    if (json_type(content) != JSON_ARRAY)
-        return all;
-    struct json_walk w = json_walk(content);
-    while (json_next(&w)) {
-        struct str text = json_text(json_get(w.value, "text"), arena);
-        if (text.len > 0) {
-            char *joined = arena_printf(arena, STR_FMT "%s" STR_FMT, STR_ARG(all),
-                                        all.len ? " " : "", STR_ARG(text));
-            all = str_of(joined ? joined : "");
-        }
-    }
-    return all;
-}
 
 static int read_messages(struct str messages, struct arena *arena, struct sim_ask *ask,
                          struct err *err)
@@ -50,50 +30,19 @@ static int read_messages(struct str messages, struct arena *arena, struct sim_as
         if (str_eq(role, "\"user\""))
             content = json_get(w.value, "content");
     }
-    ask->prompt = content_text(content, arena);
+    ask->prompt = sim_ask_text(content, arena);
     return 0;
-}
-
-static bool contains(struct str text, struct str word)
-{
-    for (size_t i = 0; word.len > 0 && i + word.len <= text.len; i++)
-        if (strncasecmp(text.p + i, word.p, word.len) == 0)
-            return true;
-    return false;
-}
-
-/* Is the tool named, or a word of its name ("get_weather": weather)? */
-static bool mentions(struct str prompt, struct str name)
-{
-    if (contains(prompt, name))
-        return true;
-    for (size_t at = 0; at < name.len;) {
-        size_t start = at;
-        while (at < name.len && isalnum((unsigned char)name.p[at]))
-            at++;
-        if (at - start >= 4 && contains(prompt, str_n(name.p + start, at - start)))
-            return true;
-        at++;
-    }
-    return false;
 }
 
 static void read_tools(struct str tools, struct str choice, struct sim_ask *ask)
 {
-    if (json_type(tools) != JSON_ARRAY || str_eq(choice, "\"none\"") || ask->is_after_tool)
+    if (json_type(tools) != JSON_ARRAY || str_eq(choice, "\"none\""))
         return;
     struct str wanted = json_plain(json_pointer(choice, "/function/name"));
-    bool is_forced = str_eq(choice, "\"required\"");
-    struct json_walk w = json_walk(tools);
-    while (json_next(&w)) {
+    for (struct json_walk w = json_walk(tools); json_next(&w);) {
         struct str function = json_get(w.value, "function");
-        struct str name = json_plain(json_get(function, "name"));
-        if (!name.p ||
-            !(wanted.p ? str_same(name, wanted) : is_forced || mentions(ask->prompt, name)))
-            continue;
-        ask->tool = name;
-        ask->tool_schema = json_get(function, "parameters");
-        return;
+        sim_ask_offer(ask, json_plain(json_get(function, "name")), json_get(function, "parameters"), wanted,
+                      str_eq(choice, "\"required\""));
     }
 }
 
@@ -104,16 +53,9 @@ static void read_format(struct str format, struct sim_ask *ask)
     ask->schema = json_pointer(format, "/json_schema/schema");
 }
 
-static long integer_or(struct str value, long fallback, long most)
+static int read_ask(struct str path, struct str body, struct arena *arena, struct sim_ask *ask, struct err *err)
 {
-    int64_t n;
-    if (!json_integer(value, &n) || n < 0)
-        return fallback;
-    return n > most ? most : (long)n;
-}
-
-static int read_ask(struct str body, struct arena *arena, struct sim_ask *ask, struct err *err)
-{
+    (void)path;
     enum {
         MODEL,
         MESSAGES,
@@ -151,10 +93,10 @@ static int read_ask(struct str body, struct arena *arena, struct sim_ask *ask, s
     ask->is_stream = json_is_true(v[STREAM]);
     ask->wants_usage = json_is_true(json_get(v[OPTIONS], "include_usage"));
     ask->wants_logprobs = json_is_true(v[LOGPROBS]);
-    ask->top_logprobs = (int)integer_or(v[TOP], 0, MOST_TOP_LOGPROBS);
-    ask->choices = (int)integer_or(v[N], 1, MOST_CHOICES);
+    ask->top_logprobs = (int)sim_ask_count(v[TOP], 0, MOST_TOP_LOGPROBS);
+    ask->choices = (int)sim_ask_count(v[N], 1, MOST_CHOICES);
     ask->choices += ask->choices == 0;
-    ask->max_tokens = integer_or(v[MAX_NEW], integer_or(v[MAX], 0, 1000000), 1000000);
+    ask->max_tokens = sim_ask_count(v[MAX_NEW], sim_ask_count(v[MAX], 0, 1000000), 1000000);
     read_format(v[FORMAT], ask);
     read_tools(v[TOOLS], v[CHOICE], ask);
     return 0;
@@ -173,7 +115,7 @@ static void put_head(struct buf *out, const struct sim_ask *ask, const struct si
 
 static void put_usage(struct buf *out, const struct sim_ask *ask, const struct sim_answer *answers)
 {
-    size_t in = ask->prompt_bytes / 4 + 1, made = 0;
+    size_t in = sim_prompt_tokens(ask), made = 0;
     for (int i = 0; i < ask->choices; i++)
         made += (size_t)answers[i].count;
     buf_printf(out,
@@ -346,8 +288,9 @@ struct error_words {
     const char *type, *code;
 };
 
-static void write_error(struct buf *out, int status, const char *message)
+static void write_error(struct buf *out, int status, const char *message, double retry_after)
 {
+    (void)retry_after; /* in the header alone */
     static const struct error_words words[] = {
         {401, "invalid_request_error", "\"invalid_api_key\""},
         {403, "invalid_request_error", "\"unsupported_country\""},
@@ -366,12 +309,18 @@ static void write_error(struct buf *out, int status, const char *message)
     buf_printf(out, ",\"type\":\"%s\",\"param\":null,\"code\":%s}}", type, w->code);
 }
 
-static void write_error_frame(struct buf *out, const char *message)
+static void write_error_frame(struct buf *out, int status, const char *message)
 {
     buf_puts(out, "data: ");
-    write_error(out, 500, message);
+    write_error(out, status, message, -1);
     buf_puts(out, "\n\n");
 }
 
-const struct sim_wire SIM_OPENAI = {read_ask, write_whole, write_frames, write_error,
-                                    write_error_frame};
+const struct sim_wire SIM_OPENAI = {
+    .read = read_ask,
+    .whole = write_whole,
+    .frames = write_frames,
+    .error = write_error,
+    .error_frame = write_error_frame,
+    .broken_frame = "data: {\"id\":\"chatcmpl-sim\",\"choices\":[{oops\n\ndata: [DONE]\n\n",
+};

@@ -21,6 +21,11 @@ void sim_frames_end(struct sim_frames *f)
     f->ends[f->count++] = f->text.len;
 }
 
+size_t sim_prompt_tokens(const struct sim_ask *ask)
+{
+    return ask->prompt_bytes / 4 + 1;
+}
+
 struct str sim_frame(const struct sim_frames *f, int i)
 {
     size_t start = i ? f->ends[i - 1] : 0;

@@ -23,13 +23,18 @@ void sim_frames_end(struct sim_frames *f);
 struct str sim_frame(const struct sim_frames *f, int i);
 
 struct sim_wire {
-    /* Understands a valid JSON body. -1 with the words of a 400. */
-    int (*read)(struct str body, struct arena *arena, struct sim_ask *ask, struct err *err);
+    /* Understands a valid JSON body; `path` is without the query. -1 with the words of a 400. */
+    int (*read)(struct str path, struct str body, struct arena *arena, struct sim_ask *ask, struct err *err);
     void (*whole)(struct buf *out, const struct sim_ask *ask, const struct sim_answer *answers);
     void (*frames)(struct sim_frames *out, const struct sim_ask *ask,
                    const struct sim_answer *answers);
-    void (*error)(struct buf *out, int status, const char *message);
-    void (*error_frame)(struct buf *out, const char *message);
+    /* `retry_after` in seconds, below 0 for none: where the wire has it in the body. */
+    void (*error)(struct buf *out, int status, const char *message, double retry_after);
+    void (*error_frame)(struct buf *out, int status, const char *message);
+    const char *broken_frame; /* an event whose JSON is none, and what comes behind it */
 };
 
-extern const struct sim_wire SIM_OPENAI;
+extern const struct sim_wire SIM_OPENAI, SIM_ANTHROPIC, SIM_GEMINI;
+
+/* How many tokens the prompt counts as. */
+size_t sim_prompt_tokens(const struct sim_ask *ask);

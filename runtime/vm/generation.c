@@ -45,7 +45,8 @@ static bool is_played(const struct generation *g, const struct provider *p)
 
 enum provider_kind generation_kind(const struct generation *g, const struct provider *p)
 {
-    return is_played(g, p) ? KIND_SIM : p->kind;
+    bool has_own_wire = p->kind == KIND_ANTHROPIC || p->kind == KIND_GEMINI;
+    return is_played(g, p) && !has_own_wire ? KIND_SIM : p->kind;
 }
 
 /* How each kind is shown a key. Bedrock's are bearer tokens unless a secret signs instead. */

@@ -76,7 +76,7 @@ void generation_release(struct generation *g);
 
 const struct route *generation_route(const struct generation *g, struct str name);
 
-/* What the provider speaks: KIND_SIM when the simulator plays it. */
+/* What the provider speaks: KIND_SIM when the simulator plays it, which plays `anthropic` and `gemini` in their own wires. */
 enum provider_kind generation_kind(const struct generation *g, const struct provider *p);
 
 /* Why a provider cannot be asked ("OPENAI_API_KEY is not set"), or NULL when it can. `out` holds the words. */

@@ -301,6 +301,7 @@ static const struct {
     {"wrong_content_type", IS_WHOLE, IS_WHOLE, 200, "<!doctype html>"},
     {"error_event", IS_WHOLE, IS_WHOLE, 200, "\"server_error\""},
     {"error_event_mid", IS_WHOLE, IS_WHOLE, 200, "\"server_error\""},
+    {"overloaded_event", IS_WHOLE, IS_WHOLE, 200, "\"overloaded\""},
     {"content_filter", IS_WHOLE, IS_WHOLE, 200, "\"content_filter\""},
     {"huge_head", IS_BROKEN, IS_BROKEN, 0, ""},
     {"bad_chunk", IS_BROKEN, IS_BROKEN, 200, "chatcmpl-sim"},

@@ -40,6 +40,7 @@ const kinds = {
   empty_body: malformed,
   wrong_content_type: malformed,
   error_event: { error: 'server_error' },
+  overloaded_event: { error: 'overloaded' },
   error_event_mid: { error: 'server_error', streamed: { late: true } },
   content_filter: {},
   huge_head: malformed,
