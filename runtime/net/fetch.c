@@ -12,6 +12,23 @@ static size_t append(char *p, size_t size, size_t count, void *reply)
     return buf_append(reply, p, size * count) < 0 ? 0 : size * count;
 }
 
+/* One line of the head. */
+static size_t note_field(char *p, size_t size, size_t count, void *arg)
+{
+    const struct fetch_field *field = arg;
+    size_t len = size * count, name = strlen(field->name);
+    if (len <= name || strncasecmp(p, field->name, name) != 0 || p[name] != ':')
+        return len;
+    const char *at = p + name + 1, *end = p + len;
+    at += at < end && *at == ' ';
+    while (end > at && (end[-1] == '\r' || end[-1] == '\n'))
+        end--;
+    size_t used = (size_t)(end - at) < field->size - 1 ? (size_t)(end - at) : field->size - 1;
+    memcpy(field->out, at, used);
+    field->out[used] = '\0';
+    return len;
+}
+
 static bool is_unix(const char *address)
 {
     return strncmp(address, "unix:", 5) == 0;
@@ -99,6 +116,12 @@ static int fail(CURL *easy, CURLcode code, const char *address, const char *word
 int fetch(const char *address, const char *method, const char *path, struct str body,
           const char *token, unsigned timeout_ms, struct buf *reply, int *status, struct err *err)
 {
+    return fetch_with_field(address, method, path, body, token, timeout_ms, reply, status, NULL, err);
+}
+
+int fetch_with_field(const char *address, const char *method, const char *path, struct str body, const char *token, unsigned timeout_ms,
+                     struct buf *reply, int *status, struct fetch_field *field, struct err *err)
+{
     char words[CURL_ERROR_SIZE] = "";
     CURL *easy = curl_easy_init();
     if (easy == NULL)
@@ -111,6 +134,11 @@ int fetch(const char *address, const char *method, const char *path, struct str 
         curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, words);
         curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, append);
         curl_easy_setopt(easy, CURLOPT_WRITEDATA, reply);
+        if (field) {
+            field->out[0] = '\0';
+            curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, note_field);
+            curl_easy_setopt(easy, CURLOPT_HEADERDATA, field);
+        }
         CURLcode code = curl_easy_perform(easy);
         long answered = 0;
         curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &answered);

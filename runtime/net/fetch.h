@@ -23,3 +23,14 @@
  */
 int fetch(const char *address, const char *method, const char *path, struct str body,
           const char *token, unsigned timeout_ms, struct buf *reply, int *status, struct err *err);
+
+/* A header line of the reply that the caller wants to know: its value, cut at `size`; "" when there is none. */
+struct fetch_field {
+    const char *name;
+    char *out;
+    size_t size;
+};
+
+/* The same, and a field of the reply's head. Several threads may fetch at once. */
+int fetch_with_field(const char *address, const char *method, const char *path, struct str body, const char *token, unsigned timeout_ms,
+                     struct buf *reply, int *status, struct fetch_field *field, struct err *err);

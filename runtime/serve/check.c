@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "bind/bind.h"
+#include "serve/eval_lua.h"
 #include "serve/sweep.h"
 #include "vm/lint.h"
 
@@ -116,6 +117,25 @@ static void warn_of_providers(const struct generation *g, struct check *check)
     }
 }
 
+/* Eval sets are read, and their code is compiled. */
+static void check_evals(const char *dir, const struct generation *g, struct check *check)
+{
+    for (int i = 0; i < g->route_count; i++) {
+        struct eval_cases set;
+        struct eval_lua *lua = NULL;
+        struct err err;
+        struct finding f = {0};
+        if (!eval_cases_exist(dir, g->routes[i].name))
+            continue;
+        if (eval_cases_read(&set, dir, g->routes[i].name, g->config, &err) < 0 || !(lua = eval_lua_open(dir, g->config, &set, 1, &err))) {
+            check_place(&f, err.message, g->files);
+            add(check, &f);
+        }
+        eval_lua_close(lua);
+        eval_cases_clear(&set);
+    }
+}
+
 int check_project(const char *dir, struct check *check)
 {
     struct err err;
@@ -130,6 +150,7 @@ int check_project(const char *dir, struct check *check)
     }
     warn_of_providers(g, check);
     check_generation(g, check);
+    check_evals(dir, g, check);
     generation_release(g);
     return check->errors;
 }
