@@ -113,10 +113,11 @@ stress:
 	@BUILD=$(BUILD) RELOADS=1000 KILLS=1000 OUTAGE=60 REPLAYS=110000 node --test spec/serve/replay.test.mjs \
 		spec/serve/reload_load.test.mjs spec/serve/kill.test.mjs spec/serve/outage.test.mjs
 
-# conformance: recordings of providers through wye, for clients of every protocol; `-s CONFORMANCE=--json` for machines
+# conformance: recordings of providers through wye for clients of every protocol, its requests before a mock of OpenAI, SDKs and a coding agent
 .PHONY: conformance
 conformance:
 	@.ci/deps test
+	@.ci/deps conformance
 	@$(AGAIN) all
 	@BUILD=$(BUILD) node spec/conformance/run.mjs $(CONFORMANCE)
 

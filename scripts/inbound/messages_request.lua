@@ -176,10 +176,8 @@ local function messages(body)
   if #list == 0 then read:fail("messages", "at least one message is required") end
   for i, message in ipairs(list) do
     local path = read:item("messages", i)
-    if read:is_object(message, path).role == "system" then
-      read:fail(path .. ".role", "'system' is no role of a message: instructions go to the top-level 'system'")
-    end
-    local role = read:choice(message, "role", path, { "user", "assistant" }, true)
+    -- `system` is what some of Anthropic's models take in mid-conversation, and its coding agent sends.
+    local role = read:choice(read:is_object(message, path), "role", path, { "user", "assistant", "system" }, true)
     local parts = provenance.sign_calls(content(message, "content", path, role, calls))
     for _, part in ipairs(parts) do
       if part.type == "tool_call" then calls[part.id] = part.name end

@@ -137,9 +137,13 @@ describe("a messages request", function()
       assert.are.equal(param, named)
       assert.is_truthy(message:find(param, 1, true), message)
     end
-    local param, message = wire.refused(messages, with { messages = { { role = "system", content = "x" } } })
-    assert.are.equal("messages.0.role", param)
-    assert.is_truthy(message:find "top%-level 'system'")
+  end)
+
+  it("takes instructions between the turns, which are text alone", function()
+    local later = { { role = "user", content = "x" }, { role = "system", content = "y" } }
+    assert.are.same({ role = "system", content = { { type = "text", text = "y" } } }, read({ messages = later }).messages[2])
+    later[2].content = { { type = "image", source = { type = "url", url = "https://x.test" } } }
+    assert.are.equal("messages.1.content.0.type", (wire.refused(messages, { model = "m", max_tokens = 9, messages = later })))
   end)
 
   it("is read as others recorded it", function()
