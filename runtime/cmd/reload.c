@@ -25,7 +25,7 @@ int cmd_reload(struct options *o)
     unsigned skip;
     double most = 0;
     struct err err;
-    if ((o->skip && gates_parse(o->skip, &skip, &err) < 0) || (o->max_change && span_percent(o->max_change, &most, &err) < 0)) {
+    if ((o->skip && gates_parse(o->skip, &skip, &err) < 0) || (o->max_change && span_percent(o->max_change, "--max-change", &most, &err) < 0)) {
         log_error("%s", err.message);
         return EXIT_USAGE;
     }

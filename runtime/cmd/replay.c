@@ -92,7 +92,7 @@ int cmd_replay(struct options *o)
     struct rule rule;
     uint64_t since = 0;
     double most = 0;
-    if ((o->since && span_since(o->since, &since, &err) < 0) || (o->max_change && span_percent(o->max_change, &most, &err) < 0))
+    if ((o->since && span_since(o->since, &since, &err) < 0) || (o->max_change && span_percent(o->max_change, "--max-change", &most, &err) < 0))
         return complain(&err, EXIT_USAGE);
     if (place_find(o, &place, &err) < 0)
         return complain(&err, err.kind == ERR_CONNECT ? EXIT_NO_SERVER : EXIT_REFUSED);

@@ -41,8 +41,9 @@ int cmd_serve(struct options *o)
 {
     unsigned skip = 0;
     double max_change = -1;
+    struct canary_guard guard = CANARY_GUARD;
     struct err err;
-    if ((o->skip && gates_parse(o->skip, &skip, &err) < 0) || (o->max_change && span_percent(o->max_change, &max_change, &err) < 0)) {
+    if ((o->guard && canary_guard_parse(o->guard, &guard, &err) < 0) || (o->skip && gates_parse(o->skip, &skip, &err) < 0) || (o->max_change && span_percent(o->max_change, "--max-change", &max_change, &err) < 0)) {
         log_error("%s", err.message);
         return EXIT_USAGE;
     }
@@ -61,6 +62,7 @@ int cmd_serve(struct options *o)
         .trace_dir = trace,
         .state_dir = state,
         .workers = o->workers ? (unsigned)o->workers : cores(),
+        .guard = guard,
         .skip = skip,
         .max_change = max_change,
         .is_watching = o->watch,

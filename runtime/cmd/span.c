@@ -20,12 +20,12 @@ int span_since(const char *text, uint64_t *since_us, struct err *err)
     return 0;
 }
 
-int span_percent(const char *text, double *percent, struct err *err)
+int span_percent(const char *text, const char *option, double *percent, struct err *err)
 {
     char *end;
     *percent = strtod(text, &end);
     bool is_number = end != text && (*end == '\0' || strcmp(end, "%") == 0);
     if (!is_number || !(*percent >= 0 && *percent <= 100))
-        return err_set(err, ERR_BAD_REQUEST, "--max-change %s: it takes percent, from 0 to 100", text);
+        return err_set(err, ERR_BAD_REQUEST, "%s %s: it takes percent, from 0 to 100", option, text);
     return 0;
 }

@@ -65,6 +65,21 @@ static void print_list(struct str list, const char *const *heads, const char *co
     arena_clear(&arena);
 }
 
+static void print_canary(struct str canary)
+{
+    static const char *const side[] = {"generation", "requests", "script_errors", "errors", "error_rate", "p95_ms", "usd_per_request"};
+    static const char *const heads[] = {"generation", "requests", "script errors", "errors", "error rate", "p95 ms", "usd/request"};
+    struct arena arena = ARENA(TABLE_MOST);
+    struct str reason = member(canary, "reason", &arena);
+    if (json_type(canary) != JSON_OBJECT)
+        return;
+    printf("\ncanary: generation " STR_FMT " (%.12s) at " STR_FMT " %% of units, " STR_FMT "%s" STR_FMT "\n", STR_ARG(member(canary, "generation", &arena)),
+           member(canary, "hash", &arena).p, STR_ARG(member(canary, "percent", &arena)), STR_ARG(member(canary, "state", &arena)),
+           reason.len ? ": " : "", STR_ARG(reason));
+    print_list(json_get(canary, "sides"), heads, side, 7);
+    arena_clear(&arena);
+}
+
 static void print_status(struct str reply)
 {
     static const char *const generation[] = {"id",       "state",         "hash", "loaded_at",
@@ -79,6 +94,7 @@ static void print_status(struct str reply)
     struct str trace = json_get(reply, "trace");
     print_head(reply);
     print_list(json_get(reply, "generations"), generation_heads, generation, 7);
+    print_canary(json_get(reply, "canary"));
     print_list(json_get(reply, "workers"), worker_heads, worker, 8);
     printf("\ntrace in " STR_FMT ": " STR_FMT " events, " STR_FMT " dropped\n",
            STR_ARG(member(reply, "trace_dir", &arena)), STR_ARG(json_get(trace, "events")),

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "policy/canary.h"
 #include "policy/experiments.h"
 #include "policy/feedback.h"
 #include "policy/health.h"
@@ -22,6 +23,7 @@ struct region {
     struct retry_budget retries;
     struct keys keys;
     struct limited_counts limited;
+    struct canary canary;
     struct experiments experiments;
     struct feedback feedback;
     struct table *kv;    /* wye.kv */

@@ -123,6 +123,8 @@ static const char *state_name(const struct reload *r, const struct warm *w)
         return "quarantined";
     if (w->id == r->live)
         return "live";
+    if (w->id == rollout_id(&r->rollout))
+        return "canary";
     return w->id == r->changing ? "loading" : "warm";
 }
 
@@ -176,7 +178,8 @@ static void write_status(struct buf *out, const struct control *c)
     write_workers(out, c);
     buf_puts(out, "],\"generations\":[");
     write_generations(out, r);
-    buf_puts(out, "]");
+    buf_puts(out, "],\"canary\":");
+    rollout_write(out, &r->rollout);
     write_trace(out, r->board);
     buf_puts(out, "}\n");
 }
@@ -214,6 +217,7 @@ static void obey(struct control *c, const struct control_request *q)
     case CONTROL_RELOAD: reload(c->reload, q, asker); break;
     case CONTROL_LOAD: reload_start(c->reload, false, q->force, on_outcome, asker); break;
     case CONTROL_USE: reload_use(c->reload, q->generation, on_outcome, asker); break;
+    case CONTROL_PERCENT: reload_percent(c->reload, q->generation, q->percent, on_outcome, asker); break;
     case CONTROL_ROLLBACK: reload_rollback(c->reload, on_outcome, asker); break;
     case CONTROL_DROP: reload_drop(c->reload, q->generation, on_outcome, asker); break;
     default: free(asker);

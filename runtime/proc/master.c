@@ -46,6 +46,7 @@ struct master {
     struct aide admin, sim;
     struct timer deadline;
     char sim_url[160];
+    unsigned first; /* generation loaded from the folder */
     int admin_end; /* of the control socket, while the admin process is forked */
     int status;
     bool is_ready, is_stopping, wants_reload;
@@ -280,25 +281,76 @@ static int memory_of(struct str bytes)
     return fd;
 }
 
+/* Loads a generation that the state directory keeps; false when it is not there. */
+static bool load_stored(struct master *m, const char *hash, reload_done *done)
+{
+    struct err err;
+    struct buf packed = BUF(PACKED_MAX);
+    int fd = store_read(m->options->state_dir, hash, &packed, &err) == 0 ? memory_of(buf_str(&packed)) : -1;
+    buf_clear(&packed);
+    if (fd < 0)
+        return false;
+    reload_first(&m->reload, fd, done, m);
+    close(fd);
+    return true;
+}
+
 /* A broken project at start: go on with the last good generation, if there is one. */
 static bool begin_from_store(struct master *m, const char *error)
 {
     static bool was_tried;
     char hash[STORE_HASH + 1];
-    struct err err;
-    struct buf packed = BUF(PACKED_MAX);
     if (was_tried || store_current(m->options->state_dir, hash, NULL) < 0)
         return false;
     was_tried = true;
-    int fd = store_read(m->options->state_dir, hash, &packed, &err) == 0 ? memory_of(buf_str(&packed)) : -1;
-    buf_clear(&packed);
-    if (fd < 0)
-        return false;
     log_error("%s", error);
     log_warn("the project is broken: beginning from the last good generation (%.12s) in %s", hash, m->options->state_dir);
-    reload_first(&m->reload, fd, on_first, m);
-    close(fd);
-    return true;
+    return load_stored(m, hash, on_first);
+}
+
+static void begin(struct master *m, unsigned live, unsigned canary)
+{
+    struct rollout *o = &m->reload.rollout;
+    if (!admin_may_open(m)) {
+        stop_now(m, EXIT_FAILURE);
+        return;
+    }
+    if (canary)
+        rollout_set(o, warm_find(&m->reload.warm, live), warm_find(&m->reload.warm, canary), o->record.percent);
+    else if (o->record.state == ROLLOUT_RUNNING)
+        rollout_lapse(o, "the server began again with other files");
+    start_admin(m);
+    reload_begin(&m->reload, live, on_all_serve, m);
+}
+
+/* The other one of a canary and the live generation beside it is there too. */
+static void on_other(void *arg, const struct reload_outcome *o)
+{
+    struct master *m = arg;
+    const struct rollout_record *r = &m->reload.rollout.record;
+    bool is_canary = strcmp(o->hash, r->hash) == 0;
+    if (o->status != 200) {
+        log_error("%s", o->error);
+        begin(m, m->first, 0);
+        return;
+    }
+    unsigned live = is_canary ? m->first : o->generation, canary = is_canary ? o->generation : m->first;
+    begin(m, live, r->state == ROLLOUT_RUNNING ? canary : 0);
+}
+
+/* A canary's files must not serve all only because the server began again. */
+static bool begin_with_canary(struct master *m, const struct reload_outcome *o)
+{
+    const struct rollout_record *r = &m->reload.rollout.record;
+    bool is_canary = strcmp(o->hash, r->hash) == 0 && (r->state == ROLLOUT_RUNNING || r->state == ROLLOUT_STEPPED_BACK);
+    bool is_base = strcmp(o->hash, r->base) == 0 && r->state == ROLLOUT_RUNNING;
+    if (!is_canary && !is_base)
+        return false;
+    m->first = o->generation;
+    if (is_canary)
+        log_warn("the project's files are %s (%.12s): beginning from the generation beside it (%.12s)",
+                 r->state == ROLLOUT_RUNNING ? "the canary" : "those that were stepped back from", r->hash, r->base);
+    return load_stored(m, is_canary ? r->base : r->hash, on_other);
 }
 
 static void on_first(void *arg, const struct reload_outcome *o)
@@ -311,12 +363,8 @@ static void on_first(void *arg, const struct reload_outcome *o)
         stop_now(m, EXIT_FAILURE);
         return;
     }
-    if (!admin_may_open(m)) {
-        stop_now(m, EXIT_FAILURE);
-        return;
-    }
-    start_admin(m);
-    reload_begin(&m->reload, on_all_serve, m);
+    if (!begin_with_canary(m, o))
+        begin(m, o->generation, 0);
 }
 
 static int open_sockets(struct master *m, struct err *err)
@@ -379,6 +427,7 @@ static void open_parts(struct master *m)
         .board = m->board,
         .project = o->project,
         .state_dir = o->state_dir,
+        .rollout = {.shared = &m->region->canary, .guard = o->guard},
         .gates = {o->skip, o->max_change, o->project, o->trace_dir},
         .building = {.open = bind_open, .sim_url = m->crew.common.sim_url, .is_demo = o->is_demo, .experiments = &m->region->experiments},
     };

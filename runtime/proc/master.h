@@ -8,11 +8,14 @@
 
 #include <stdbool.h>
 
+#include "policy/canary.h"
+
 struct master_options {
     const char *project; /* folder */
     const char *listen, *admin;
     const char *trace_dir, *state_dir;
     unsigned workers;
+    struct canary_guard guard;
     unsigned skip;     /* gates that reloads leave out (serve/gates.h) */
     double max_change; /* percent; below 0: any */
     bool is_watching, is_demo, prints_json;

@@ -86,6 +86,7 @@ void probation_blame(struct probation *p, unsigned id)
 {
     struct reload *r = p->reload;
     struct warm *w = warm_find(&r->warm, id);
+    rollout_step_back(&r->rollout, id, "its script hung a worker");
     if (!w || ++w->kills < WARM_KILLS || w->is_quarantined)
         return;
     w->is_quarantined = true;

@@ -29,7 +29,7 @@ static void forget(struct reload *r, struct warm *w)
 
 static void prune(struct reload *r)
 {
-    for (struct warm *w; (w = warm_surplus(&r->warm, r->live, r->changing)) != NULL;)
+    for (struct warm *w; (w = warm_surplus(&r->warm, r->live, r->changing, rollout_id(&r->rollout))) != NULL;)
         forget(r, w);
 }
 
@@ -140,6 +140,10 @@ static void check_used(struct reload *r)
         atomic_fetch_add(&r->host->reloads_done, 1);
         log_info("generation %u is live (%.12s); before it %u", w->id, w->hash, r->replaced);
     }
+    if (r->replaced && r->live == rollout_id(&r->rollout))
+        rollout_end(&r->rollout, "generation %u serves every unit now", r->live);
+    else if (r->replaced)
+        rollout_end(&r->rollout, "%s generation %u", r->replaced == r->live ? "called off for" : "ended by the change to", r->live);
     if (r->is_reload && r->previous)
         probation_begin(&r->probation);
     else
@@ -356,11 +360,11 @@ void reload_first(struct reload *r, int packed_fd, reload_done *done, void *arg)
     check_project(r, packed_fd, false, NULL, on_first);
 }
 
-void reload_begin(struct reload *r, reload_done *done, void *arg)
+void reload_begin(struct reload *r, unsigned id, reload_done *done, void *arg)
 {
     claim(r, done, arg);
     r->phase = RELOAD_USING;
-    r->live = r->warm.newest;
+    r->live = id;
     atomic_store(&r->host->live, r->live);
     timer_set(&r->deadline, FIRST_MS);
     crew_start(r->crew);
@@ -379,30 +383,55 @@ static bool is_on_its_way(const struct reload *r, unsigned id)
     return true;
 }
 
+static bool is_unusable(struct reload *r, unsigned id, const struct warm *w, reload_done *done, void *arg)
+{
+    if (!w)
+        refuse_at_once(done, arg, 404, "generation %u is not loaded: `wye status` lists those that are", id);
+    else if (w->is_quarantined)
+        refuse_at_once(done, arg, 409, "generation %u is quarantined: its script hung workers three times", id);
+    else if (!is_on_its_way(r, id))
+        refuse_at_once(done, arg, 503, "not every worker holds generation %u now; try again", id);
+    else
+        return false;
+    return true;
+}
+
 void reload_use(struct reload *r, unsigned id, reload_done *done, void *arg)
 {
-    if (is_busy(r, done, arg))
-        return;
     struct warm *w = warm_find(&r->warm, id);
-    if (!w) {
-        refuse_at_once(done, arg, 404, "generation %u is not loaded: `wye status` lists those that are", id);
+    if (is_busy(r, done, arg) || is_unusable(r, id, w, done, arg))
         return;
-    }
-    if (w->is_quarantined) {
-        refuse_at_once(done, arg, 409, "generation %u is quarantined: its script hung workers three times", id);
-        return;
-    }
-    if (!is_on_its_way(r, id)) {
-        refuse_at_once(done, arg, 503, "not every worker holds generation %u now; try again", id);
-        return;
-    }
     claim(r, done, arg);
     begin_using(r, w);
 }
 
+void reload_percent(struct reload *r, unsigned id, double percent, reload_done *done, void *arg)
+{
+    struct rollout *o = &r->rollout;
+    struct warm *w = warm_find(&r->warm, id);
+    unsigned canary = rollout_id(o);
+    if (is_busy(r, done, arg) || is_unusable(r, id, w, done, arg))
+        return;
+    if (id == r->live) {
+        refuse_at_once(done, arg, 409, "generation %u is live: it serves what no canary does", id);
+    } else if (canary && canary != id) {
+        refuse_at_once(done, arg, 409, "generation %u is the canary, at %.10g %%: `wye use %u` or `wye rollback` first", canary, o->record.percent, canary);
+    } else if (canary && percent < o->record.percent) {
+        refuse_at_once(done, arg, 409, "the canary is at %.10g %% and only moves units forward: `wye rollback` ends it", o->record.percent);
+    } else {
+        rollout_set(o, warm_find(&r->warm, r->live), w, percent);
+        warm_touch(&r->warm, w);
+        struct reload_outcome outcome = outcome_of(w, 200);
+        snprintf(outcome.message, sizeof outcome.message, "generation %u serves %.10g %% of units, generation %u the others", id, percent, r->live);
+        tell(done, arg, &outcome);
+    }
+}
+
 void reload_rollback(struct reload *r, reload_done *done, void *arg)
 {
-    if (!r->previous && r->phase == RELOAD_IDLE)
+    if (rollout_id(&r->rollout))
+        reload_use(r, r->live, done, arg);
+    else if (!r->previous && r->phase == RELOAD_IDLE)
         refuse_at_once(done, arg, 409, "there is no earlier generation to go back to (%u is live)", r->live);
     else
         reload_use(r, r->previous, done, arg);
@@ -417,8 +446,8 @@ void reload_drop(struct reload *r, unsigned id, reload_done *done, void *arg)
         refuse_at_once(done, arg, 404, "generation %u is not loaded", id);
         return;
     }
-    if (id == r->live) {
-        refuse_at_once(done, arg, 409, "generation %u is live: use another one first", id);
+    if (id == r->live || id == rollout_id(&r->rollout)) {
+        refuse_at_once(done, arg, 409, id == r->live ? "generation %u is live: use another one first" : "generation %u is the canary: `wye rollback` first", id);
         return;
     }
     struct reload_outcome o = outcome_of(w, 200);
@@ -429,15 +458,18 @@ void reload_drop(struct reload *r, unsigned id, reload_done *done, void *arg)
 
 /* ---- from the crew ---- */
 
-/* The live one first: a successor serves before it warms the others up. */
+/* The live one first: a successor serves before it warms the others up, but for the canary, whose units must not move back. */
 void reload_spawned(struct reload *r, struct crew_slot *s)
 {
     struct warm *live = warm_find(&r->warm, r->live);
     crew_order(s, ORDER_LOAD, live->id, live->memory);
+    struct warm *canary = warm_find(&r->warm, rollout_id(&r->rollout));
+    if (canary)
+        crew_order(s, ORDER_LOAD, canary->id, canary->memory);
     crew_order(s, ORDER_USE, live->id, -1);
     for (int i = 0; i < WARM_MOST; i++) {
         struct warm *w = &r->warm.all[i];
-        if (w->id && w != live)
+        if (w->id && w != live && w != canary)
             crew_order(s, ORDER_LOAD, w->id, w->memory);
     }
 }
@@ -475,7 +507,7 @@ bool reload_go_back(struct reload *r, unsigned from)
     struct warm *to = NULL;
     for (int i = 0; i < WARM_MOST; i++) {
         struct warm *w = &r->warm.all[i];
-        if (!w->id || w->id == from || w->is_quarantined || !is_on_its_way(r, w->id))
+        if (!w->id || w->id == from || w->id == rollout_id(&r->rollout) || w->is_quarantined || !is_on_its_way(r, w->id))
             continue;
         if (!to || w->id == r->previous || (to->id != r->previous && w->touched > to->touched))
             to = w;
@@ -503,6 +535,7 @@ void reload_open(struct reload *r)
     warm_open(&r->warm);
     timer_init(&r->deadline, r->loop, on_deadline, r);
     probation_open(&r->probation, r);
+    rollout_open(&r->rollout, r);
 }
 
 void reload_close(struct reload *r)
@@ -510,5 +543,6 @@ void reload_close(struct reload *r)
     loader_cancel(&r->loader);
     timer_clear(&r->deadline);
     probation_close(&r->probation);
+    rollout_close(&r->rollout);
     warm_close(&r->warm);
 }

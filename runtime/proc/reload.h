@@ -11,6 +11,7 @@
 #include "proc/crew.h"
 #include "proc/loader.h"
 #include "proc/probation.h"
+#include "proc/rollout.h"
 #include "proc/warm.h"
 
 enum reload_phase { RELOAD_IDLE, RELOAD_CHECKING, RELOAD_READYING, RELOAD_USING };
@@ -50,6 +51,7 @@ struct reload {
     unsigned live, previous;
     struct warm_table warm;
     struct probation probation;
+    struct rollout rollout; /* shared and guard are set before reload_open */
     char warnings[2000]; /* said last */
     char token[256];     /* of the admin API, as the newest configuration has it */
     bool has_token;
@@ -61,14 +63,16 @@ void reload_close(struct reload *r);
 /* The first generation: from the folder, or from packed bytes kept earlier. Nothing is live yet: `done` is told once it is loaded; reload_begin goes on. */
 void reload_first(struct reload *r, int packed_fd, reload_done *done, void *arg);
 
-/* Workers were started: `done` is told when all of them use the first generation, or one could not. */
-void reload_begin(struct reload *r, reload_done *done, void *arg);
+/* Starts the workers: `done` is told when all of them use this generation, or one could not. */
+void reload_begin(struct reload *r, unsigned id, reload_done *done, void *arg);
 
 /* `done` may be NULL, and may be called at once. */
 void reload_start(struct reload *r, bool then_use, bool is_forced, reload_done *done, void *arg);
 /* The same with gates of its own. */
 void reload_gated(struct reload *r, const struct gates *gates, bool is_forced, reload_done *done, void *arg);
 void reload_use(struct reload *r, unsigned id, reload_done *done, void *arg);
+/* G serves a share of units. */
+void reload_percent(struct reload *r, unsigned id, double percent, reload_done *done, void *arg);
 void reload_rollback(struct reload *r, reload_done *done, void *arg);
 void reload_drop(struct reload *r, unsigned id, reload_done *done, void *arg);
 

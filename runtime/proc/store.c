@@ -151,6 +151,11 @@ int store_write(const char *dir, const char *hash, struct str packed, struct err
     return 0;
 }
 
+int store_put(const char *dir, const char *name, struct str bytes, struct err *err)
+{
+    return replace_file(dir, name, bytes, err);
+}
+
 int store_set_current(const char *dir, const char *hash, struct err *err)
 {
     char line[STORE_HASH + 2];
@@ -223,6 +228,14 @@ int store_read(const char *dir, const char *prefix, struct buf *out, struct err 
     if (find_hash(folder, prefix, hash, err) < 0)
         return -1;
     if (snprintf(path, sizeof path, "%s/%s", folder, hash) >= (int)sizeof path)
+        return err_set(err, ERR_SYSTEM, "the name of the state directory is too long");
+    return read_whole(path, out, err);
+}
+
+int store_get(const char *dir, const char *name, struct buf *out, struct err *err)
+{
+    char path[PATH_MAX];
+    if (snprintf(path, sizeof path, "%s/%s", dir, name) >= (int)sizeof path)
         return err_set(err, ERR_SYSTEM, "the name of the state directory is too long");
     return read_whole(path, out, err);
 }

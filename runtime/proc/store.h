@@ -4,6 +4,7 @@
  *
  *     DIR/generations/HASH   a packed manifest, named by the 64 hex digits of its hash; the newest 20 are kept
  *     DIR/current            the hash of the last generation that went live
+ *     DIR/canary             the last canary and how it ended (rollout.h)
  *
  * Files are written aside, synced and renamed: a reader sees the old one or the new one, never half. Everything here waits for the disk.
  */
@@ -28,3 +29,7 @@ int store_current(const char *dir, char *out, struct err *err);
 
 /* Appends the packed manifest whose hash begins with `prefix` (at least 6 digits). -1: none such, or several. */
 int store_read(const char *dir, const char *prefix, struct buf *out, struct err *err);
+
+/* A small file beside them, replaced whole; read whole, -1 when it is not there. */
+int store_put(const char *dir, const char *name, struct str bytes, struct err *err);
+int store_get(const char *dir, const char *name, struct buf *out, struct err *err);

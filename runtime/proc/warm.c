@@ -52,7 +52,7 @@ void warm_forget(struct warm *w)
     *w = (struct warm){.memory = -1};
 }
 
-struct warm *warm_surplus(struct warm_table *t, unsigned live, unsigned coming)
+struct warm *warm_surplus(struct warm_table *t, unsigned live, unsigned coming, unsigned canary)
 {
     struct warm *oldest = NULL;
     int older = 0;
@@ -61,6 +61,8 @@ struct warm *warm_surplus(struct warm_table *t, unsigned live, unsigned coming)
         if (!w->id || w->id == live || w->id == coming)
             continue;
         older++;
+        if (w->id == canary)
+            continue;
         if (!oldest || w->touched < oldest->touched)
             oldest = w;
     }

@@ -40,8 +40,8 @@ struct warm *warm_add(struct warm_table *t, const struct loader_result *result, 
 void warm_forget(struct warm *w);
 void warm_touch(struct warm_table *t, struct warm *w);
 
-/* One too many beside `live` and `coming`: the one used longest ago. NULL when there is room. */
-struct warm *warm_surplus(struct warm_table *t, unsigned live, unsigned coming);
+/* One too many beside those that must stay: the one used longest ago. NULL when there is room. */
+struct warm *warm_surplus(struct warm_table *t, unsigned live, unsigned coming, unsigned canary);
 
 /* Requests and script errors of a generation over all workers. */
 struct tally {

@@ -242,7 +242,17 @@ static void ask_about(struct request *q, enum control_verb verb)
 
 static void post_use(struct request *q)
 {
-    ask_about(q, CONTROL_USE);
+    struct str percent = parameter(q->query, "percent");
+    char text[32], *end;
+    snprintf(text, sizeof text, STR_FMT, (int)(percent.len < 31 ? percent.len : 31), percent.p ? percent.p : "");
+    double share = strtod(text, &end);
+    unsigned id = number_of(q->args[0]);
+    if (percent.p == NULL || id == 0)
+        ask_about(q, CONTROL_USE);
+    else if (end == text || *end != '\0' || !(share > 0 && share <= 100))
+        reply_error(q->exchange, 400, "percent takes a number over 0, up to 100");
+    else
+        send_master(q->admin, q->exchange, (struct control_request){.verb = CONTROL_PERCENT, .generation = id, .percent = share});
 }
 
 static void post_drop(struct request *q)

@@ -8,6 +8,7 @@
  *   POST /reload[?force=1&skip=specs,replay&max_change=5]  load + gates + use; 200 {"ok","message","generation","hash","unchanged","gates":["specs: …"]}
  *   POST /load              load + check only
  *   POST /use/G /rollback /drop/G
+ *   POST /use/G?percent=P   G serves P percent of units, over 0 to 100 (proc/rollout.h)
  *   POST /keys/reload       takes over the state directory's key file (policy/keyfile.h); 200 {"ok","message","keys"}
  *   GET  /generations/G     {"id","hash","files":[{"path","bytes","text"}]} (text null when it is no UTF-8)
  *   GET  /diff/A/B          {"a","b","files":[{"path","change":"added|removed|changed","diff"}],"text"} with unified diffs
@@ -20,8 +21,9 @@
  * way, the live generation), 422 (the project was refused). G is a number, or for reading a hash prefix. POST bodies are ignored and at most 64 KiB.
  *
  * /status: {"version","pid","uptime_s","listen","admin","project","trace_dir","state_dir","generation","ready","workers":[{"slot","pid","state","restarts",
- * "generation","requests","in_flight","connections"}],"generations":[{"id","hash","state":"live|warm|quarantined|loading","loaded_at","requests",
- * "script_errors","files"}],"trace":{"events","dropped"}}
+ * "generation","requests","in_flight","connections"}],"generations":[{"id","hash","state":"live|canary|warm|quarantined|loading","loaded_at",
+ * "requests","script_errors","files"}],"canary":null or {"generation","live","state":"running|stepped back|ended","hash","base","percent","since_us","until_us",
+ * "reason","guard":{…},"sides":[{"generation","requests","script_errors","errors","served","error_rate","p95_ms","usd","usd_per_request"}]},"trace":{"events","dropped"}}
  *
  * On loopback or a Unix socket no token is asked for, but Host must be a loopback name or address (or the one configured) and Origin, when present,
  * must match it: a web page must not reach this API through its reader's browser. Any other address needs the token.
@@ -58,7 +60,7 @@ struct host_board {
 
 /* ---- between admin and master: datagrams on a SOCK_SEQPACKET pair ---- */
 
-enum control_verb { CONTROL_STATUS = 1, CONTROL_RELOAD, CONTROL_LOAD, CONTROL_USE, CONTROL_ROLLBACK, CONTROL_DROP };
+enum control_verb { CONTROL_STATUS = 1, CONTROL_RELOAD, CONTROL_LOAD, CONTROL_USE, CONTROL_ROLLBACK, CONTROL_DROP, CONTROL_PERCENT };
 
 struct control_request {
     uint64_t ticket; /* comes back with the answer */
@@ -68,6 +70,7 @@ struct control_request {
     uint32_t skip; /* gates that a reload leaves out (serve/gates.h); 0: as the server was started */
     uint32_t has_max_change;
     double max_change;
+    double percent; /* of CONTROL_PERCENT */
 };
 
 struct control_reply {

@@ -16,6 +16,7 @@
 #include "serve/refusal.h"
 #include "serve/router_state.h"
 #include "serve/serving.h"
+#include "serve/units.h"
 #include "vm/lines.h"
 
 enum { DEFAULT_TOTAL_MS = 900 * 1000, CLIENT_GONE_STATUS = 499, MAX_NEAR = 3 };
@@ -96,6 +97,7 @@ static void count(struct request *rq)
     if (rq->first_ns)
         stats_observe(s->first_token, (rq->first_ns - rq->started_ns) / 1000);
     stats_generation(s, rq->generation->id, rq->script_error != NULL);
+    units_count(rq);
     admission_served(rq);
 }
 
@@ -404,10 +406,11 @@ static void open_request(struct request *rq, struct router *r, struct exchange *
     rq->serving = NULL;
     rq->at = rq->attempts = rq->status = rq->retries = 0;
     rq->plan = (struct plan){0};
-    rq->is_waiting = rq->is_continued = rq->is_late = rq->scope.limit.is_set = rq->scope.is_exposed = false;
+    rq->is_waiting = rq->is_continued = rq->is_late = rq->broke_off = rq->scope.limit.is_set = rq->scope.is_exposed = false;
     rq->scope.arms_choice = NULL;
     rq->credential = NULL;
     rq->keys_tried = 0;
+    rq->canary = 0;
     rq->transcript = NULL;
     rq->told = (struct usage){0};
     rq->served = NULL;
@@ -442,5 +445,6 @@ void request_start(struct router *r, struct exchange *x, enum protocol protocol)
     timer_set(&rq->total, DEFAULT_TOTAL_MS);
     if (!toll_enter(rq))
         return;
+    units_choose(rq);
     resolve(rq, rq->scope.view.model, false);
 }

@@ -64,6 +64,8 @@ struct request {
     struct transcript *transcript; /* of the stream to the client; NULL: nobody asked */
     bool is_continued;      /* another model goes on with a stream that broke off */
     bool is_late;           /* its total deadline passed */
+    bool broke_off;         /* its stream ended with an error */
+    unsigned canary;        /* the number of the one it is counted for; 0: none was under way */
     struct usage told;      /* of those that broke off */
     enum recall recall;
     unsigned char recall_key[RECALL_KEY];

@@ -22,6 +22,8 @@ struct router_options {
     struct stats_board *board;
     struct region *region;
     unsigned slot;
+    struct generation *const *warm; /* NULL between them are free places; those that a canary may name */
+    int warm_count;
     bool captures_by_default;  /* capture.share is 1 unless the project sets it (--demo, --watch) */
 };
 

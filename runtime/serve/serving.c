@@ -79,6 +79,7 @@ static const char *words_for(const struct request *rq, const struct attempt *a)
 /* The provider's own error where it sent one, else wye's words for what happened. */
 static void answer_failure(struct request *rq, struct attempt *a)
 {
+    rq->broke_off = exchange_begun(rq->x);
     if (a->is_committed && a->held.len > 0) { /* what the provider itself said in the client's protocol */
         struct buf frame = a->held;
         a->held = BUF(0);

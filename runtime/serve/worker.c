@@ -262,6 +262,8 @@ static int open_worker(struct worker *w)
         .board = o->board,
         .region = o->region,
         .slot = o->slot,
+        .warm = w->warm,
+        .warm_count = WARM_MAX,
         .captures_by_default = o->is_demo || o->is_watching,
     };
     w->router = router_new(&routing);
