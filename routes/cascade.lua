@@ -1,31 +1,23 @@
--- The model "wye/cascade": cheap first; climbs when the answer is missing, cut short, unsure or not what was asked for.
-local rungs = { wye.model "local/8b", wye.model "openai/mini", wye.model "anthropic/opus" }
-
-local unsure = wye.re [[(?i)i don'?t know|i do not know|i'?m not sure|as an ai\b]]
--- By what clients put in metadata.task.
-local tasks = { invoice = { schema = wye.schema "schemas/invoice.json", system = wye.prompt "prompts/invoice.md" } }
-
--- Why the reply will not do; nil when it will.
-local function doubt(reply, schema)
-  if reply.finish == "length" then return "cut short" end
-  if reply.finish == "tool_calls" then return nil end
-  if not reply.text:find("%S") then return "empty" end
-  if schema then
-    local valid, why = schema(reply)
-    return not valid and why or nil
-  end
-  local from, to = unsure:find(reply.text)
-  return from and "says: " .. reply.text:sub(from, to)
-end
+-- The model "wye/cascade" reads invoices. Cheap first; it climbs when the answer is malformed or not sure enough.
+local how = { system = wye.prompt "prompts/invoice.md" }
+local rungs = { wye.model "local/8b":with(how), wye.model "openai/mini":with(how), wye.model "anthropic/opus":with(how) }
+local invoice = wye.schema "schemas/invoice.json"
+local sure = wye.calibration "invoice"                     -- from `wye calibrate`
 
 return function(req)
-  local task = req.metadata and tasks[req.metadata.task] or {}
+  req:limit { usd = 0.02, seconds = 12 }
+  local best
   for i = 1, #rungs - 1 do
-    local reply, err = rungs[i]:ask(req, { timeout = 20, system = task.system })   -- waits for the whole answer, to judge it
-    local why = err and err.kind or doubt(reply, task.schema)
-    if not why then return reply, "rung " .. i end
-    wye.note("climbed", { rung = i, why = why })
+    local reply, err = rungs[i]:ask(req, { logprobs = true })
+    if reply then
+      local valid, why = invoice(reply.json)
+      local p = sure(reply)
+      if valid and p >= 0.9 then return reply, "rung " .. i end
+      if valid then best = reply end
+      wye.note("rejected", { rung = i, p = p, why = why })
+    elseif err.kind == "limit" then
+      return best or wye.refuse(402, "budget spent"), "budget"
+    end
   end
-  local best = rungs[#rungs]
-  return task.system and best:with { system = task.system } or best, "escalated"   -- a model, not a reply: it streams
+  return rungs[#rungs], "escalated"                        -- a model, not a reply: it streams
 end

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "sim/sim_choice.h"
 #include "sim/sim_model.h"
+#include "sim/sim_pattern.h"
 
 enum { DEEPEST = 12 };
 
@@ -75,11 +76,20 @@ static void make_number(struct maker *m, struct str schema, bool is_integer)
         buf_printf(m->out, "%.4g", n);
 }
 
+static bool make_by_pattern(struct maker *m, struct buf *text, struct str pattern)
+{
+    struct arena arena = ARENA(4096);
+    bool is_made = pattern.p && sim_pattern_make(text, json_text(pattern, &arena), &m->dice) == 0;
+    arena_clear(&arena);
+    return is_made;
+}
+
 static void make_string(struct maker *m, struct str schema)
 {
     size_t least = (size_t)fmin(number_or(schema, "minLength", 0), 256);
     struct buf text = BUF(4096);
-    buf_append(&text, m->word.p, m->word.len < 1024 ? m->word.len : 0);
+    if (!make_by_pattern(m, &text, json_get(schema, "pattern")))
+        buf_append(&text, m->word.p, m->word.len < 1024 ? m->word.len : 0);
     while (text.len < least)
         buf_putc(&text, 'x');
     json_quote(m->out, buf_str(&text));

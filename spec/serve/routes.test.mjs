@@ -15,7 +15,7 @@ before(async () => {
   const files = project(up, ['local/8b', 'local/70b', 'openai/mini', 'openai/gpt', 'anthropic/opus', 'anthropic/sonnet'])
   for (const name of ['local', 'openai', 'anthropic'])
     files['wye.lua'] = files['wye.lua'].replace('providers = {', `providers = {\n    ["${name}"] = { kind = "openai", base_url = "${up.url}" },`)
-  for (const path of ['cascade.lua', 'failover.lua', ...readdirSync(new URL('../../routes/prompts', import.meta.url)).map((name) => `prompts/${name}`), 'schemas/invoice.json'])
+  for (const path of ['cascade.lua', 'failover.lua', ...readdirSync(new URL('../../routes/prompts', import.meta.url)).map((name) => `prompts/${name}`), 'schemas/invoice.json', 'calibrations/invoice.json'])
     files[path] = shipped(path)
   w = await serve(files)
 })
@@ -24,25 +24,28 @@ after(async () => {
   up?.stop()
 })
 
-async function cascade(says, body = {}) {
-  up.models['8b'] = replies.chat(says)
-  const reply = await chat(w, { model: 'wye/cascade', messages: question(), ...body })
-  return { served: reply.headers['x-wye-model'] }
+// A reply of which the model was as sure as that: the probability of each of its tokens.
+const sure = (content, p) => replies.raw(JSON.stringify({ id: 'c1', object: 'chat.completion', created: 1, model: 'm', choices: [{
+  index: 0, message: { role: 'assistant', content }, finish_reason: 'stop',
+  logprobs: { content: [{ token: content, logprob: Math.log(p), bytes: null, top_logprobs: [] }] } }] }))
+
+async function cascade(reply) {
+  up.models['8b'] = reply
+  const { headers } = await chat(w, { model: 'wye/cascade', messages: question() })
+  return headers['x-wye-model']
 }
 
-test('cascade keeps a cheap answer that will do', async () => {
-  assert.equal((await cascade('It is Tuesday.')).served, 'local/8b')
-})
-
-test('cascade climbs from an unsure answer', async () => {
-  assert.equal((await cascade("Well, I'm not sure.")).served, 'openai/mini')
-})
-
-test('cascade holds invoices to their schema', async () => {
-  const task = { metadata: { task: 'invoice' } }
+test('cascade keeps a cheap answer that is valid and sure, and climbs from any other', async () => {
   up.models.mini = replies.chat('no JSON')
-  assert.equal((await cascade(JSON.stringify(invoice), task)).served, 'local/8b')
-  assert.equal((await cascade(JSON.stringify({ ...invoice, total: '3' }), task)).served, 'anthropic/opus')
+  assert.equal(await cascade(sure(JSON.stringify(invoice), 0.97)), 'local/8b')
+  assert.equal(await cascade(sure(JSON.stringify(invoice), 0.4)), 'anthropic/opus')
+  assert.equal(await cascade(sure(JSON.stringify({ ...invoice, total: '3' }), 0.97)), 'anthropic/opus')
+  assert.equal(await cascade(replies.status(500)), 'anthropic/opus')
+  up.models.mini = sure(JSON.stringify(invoice), 0.99)
+  assert.equal(await cascade(sure('no JSON', 0.97)), 'openai/mini')
+  const sent = up.calls.findLast((call) => call.model === 'mini').json
+  assert.equal(sent.logprobs, true)
+  assert.deepEqual(sent.messages[0], { role: 'system', content: shipped('prompts/invoice.md') })
   delete up.models.mini
 })
 
