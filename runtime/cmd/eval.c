@@ -15,6 +15,7 @@
 #include "base/near.h"
 #include "bind/bind.h"
 #include "cmd/command.h"
+#include "cmd/eval_frontier.h"
 #include "cmd/private.h"
 #include "proc/places.h"
 #include "serve/eval_baseline.h"
@@ -120,11 +121,11 @@ static int read_sets(struct evaluation *e, const char *route)
 
 /* ---- judges ---- */
 
-/* By its place in the configuration. */
-static const struct generation *judged;
-static void judge_route(const struct model *judge, char *out, size_t size)
+/* The route that is that model and nothing else, by its place in the configuration. */
+static const struct generation *pinned;
+static void pin_route(const struct model *model, char *out, size_t size)
 {
-    snprintf(out, size, "eval-judge-%d", (int)(judge - judged->config->models));
+    snprintf(out, size, "eval-pin-%d", (int)(model - pinned->config->models));
 }
 
 static bool needs_judge(const struct evaluation *e, bool unnamed_only)
@@ -142,7 +143,7 @@ static int choose_judge(struct evaluation *e)
 {
     const struct config *c = e->generation->config;
     const char *name = e->options->judge, *near;
-    judged = e->generation;
+    pinned = e->generation;
     e->judge = name ? config_model(c, name) : c->fallback;
     if (name && !e->judge) {
         bool has_near = config_near_models(c, name, &near, 1) > 0;
@@ -175,16 +176,16 @@ static int serve(struct evaluation *e)
 {
     const struct config *c = e->generation->config;
     struct err err;
-    struct private_file *judges = xcalloc((size_t)c->model_count, sizeof *judges);
+    struct private_file *pins = xcalloc((size_t)c->model_count, sizeof *pins);
     for (int i = 0; i < c->model_count; i++) {
         char route[64];
-        judge_route(&c->models[i], route, sizeof route);
-        snprintf(judges[i].path, sizeof judges[i].path, "%s.lua", route);
-        snprintf(judges[i].text, sizeof judges[i].text, "local judge = wye.model \"%.200s\"\nreturn function() return judge, \"judge\" end\n", c->models[i].id);
+        pin_route(&c->models[i], route, sizeof route);
+        snprintf(pins[i].path, sizeof pins[i].path, "%s.lua", route);
+        snprintf(pins[i].text, sizeof pins[i].text, "local model = wye.model \"%.200s\"\nreturn function() return model, \"pinned\" end\n", c->models[i].id);
     }
     warn_of_providers(e);
-    int failed = private_open(&e->server, e->generation->files, judges, c->model_count, e->options->demo, &err);
-    free(judges);
+    int failed = private_open(&e->server, e->generation->files, pins, c->model_count, e->options->demo, &err);
+    free(pins);
     e->is_served = failed == 0;
     return failed ? complain(&err) : 0;
 }
@@ -206,23 +207,78 @@ static void show_progress(const struct eval_run *run)
     fprintf(stderr, "\r%s: %d of %d cases, %d passed, $%.4f\033[K", run->set->route, done, run->set->count, passed, run->spent);
 }
 
-static void result_path(const struct evaluation *e, const struct eval_cases *set, bool is_whole, char *out)
+static void result_path(const struct evaluation *e, const struct eval_cases *set, const struct model *pin, bool is_whole, char *out)
 {
-    snprintf(out, EVAL_PATH, "%s/%s.%.*s%s.%s", e->folder, set->route, HASH_SHOWN, e->hash, e->options->demo ? ".demo" : "", is_whole ? "jsonl" : "part");
+    int used = snprintf(out, EVAL_PATH, "%s/%s.%.*s%s", e->folder, set->route, HASH_SHOWN, e->hash, e->options->demo ? ".demo" : "");
+    char *id = out + used;
+    used += snprintf(id, EVAL_PATH - (size_t)used, "%s%.200s", pin ? "." : "", pin ? pin->id : "");
+    for (; *id; id++)
+        *id = *id == '/' ? '_' : *id;
+    snprintf(out + used, EVAL_PATH - (size_t)used, ".%s", is_whole ? "jsonl" : "part");
 }
 
-static int open_results(const struct evaluation *e, const struct eval_cases *set, struct eval_results *r, struct err *err)
+static int open_results(const struct evaluation *e, const struct eval_cases *set, const struct model *pin, struct eval_results *r, struct err *err)
 {
     char path[EVAL_PATH];
     eval_results_open(r, set);
     if (e->options->replies)
         return eval_results_load(r, e->options->replies, false, err);
-    result_path(e, set, false, path);
+    result_path(e, set, pin, false, path);
     if (eval_results_load(r, path, true, err) < 0)
         return -1;
     if (r->before)
         log_info("%s: %d of %d cases were answered by a run that was stopped (%s)", set->route, r->before, set->count, path);
     return eval_results_keep(r, path, err);
+}
+
+static int close_file(const struct evaluation *e, struct eval_results *r, const struct model *pin, struct err *err)
+{
+    char part[EVAL_PATH], whole[EVAL_PATH];
+    result_path(e, r->set, pin, false, part);
+    result_path(e, r->set, pin, true, whole);
+    if (r->file && rename(part, whole) < 0)
+        return err_set(err, ERR_SYSTEM, "cannot rename %s: %s", part, strerror(errno));
+    return 0;
+}
+
+/* The set through its route, or with `pin` by that model. The caller closes the results. */
+static int run_set(struct evaluation *e, const struct eval_cases *set, const struct model *pin, struct eval_results *results, bool *is_complete,
+                   struct err *err)
+{
+    char route[64];
+    struct eval_run run = {
+        .set = set,
+        .results = results,
+        .lua = e->lua,
+        .pin = pin ? route : NULL,
+        .address = e->is_served ? e->server.address : NULL,
+        .admin = e->server.admin,
+        .parallel = e->options->parallel ? (int)e->options->parallel : PARALLEL,
+        .usd = e->usd > 0 ? fmax(e->usd - e->spent, 1e-12) : 0,
+        .until_ms = e->until_ms,
+        .stop = &stop,
+        .cut = cut,
+        .cut_arg = &e->server,
+        .has_judges = !e->options->demo,
+        .judge = e->judge,
+        .judge_route = pin_route,
+        .progress = isatty(STDERR_FILENO) ? show_progress : NULL,
+    };
+    if (pin)
+        pin_route(pin, route, sizeof route);
+    if (open_results(e, set, pin, results, err) < 0)
+        return -1;
+    int failed = eval_run(&run);
+    if (run.progress)
+        fputs("\r\033[K", stderr);
+    if (failed)
+        *err = run.err;
+    else if (run.err.kind != ERR_NONE)
+        log_warn("%s", run.err.message);
+    e->spent += run.spent;
+    *is_complete = run.is_complete;
+    e->is_complete &= run.is_complete;
+    return failed == 0 && run.is_complete ? close_file(e, results, pin, err) : failed;
 }
 
 static int compare(struct evaluation *e, const struct eval_results *r, struct eval_summary *s, struct err *err)
@@ -239,72 +295,66 @@ static int compare(struct evaluation *e, const struct eval_results *r, struct ev
     return got < 0 ? -1 : 0;
 }
 
-static int finish_files(struct evaluation *e, struct eval_results *r, bool is_complete, struct err *err)
+static int save(const struct evaluation *e, const struct eval_results *r, bool is_complete, struct err *err)
 {
-    char part[EVAL_PATH], whole[EVAL_PATH];
-    result_path(e, r->set, false, part);
-    result_path(e, r->set, true, whole);
-    if (e->options->save) {
-        if (!is_complete)
-            return err_set(err, ERR_LIMIT, "%s: not every case was answered; no baseline was saved", r->set->route);
-        char path[EVAL_PATH];
-        eval_baseline_path(e->project, r->set->route, path, sizeof path);
-        if (eval_baseline_write(r, path, e->hash, err) < 0)
-            return -1;
-    }
-    if (is_complete && r->file && rename(part, whole) < 0)
-        return err_set(err, ERR_SYSTEM, "cannot rename %s: %s", part, strerror(errno));
-    return 0;
+    char path[EVAL_PATH];
+    if (!e->options->save)
+        return 0;
+    if (!is_complete)
+        return err_set(err, ERR_LIMIT, "%s: not every case was answered; no baseline was saved", r->set->route);
+    eval_baseline_path(e->project, r->set->route, path, sizeof path);
+    return eval_baseline_write(r, path, e->hash, err);
 }
 
-static int evaluate(struct evaluation *e, const struct eval_cases *set)
+/* What the weak and the strong model alone make of the set, and what the route makes of the two. */
+static int add_frontier(struct evaluation *e, const struct eval_cases *set, const struct eval_results *routed, struct err *err)
 {
-    struct eval_results results;
-    struct eval_summary *summary = xcalloc(1, sizeof *summary);
-    uint64_t began = clock_ms();
-    struct err err = {0};
-    struct eval_run run = {
-        .set = set,
-        .results = &results,
-        .lua = e->lua,
-        .address = e->is_served ? e->server.address : NULL,
-        .admin = e->server.admin,
-        .parallel = e->options->parallel ? (int)e->options->parallel : PARALLEL,
-        .usd = e->usd > 0 ? fmax(e->usd - e->spent, 1e-12) : 0,
-        .until_ms = e->until_ms,
-        .stop = &stop,
-        .cut = cut,
-        .cut_arg = &e->server,
-        .has_judges = !e->options->demo,
-        .judge = e->judge,
-        .judge_route = judge_route,
-        .progress = isatty(STDERR_FILENO) ? show_progress : NULL,
-    };
-    int failed = open_results(e, set, &results, &err);
-    if (failed == 0 && (failed = eval_run(&run)) < 0)
-        err = run.err;
-    if (run.progress)
-        fputs("\r\033[K", stderr);
-    if (failed == 0 && run.err.kind != ERR_NONE)
-        log_warn("%s", run.err.message);
-    e->spent += run.spent;
-    if (failed == 0) {
-        eval_summary_make(summary, &results);
-        failed = compare(e, &results, summary, &err);
+    struct eval_results alone[2] = {0};
+    struct eval_frontier f = {.routed = routed, .weak = &alone[0], .strong = &alone[1], .router = e->options->router};
+    bool is_complete = true, is_so = true;
+    int failed = eval_frontier_models(&f, e->options, e->generation->config, err);
+    for (int i = 0; i < 2 && failed == 0; i++) {
+        failed = run_set(e, set, f.models[i], &alone[i], &is_so, err);
+        is_complete &= is_so;
     }
+    if (failed == 0 && is_complete)
+        failed = eval_frontier_write(&f, e->options->json, &e->out, err);
+    for (int i = 0; i < 2; i++)
+        eval_results_close(&alone[i]);
+    return failed;
+}
+
+static int report(struct evaluation *e, const struct eval_results *results, double seconds, bool is_complete, struct err *err)
+{
+    struct eval_summary *summary = xcalloc(1, sizeof *summary);
+    struct eval_page page = {.results = results, .summary = summary, .generation = e->hash, .seconds = seconds, .is_complete = is_complete};
+    page.answered_by = e->options->replies ? "recorded replies" : e->options->demo ? "the simulator" : "the project's providers";
+    eval_summary_make(summary, results);
+    int failed = compare(e, results, summary, err);
     if (failed == 0) {
-        struct eval_page page = {&results, summary, e->hash,
-                                 e->options->replies ? "recorded replies" : e->options->demo ? "the simulator" : "the project's providers",
-                                 (double)(clock_ms() - began) / 1000, run.is_complete};
         if (e->options->json)
             buf_puts(&e->out, e->routes ? "," : "");
         (e->options->json ? eval_report_json : eval_report_text)(&e->out, &page);
         e->routes++;
-        e->is_complete &= run.is_complete;
-        failed = finish_files(e, &results, run.is_complete, &err);
     }
-    eval_results_close(&results);
     free(summary);
+    return failed;
+}
+
+static int evaluate(struct evaluation *e, const struct eval_cases *set)
+{
+    struct eval_results results = {0};
+    uint64_t began = clock_ms();
+    bool is_complete = false;
+    struct err err = {0};
+    int failed = run_set(e, set, NULL, &results, &is_complete, &err);
+    if (failed == 0)
+        failed = report(e, &results, (double)(clock_ms() - began) / 1000, is_complete, &err);
+    if (failed == 0)
+        failed = save(e, &results, is_complete, &err);
+    if (failed == 0 && e->options->frontier && is_complete)
+        failed = add_frontier(e, set, &results, &err);
+    eval_results_close(&results);
     return failed ? complain(&err) : 0;
 }
 
@@ -394,6 +444,12 @@ int cmd_eval(struct options *o)
     double seconds;
     if (!read_amount(o->usd, "--usd", &e.usd) || !read_amount(o->seconds, "--seconds", &seconds))
         return EXIT_USAGE;
+    if (o->frontier && o->replies) {
+        log_error("--frontier asks the weak and the strong model: not together with --replies");
+        return EXIT_USAGE;
+    }
+    if (o->frontier && eval_frontier_is_data(o))
+        return eval_frontier_data(o);
     struct sigaction action = {.sa_handler = on_interrupt};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
@@ -401,8 +457,8 @@ int cmd_eval(struct options *o)
     e.until_ms = seconds > 0 ? clock_ms() + (uint64_t)(seconds * 1000) : 0;
     for (int i = 0; i < e.set_count && failed == 0; i++)
         failed = evaluate(&e, &e.sets[i]);
-    if (failed == 0)
-        failed = print(&e);
+    if (failed == 0 || e.routes > 0)
+        failed |= print(&e);
     clear(&e);
     return failed || e.is_worse || stop ? EXIT_REFUSED : EXIT_OK;
 }

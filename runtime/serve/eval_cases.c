@@ -227,6 +227,8 @@ static int check_request(struct reading *r, struct err *err)
     struct arena arena = ARENA(VIEW_MOST);
     http_parse_request(&head, HEAD, sizeof HEAD - 1, &scanned, &refused);
     int bad = view_init(&view, PROTOCOL_CHAT, "eval", &head, r->c->request, &arena, &param, &why);
+    if (!bad)
+        r->c->prompt = arena_str(&r->set->arena, view_prompt(&view));
     arena_clear(&arena);
     return bad ? FAIL(r, err, "field 'request': %s", why.message) : 0;
 }

@@ -58,6 +58,7 @@ struct eval_case {
     const char *id;
     char key[17];       /* hash of the line: another one is another case */
     struct str request; /* a chat completion's body without model and stream */
+    struct str prompt;  /* the text of the user's last message */
     struct expectation expect[EXPECT_COUNT]; /* in the order of EXPECTATIONS: what is free comes first */
     int expect_count;
     const char *tags[EVAL_TAGS];

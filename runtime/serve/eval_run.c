@@ -1,5 +1,8 @@
 #include "serve/eval_run.h"
 
+#include <stdio.h>
+#include <sys/uio.h>
+
 #include "base/clock.h"
 #include "base/json.h"
 #include "serve/eval_calls.h"
@@ -38,6 +41,8 @@ static bool grade(struct eval_run *run, int i)
     }
     for (int k = 0; k < c->expect_count; k++) {
         const struct expectation *e = &c->expect[k];
+        if (e->kind == EXPECT_MODEL && run->pin)
+            continue;
         if (e->kind == EXPECT_LUA ? eval_lua_grade(run->lua, run->set, c, o, o->why) : eval_grade(e, &answer, o->why))
             continue;
         fail(o, EXPECT_NAMES[e->kind]);
@@ -52,7 +57,8 @@ static void conclude(struct eval_run *run, int i)
     const struct eval_case *c = &run->set->at[i];
     struct eval_outcome *o = &run->results->at[i];
     const struct expectation *judge = eval_case_expects(c, EXPECT_JUDGE);
-    o->verdict = judge && !o->is_judged && c->expect_count == 1 ? EVAL_UNJUDGED : EVAL_PASSED;
+    int left = c->expect_count - (judge && !o->is_judged) - (run->pin && eval_case_expects(c, EXPECT_MODEL));
+    o->verdict = left ? EVAL_PASSED : EVAL_UNJUDGED;
     if (!judge || !o->is_judged || o->judge_agrees)
         return;
     snprintf(o->why, sizeof o->why, "the judge: %.150s; got '%.*s'", o->judge_reason, o->text.len > 120 ? 120 : (int)o->text.len, o->text.p);
@@ -141,6 +147,24 @@ static void take(struct flight *f, struct eval_call *call)
         run->progress(run);
 }
 
+/* The case's request, for the route that is asked. */
+static void write_request(const struct eval_run *run, int i, struct eval_call *call)
+{
+    char model[JUDGE_ROUTE + 8];
+    struct iovec pieces[4];
+    struct arena arena = ARENA(4096);
+    call->body = run->set->at[i].request;
+    if (run->pin == NULL)
+        return;
+    snprintf(model, sizeof model, "\"wye/%s\"", run->pin);
+    struct json_edit edit = {"model", str_of(model)};
+    int count = json_splice(call->body, &edit, 1, &arena, pieces, 4);
+    for (int k = 0; k < count; k++)
+        buf_append(&call->made, pieces[k].iov_base, pieces[k].iov_len);
+    call->body = buf_str(&call->made);
+    arena_clear(&arena);
+}
+
 static void begin_more(struct flight *f)
 {
     struct eval_run *run = f->run;
@@ -148,7 +172,7 @@ static void begin_more(struct flight *f)
         if (run->results->at[f->next].status)
             continue;
         struct eval_call *call = eval_call_new();
-        call->body = run->set->at[f->next].request;
+        write_request(run, f->next, call);
         call->owner = f->next;
         f->in_flight++;
         eval_calls_give(f->calls, call);

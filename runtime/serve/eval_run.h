@@ -13,6 +13,7 @@ struct eval_run {
     const struct eval_cases *set;
     struct eval_results *results;
     struct eval_lua *lua;
+    const char *pin;         /* the route to send the cases to in place of the set's, which model serves is then not graded; NULL: none */
     const char *address, *admin; /* of the server; NULL: nothing is asked, what the results hold is graded */
     int parallel;
     double usd;              /* that may be spent; 0: no limit */
@@ -22,7 +23,7 @@ struct eval_run {
     void *cut_arg;
     bool has_judges;         /* false: what a judge must say stays unsaid */
     const struct model *judge; /* for criteria that name none */
-    void (*judge_route)(const struct model *judge, char *out, size_t size);
+    void (*judge_route)(const struct model *judge, char *out, size_t size); /* the route that is this model and nothing else */
     void (*progress)(const struct eval_run *run); /* NULL: none */
 
     double spent;     /* of this run, judges included */

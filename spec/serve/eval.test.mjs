@@ -204,6 +204,45 @@ test('the shipped sets pass with the simulator, but for texts that only a model 
   assert.ok(!readFileSync(join(ROOT, 'routes/wye.lua'), 'utf8').includes('eval-judge'))
 })
 
+test('the frontier of a weak and a strong model, and where the route stands', async () => {
+  // The strong model knows all, the weak one what is easy; the route sends what is hard to the strong one, and one question too many.
+  const knows = (what) => (call, out) => replies.chat(what(asked(call)) ? 'right' : 'wrong')(call, out)
+  Object.assign(up.models, { clever: knows(() => true), judge: knows((text) => text.startsWith('easy')) })
+  const prompts = ['easy 1', 'easy 2', 'easy but long', 'hard 1', 'hard 2']
+  const route = `local weak, strong = wye.model "b/judge", wye.model "a/clever"
+return function(req) return (req.prompt:find("hard") or req.prompt:find("long")) and strong or weak, "by difficulty" end
+`
+  const p = made({ route: [...prompts.map((prompt) => ({ id: prompt, prompt, expect: { exact: 'right' } })), { id: 'm', prompt: 'x', expect: { model: 'b/judge' } }] }, { 'route.lua': route })
+  const r = await report(p, '--frontier', '--weak', 'b/judge', '--strong', 'a/clever')
+  const { frontier } = r.routes[0]
+  assert.deepEqual([frontier.cases, frontier.route.share, frontier.route.quality], [5, 0.6, 1])
+  const { weak, strong, curve, matching } = frontier.measured
+  assert.deepEqual([weak, strong], [0.6, 1])
+  // Three leave for the strong model in no order among themselves; two of them gain.
+  const at = (share) => curve.find(([s]) => s === share)[1]
+  assert.ok(Math.abs(at(0.3) - 0.8) < 1e-6 && Math.abs(at(0.6) - 1) < 1e-6 && Math.abs(at(1) - 1) < 1e-6)
+  assert.ok(matching.value > 0.59 && matching.value <= 0.6)
+  const { code, stderr } = await evaluate(p, '--frontier', '--weak', 'b/jugde')
+  assert.equal(code, 1)
+  assert.match(stderr, /--weak: the project has no model 'b\/jugde' \(did you mean 'b\/judge'\?\)/)
+})
+
+test('the frontier of a trained router over data', async () => {
+  const { home } = made({})
+  const pairs = (seed) => lines(Array.from({ length: 200 }, (_, i) => {
+    const is_hard = (i * 7 + seed) % 3 === 0
+    return { text: `${is_hard ? 'prove the theorem' : 'say hello'} ${i + seed}`, weak: is_hard ? 0 : 1, strong: 1 - ((i + seed) % 50 === 0) }
+  }))
+  write(home, { 'train.jsonl': pairs(0), 'test.jsonl': pairs(1000) })
+  assert.equal((await run(WYE, ['train', '--pairs', 'train.jsonl', '-o', 'r.model'], { cwd: home })).code, 0)
+  const { code, stdout } = await run(WYE, ['eval', '--frontier', 'test.jsonl', '--router', 'r.model', '--json'], { cwd: home })
+  const f = JSON.parse(stdout)
+  assert.equal(code, 0)
+  assert.ok(f.apgr.value > 0.7 && f.cpt50.value < 0.25 && f.curve.length === 21, stdout)
+  assert.equal((await run(WYE, ['eval', '--frontier', 'test.jsonl'], { cwd: home })).code, 2)
+  assert.match((await run(WYE, ['eval', '--frontier', 'test.jsonl', '--router', 'train.jsonl'], { cwd: home })).stderr, /train\.jsonl/)
+})
+
 test('wye check reads the sets', async () => {
   const p = made({ route: '{"id":"b","prompt":"x","expect":{"lua":"return ("}}\n' })
   const { code, stdout } = await run(WYE, ['check', '--json'], { cwd: p.home })
