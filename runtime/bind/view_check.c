@@ -45,6 +45,14 @@ int view_check_common(struct view_check *c, struct str stream, struct str tools)
     return 0;
 }
 
+int view_check_numbers(struct view_check *c, const char *const *names, const struct str *values, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (!view_is_absent(values[i]) && json_type(values[i]) != JSON_NUMBER)
+            return view_refuse(c, names[i], "Invalid type for '%s': expected a number.", names[i]);
+    return 0;
+}
+
 static bool is_type_name(struct str type)
 {
     static const char *const TYPES[] = {"object", "string", "number", "integer", "boolean", "array", "null"};

@@ -34,6 +34,9 @@ static inline bool view_is_absent(struct str value)
 /* model, stream and tools, alike in all of them; sets v->model and v->stream. */
 int view_check_common(struct view_check *c, struct str stream, struct str tools);
 
+/* Numbers, each NULL, null or a number. */
+int view_check_numbers(struct view_check *c, const char *const *names, const struct str *values, int count);
+
 /* The JSON schema at `param`: an object whose types exist. */
 int view_check_schema(struct view_check *c, const char *param, struct str schema);
 

@@ -2,9 +2,9 @@
 #include "base/json.h"
 #include "bind/view_check.h"
 
-enum { MODEL, STREAM, MESSAGES, TOOLS, METADATA, SYSTEM, MAX_TOKENS, OUTPUT_FORMAT, OUTPUT_CONFIG, NAME_COUNT };
+enum { MODEL, STREAM, MESSAGES, TOOLS, METADATA, SYSTEM, MAX_TOKENS, OUTPUT_FORMAT, OUTPUT_CONFIG, TEMPERATURE, TOP_P, TOP_K, NAME_COUNT };
 static const char *const NAMES[NAME_COUNT] = {"model",  "stream",     "messages",      "tools",        "metadata",
-                                              "system", "max_tokens", "output_format", "output_config"};
+                                              "system", "max_tokens", "output_format", "output_config", "temperature", "top_p", "top_k"};
 
 /* One block: calls and results are matched, and what a result holds is weighed like what a message holds. */
 static int read_block(struct view_check *c, const char *path, int index, struct str block, bool *has_text)
@@ -124,6 +124,8 @@ int view_read_messages(struct view_check *c)
     v->user = json_get(values[METADATA], "user_id");
     v->wants_usage = true;
     if (view_check_common(c, values[STREAM], values[TOOLS]) < 0 || check_max_tokens(c, values[MAX_TOKENS]) < 0)
+        return -1;
+    if (view_check_numbers(c, NAMES + TEMPERATURE, values + TEMPERATURE, NAME_COUNT - TEMPERATURE) < 0)
         return -1;
     enum json_type system = json_type(values[SYSTEM]);
     if (values[SYSTEM].p && system != JSON_STRING && system != JSON_ARRAY)

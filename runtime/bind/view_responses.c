@@ -2,9 +2,9 @@
 #include "base/json.h"
 #include "bind/view_check.h"
 
-enum { MODEL, STREAM, INPUT, INSTRUCTIONS, TOOLS, METADATA, USER, SAFETY_ID, CACHE_KEY, MAX_TOKENS, TEXT, PREVIOUS, PROMPT, CONVERSATION, NAME_COUNT };
+enum { MODEL, STREAM, INPUT, INSTRUCTIONS, TOOLS, METADATA, USER, SAFETY_ID, CACHE_KEY, MAX_TOKENS, TEXT, PREVIOUS, PROMPT, CONVERSATION, TEMPERATURE, TOP_P, NAME_COUNT };
 static const char *const NAMES[NAME_COUNT] = {"model", "stream", "input", "instructions", "tools", "metadata", "user", "safety_identifier",
-                                              "prompt_cache_key", "max_output_tokens", "text", "previous_response_id", "prompt", "conversation"};
+                                              "prompt_cache_key", "max_output_tokens", "text", "previous_response_id", "prompt", "conversation", "temperature", "top_p"};
 
 static int read_message(struct view_check *c, int index, struct str item, int64_t *bytes)
 {
@@ -108,6 +108,8 @@ int view_read_responses(struct view_check *c)
     if (!view_is_absent(values[MAX_TOKENS]) && (!json_integer(values[MAX_TOKENS], &most) || most < 1))
         return view_refuse(c, "max_output_tokens", "Invalid 'max_output_tokens': expected an integer of 1 or more.");
     v->max_tokens = most < INT32_MAX ? (uint64_t)most : 0;
+    if (view_check_numbers(c, NAMES + TEMPERATURE, values + TEMPERATURE, NAME_COUNT - TEMPERATURE) < 0)
+        return -1;
     if (read_input(c, values) < 0 || check_format(c, values[TEXT]) < 0)
         return -1;
     return view_is_absent(values[TOOLS]) ? 0 : check_tools(c, values[TOOLS]);
