@@ -9,6 +9,7 @@
 #include "serve/capture.h"
 #include "serve/keyring.h"
 #include "serve/router_state.h"
+#include "serve/traceparent.h"
 
 enum { DESIGN_EVERY = 64 };
 
@@ -35,6 +36,8 @@ void journal_begin(struct request *rq)
     event_int(e, F_GENERATION, rq->generation->id);
     put_z(e, F_HASH, rq->generation->hash);
     event_str(e, F_REQUESTED, rq->scope.view.model);
+    put_z(e, F_API, PROTOCOL_NAMES[rq->scope.view.protocol]);
+    event_str(e, F_PARENT, traceparent_span(rq));
     event_int(e, F_STREAM, rq->scope.view.stream);
     event_close(e);
     if (rq->router->capture_below)

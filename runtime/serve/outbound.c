@@ -8,6 +8,7 @@
 #include "serve/journal.h"
 #include "serve/router_state.h"
 #include "serve/signing.h"
+#include "serve/traceparent.h"
 
 static const struct wire *const NATIVE[] = {
     [PROTOCOL_CHAT] = &WIRE_CHAT,
@@ -94,6 +95,7 @@ static void set_fields(struct attempt *a, enum provider_kind kind, struct call_r
         call->fields = arena_join(arena, call->fields.p, "anthropic-version: 2023-06-01\r\n", (char *)NULL);
     if (a->translation == NULL && (a->wire == &WIRE_MESSAGES || a->wire == &WIRE_RESPONSES))
         call->fields = passed_fields(a, call->fields);
+    call->fields = traceparent_fields(a, call->fields);
 }
 
 static bool has_version_in_url(const struct provider *p)

@@ -16,46 +16,11 @@
 #include "serve/refusal.h"
 #include "serve/router_state.h"
 #include "serve/serving.h"
+#include "serve/traceparent.h"
 #include "serve/units.h"
 #include "vm/lines.h"
 
 enum { DEFAULT_TOTAL_MS = 900 * 1000, CLIENT_GONE_STATUS = 499, MAX_NEAR = 3 };
-
-/* ---- ids ---- */
-
-static void write_hex(uint64_t n, char *out)
-{
-    for (int i = 15; i >= 0; i--, n >>= 4)
-        out[i] = "0123456789abcdef"[n & 15];
-}
-
-/* "00-<32 hex>-<16 hex>-<2 hex>", the trace id not all zeros. W3C Trace Context. */
-static bool is_traceparent(struct str s)
-{
-    static const char SHAPE[] = "hh-hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh-hhhhhhhhhhhhhhhh-hh";
-    bool has_digit = false;
-    if (s.len != sizeof SHAPE - 1)
-        return false;
-    for (size_t i = 0; i < s.len; i++) {
-        bool is_hex = (s.p[i] >= '0' && s.p[i] <= '9') || (s.p[i] >= 'a' && s.p[i] <= 'f');
-        if (SHAPE[i] == '-' ? s.p[i] != '-' : !is_hex)
-            return false;
-        has_digit = has_digit || (i >= 3 && i < 35 && s.p[i] != '0');
-    }
-    return has_digit;
-}
-
-static void write_trace_id(struct request *rq)
-{
-    struct str parent = http_field(rq->scope.view.head, "traceparent");
-    if (is_traceparent(parent)) {
-        memcpy(rq->trace_id, parent.p + 3, 32);
-    } else {
-        write_hex(router_random(rq->router), rq->trace_id);
-        write_hex(router_random(rq->router), rq->trace_id + 16);
-    }
-    rq->trace_id[32] = '\0';
-}
 
 /* A script that hangs the worker is found by this: the watchdog blames its generation. */
 static void mark_script(struct router *r, unsigned generation)
@@ -436,7 +401,7 @@ void request_start(struct router *r, struct exchange *x, enum protocol protocol)
     exchange_set_owner(x, rq);
     bool is_good = view_init(&rq->scope.view, protocol, rq->id, exchange_head(x), exchange_body(x), exchange_arena(x), &param, &err) == 0;
     rq->scope.view.to_chat = protocol == PROTOCOL_EMBEDDINGS ? NULL : outbound_chat;
-    write_trace_id(rq);
+    traceparent_read(rq);
     if (!is_good) {
         journal_begin(rq);
         request_error(rq, 400, NULL, param, err.message);

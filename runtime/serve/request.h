@@ -30,6 +30,7 @@ struct request {
     uint64_t number;           /* in the trace */
     char id[20];
     char trace_id[33];
+    const char *traceparent;   /* of the client, valid; NULL */
     uint64_t started_ns; /* monotonic */
     struct task task;
     bool is_task_running;

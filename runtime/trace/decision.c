@@ -107,12 +107,14 @@ static struct record *begun_attempt(struct decision *d, const struct event_head 
     return NULL;
 }
 
-static void build_attempt(struct decision *d, const struct event_head *event)
+static void build_attempt(struct decision *d, const struct event_head *event, uint64_t began_ns)
 {
     struct record *r = begun_attempt(d, event);
     if (r == NULL)
         r = add_record(d, GROUP_ATTEMPT);
     add_fields(d, r, event);
+    if (event->type == EVENT_ATTEMPT_START)
+        add_int(r, F_AT_US, (int64_t)(event->mono_ns - began_ns) / 1000);
     if (record_get(r, F_N) == NULL)
         add_int(r, F_N, decision_count(d, GROUP_ATTEMPT));
 }
@@ -134,7 +136,7 @@ static void build_event(struct decision *d, const struct event_head *event, uint
         break;
     case EVENT_ATTEMPT_START:
     case EVENT_ATTEMPT:
-        build_attempt(d, event);
+        build_attempt(d, event, began_ns);
         break;
     case EVENT_CANDIDATE:
         add_fields(d, add_record(d, GROUP_CANDIDATE), event);

@@ -128,6 +128,15 @@ int export_decision(struct buf *out, const struct decision *d)
     return bad | buf_putc(out, '}');
 }
 
+int export_record(struct buf *out, const struct record *r)
+{
+    bool is_first = true;
+    int bad = buf_putc(out, '{') | put_group(out, r, r->group, &is_first);
+    if (r->group == GROUP_ATTEMPT)
+        bad |= put_inner(out, r, "usage", GROUP_USAGE, "{}");
+    return bad | buf_putc(out, '}');
+}
+
 int export_attempt(struct buf *out, const struct decision *d, const struct record *r)
 {
     static const enum field own[] = {F_ID, F_TS, F_ROUTE};

@@ -37,6 +37,7 @@ struct provider {
     const char *proxy, *ca_file;
     unsigned max_connections; /* 256 */
     bool is_private;
+    bool no_traceparent; /* it is not told the span of its attempt */
 };
 
 enum price_bucket {

@@ -130,6 +130,15 @@ static int read_base_url(struct settings *s, void *field, const struct setting *
     return check_url(s, *(const char **)field, SCHEMES, 2);
 }
 
+static int read_traceparent(struct settings *s, void *field, const struct setting *row)
+{
+    bool is_told;
+    if (settings_bool(s, &is_told, row) < 0)
+        return -1;
+    *(bool *)field = !is_told;
+    return 0;
+}
+
 static int read_proxy(struct settings *s, void *field, const struct setting *row)
 {
     static const char *const SCHEMES[] = {"http://",    "https://",   "socks4://",
@@ -222,6 +231,7 @@ static int read_provider(struct settings *s, const char *name, void *arg)
         {"api_version", settings_text, offsetof(struct provider, api_version), 0, 0, NULL},
         {"responses", settings_yes_no, offsetof(struct provider, responses), 0, 0, NULL},
         {"private", settings_bool, offsetof(struct provider, is_private), 0, 0, NULL},
+        {"traceparent", read_traceparent, offsetof(struct provider, no_traceparent), 0, 0, NULL},
         {"proxy", read_proxy, offsetof(struct provider, proxy), 0, 0, NULL},
         {"ca", settings_text, offsetof(struct provider, ca_file), 0, 0, NULL},
     };
