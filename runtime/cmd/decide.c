@@ -1,17 +1,19 @@
-/* wye decide FILE -i request.json: one decision, without the network. */
+/* wye decide FILE -i request.json: one decision, without the network unless --live. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "bind/bind.h"
 #include "cmd/command.h"
+#include "cmd/live.h"
 #include "serve/decided.h"
 #include "serve/rule.h"
 #include "vm/guard.h"
 #include "vm/lines.h"
 
-enum { REQUEST_MAX = 32 << 20, PAGE = 40 << 20, PIECE = 64 * 1024 };
+enum { REQUEST_MAX = 32 << 20, PAGE = 40 << 20, PIECE = 64 * 1024, SHOWN = 160 };
 
 static int read_request(const char *path, struct buf *out, struct err *err)
 {
@@ -30,6 +32,16 @@ static int read_request(const char *path, struct buf *out, struct err *err)
     return is_whole ? 0 : err_set(err, ERR_SYSTEM, "cannot read %s: %s", path, strerror(error));
 }
 
+/* Beyond its budgets an ask fails as one beyond req:limit does. */
+static void answer_live(struct trial *t, struct trial_ask *ask)
+{
+    struct live *live = t->arg;
+    if (live_ask(live, t, ask) < 0) {
+        trial_fault(ask->reply, live_is_interrupted() ? ERR_CANCELLED : ERR_LIMIT);
+        ask->reply->err.retryable = false;
+    }
+}
+
 static void print_place(const struct trial *t)
 {
     const struct manifest *files = t->generation->files;
@@ -45,7 +57,30 @@ static void print_models(const struct decision *d)
     putchar('\n');
 }
 
-static void print_text(const struct trial *t)
+static void print_said(struct trial *t, const struct reply *r)
+{
+    if (r->err.kind != ERR_NONE) {
+        printf(": %s after %u ms (%s)\n", err_kind_name(r->err.kind), r->ms, r->err.message);
+        return;
+    }
+    struct str text = json_text(json_pointer(r->body, "/choices/0/message/content"), &t->arena);
+    bool is_long = text.len > SHOWN;
+    printf(" in %u ms for $%.6f: " STR_FMT "%s\n", r->ms, r->usd, (int)(is_long ? SHOWN : text.len), text.p ? text.p : "", is_long ? "…" : "");
+}
+
+static void print_asks(struct trial *t)
+{
+    for (int i = 0; i < t->ask_count; i++) {
+        struct trial_ask *a = &t->asks[i];
+        printf("asked %s at " STR_FMT, a->model->id, STR_ARG(a->options.where));
+        if (t->answer == answer_live)
+            print_said(t, a->reply);
+        else
+            puts(" (a stand-in answered)");
+    }
+}
+
+static void print_text(struct trial *t)
 {
     const struct decision *d = &t->decision;
     const struct model *fallback = t->generation->config->fallback;
@@ -61,8 +96,7 @@ static void print_text(const struct trial *t)
         printf("because script: " STR_FMT, STR_ARG(d->reason));
         print_place(t);
     }
-    for (int i = 0; i < t->ask_count; i++)
-        printf("asked %s at " STR_FMT " (a stand-in answered)\n", t->asks[i].model->id, STR_ARG(t->asks[i].options.where));
+    print_asks(t);
     for (int i = 0; i < t->note_count; i++)
         printf("noted " STR_FMT " " STR_FMT " at " STR_FMT "\n", STR_ARG(t->notes[i].text), STR_ARG(t->notes[i].data),
                STR_ARG(t->notes[i].where));
@@ -83,12 +117,13 @@ static void print_json(struct trial *t)
     buf_clear(&out);
 }
 
-static int decide(const struct options *o, struct generation *g, const char *name, struct str request, struct err *err)
+static int decide(const struct options *o, struct generation *g, const char *name, struct str request, struct live *live, struct err *err)
 {
     struct trial *t = trial_new(g);
     const struct route *route = generation_route(g, str_of(name));
     int status = EXIT_OK;
-    t->answer = trial_answer;
+    t->answer = live ? answer_live : trial_answer;
+    t->arg = live;
     if (route == NULL) {
         status = err_set(err, ERR_BAD_REQUEST, "the project has no route.lua: name a file");
     } else if (trial_run(t, route, request) < 0 && t->err.kind == ERR_BAD_REQUEST) {
@@ -105,22 +140,41 @@ static int decide(const struct options *o, struct generation *g, const char *nam
     return status;
 }
 
+static int decide_live(const struct options *o, struct generation *g, const char *name, struct str request, struct live *live, struct err *err)
+{
+    if (live_open(live, g, o->demo, err) < 0) {
+        log_error("%s", err->message);
+        return EXIT_REFUSED;
+    }
+    int status = decide(o, g, name, request, live, err);
+    if (live->stopped)
+        log_warn("asks failed: %s", live->stopped);
+    live_close(live);
+    return live_is_interrupted() ? EXIT_REFUSED : status;
+}
+
 int cmd_decide(struct options *o)
 {
     static const struct generation_options OPTIONS = {.open = bind_open};
-    struct rule rule;
+    struct rule rule = {.route = ""};
     struct err err;
     struct buf request = BUF(REQUEST_MAX);
     struct generation *g = NULL;
+    struct live live = {0};
     int status = EXIT_REFUSED;
     if (!o->input) {
         log_error("-i FILE: the request is needed, a chat completion's body; - reads standard input");
         return EXIT_USAGE;
     }
+    if (live_options(&live, o, &err) < 0) {
+        log_error("%s", err.message);
+        return EXIT_USAGE;
+    }
     if (read_request(o->input, &request, &err) == 0 && guard_open(&err) == 0 && rule_open(&rule, o->args[0], "routes", &err) == 0)
         g = generation_load(1, rule.files, &OPTIONS, &err);
+    const char *name = rule.route[0] ? rule.route : "route";
     if (g)
-        status = decide(o, g, rule.route[0] ? rule.route : "route", buf_str(&request), &err);
+        status = o->live ? decide_live(o, g, name, buf_str(&request), &live, &err) : decide(o, g, name, buf_str(&request), NULL, &err);
     else
         log_error("%s", err.message);
     if (g)

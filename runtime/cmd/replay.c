@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "bind/bind.h"
 #include "cmd/command.h"
+#include "cmd/live.h"
 #include "cmd/place.h"
 #include "cmd/simulated.h"
 #include "cmd/span.h"
@@ -15,18 +16,27 @@
 
 enum { PAGE = 4 << 20, TELL_EACH = 20000 };
 
-static void tell_progress(const struct replay *r, bool is_told)
+static int complain(const struct err *err, int status)
 {
-    if (is_told && r->seen % TELL_EACH == 0)
+    log_error("%s", err->message);
+    return status;
+}
+
+static void tell_progress(const struct replay *r, const struct live *live)
+{
+    if (live)
+        fprintf(stderr, "\r%llu decisions, %llu live asks, $%.4f", (unsigned long long)r->seen, (unsigned long long)live->asked, live->spent);
+    else if (r->seen % TELL_EACH == 0)
         fprintf(stderr, "\r%llu decisions", (unsigned long long)r->seen);
 }
 
-static void run(struct replay *r, struct captures *all)
+static void run(struct replay *r, struct captures *all, const struct live *live)
 {
     bool is_told = isatty(STDERR_FILENO);
-    for (const struct captured *c; (c = captures_next(all));) {
+    for (const struct captured *c; !live_is_interrupted() && (c = captures_next(all));) {
         replay_decision(r, c);
-        tell_progress(r, is_told);
+        if (is_told)
+            tell_progress(r, live);
     }
     if (is_told)
         fputs("\r\033[K", stderr);
@@ -52,24 +62,26 @@ static int judge(const struct options *o, const struct replay *r, double most)
     return EXIT_REFUSED;
 }
 
-static int replay(const struct options *o, const struct rule *rule, struct generation *g, struct captures *all, const char *trace, double most)
+static int replay(const struct options *o, const struct rule *rule, struct generation *g, struct captures *all, struct live *live, const char *trace, double most)
 {
     struct replay *r = replay_new(g);
     struct buf problems = BUF(64 * 1024);
     uint64_t began = clock_ns();
-    r->ask = o->sim ? simulated_ask : NULL;
+    r->ask = o->sim ? simulated_ask : live ? live_ask : NULL;
+    r->ask_arg = live;
     if (rule->route[0]) {
         r->rule = generation_route(g, str_of(rule->route));
         r->only = o->route ? o->route : rule->is_route ? rule->route : "route";
     } else {
         r->only = o->route;
     }
-    run(r, all);
+    run(r, all, live);
     captures_problems(all, &problems);
     struct replay_page page = {.replay = r,
                                .trace = trace,
                                .rule = o->arg_count ? o->args[0] : "routes",
                                .seconds = (double)(clock_ns() - began) / 1e9,
+                               .stopped = live ? live->stopped : NULL,
                                .problems = buf_str(&problems)};
     int status = print(o, &page);
     int judged = judge(o, r, most);
@@ -78,10 +90,15 @@ static int replay(const struct options *o, const struct rule *rule, struct gener
     return status ? status : judged;
 }
 
-static int complain(const struct err *err, int status)
+static int replay_live(const struct options *o, const struct rule *rule, struct generation *g, struct captures *all, struct live *live, const char *trace,
+                       double most)
 {
-    log_error("%s", err->message);
-    return status;
+    struct err err;
+    if (live_open(live, g, false, &err) < 0)
+        return complain(&err, EXIT_REFUSED);
+    int status = replay(o, rule, g, all, live, trace, most);
+    live_close(live);
+    return live_is_interrupted() ? EXIT_REFUSED : status;
 }
 
 int cmd_replay(struct options *o)
@@ -90,8 +107,13 @@ int cmd_replay(struct options *o)
     struct err err;
     struct place place;
     struct rule rule;
+    struct live live = {0};
     uint64_t since = 0;
     double most = 0;
+    if (o->sim && o->live)
+        err_set(&err, ERR_BAD_REQUEST, "--sim or --live: who answers what was not recorded?");
+    if ((o->sim && o->live) || live_options(&live, o, &err) < 0)
+        return complain(&err, EXIT_USAGE);
     if ((o->since && span_since(o->since, &since, &err) < 0) || (o->max_change && span_percent(o->max_change, "--max-change", &most, &err) < 0))
         return complain(&err, EXIT_USAGE);
     if (place_find(o, &place, &err) < 0)
@@ -106,7 +128,7 @@ int cmd_replay(struct options *o)
     if (g == NULL) {
         complain(&err, EXIT_REFUSED);
     } else {
-        status = replay(o, &rule, g, all, place.trace, most);
+        status = o->live ? replay_live(o, &rule, g, all, &live, place.trace, most) : replay(o, &rule, g, all, NULL, place.trace, most);
         generation_release(g);
     }
     captures_close(all);

@@ -16,7 +16,7 @@ int simulated_ask(void *arg, struct trial *t, struct trial_ask *ask)
     (void)arg;
     if (models.all.next == NULL)
         sim_models_init(&models);
-    if (SIM_OPENAI.read(str_of(""), trial_body(t, &ask->options), &t->arena, &question, &err) < 0)
+    if (SIM_OPENAI.read(str_of(""), trial_body(t, ask), &t->arena, &question, &err) < 0)
         return -1;
     question.model = str_of(ask->model->id);
     question.choices = 1;

@@ -8,7 +8,7 @@
 #include "serve/attempt.h"
 #include "serve/request.h"
 
-enum { MAX_PIECES = 32, MANY_PIECES = 96, MAX_EDITS = 12 + DERIVED_EDITS, SYSTEM_PIECES = 5 };
+enum { MAX_PIECES = 32, MANY_PIECES = 96, MAX_EDITS = BODY_ASK_EDITS, SYSTEM_PIECES = 5 };
 
 static struct str join(const struct iovec *pieces, int count, struct arena *arena)
 {
@@ -118,6 +118,24 @@ static int splice_derived(struct attempt *a, struct json_edit *edits, int count,
     struct str body = a->options.body.p ? a->options.body : v->chat;
     int n = json_splice(body, edits, count, v->arena, pieces, MANY_PIECES - SYSTEM_PIECES);
     return n > 0 && sets && !is_whole ? set_system(d, v->messages, v->arena, pieces, n) : n;
+}
+
+int body_ask_edits(const struct model *model, const struct ask_options *o, struct str messages, struct arena *arena, struct json_edit *edits)
+{
+    const struct derived *d = model->derived;
+    int count = 0;
+    for (; count < o->edit_count; count++)
+        edits[count] = o->edits[count];
+    if (d == NULL)
+        return count;
+    struct json_edit *given = edit_of(edits, count, "messages");
+    messages = given ? given->value : messages;
+    if (d->system.p && json_pointer(messages, "/0").p && !(given && has_system(messages, arena))) {
+        if (given == NULL)
+            given = &edits[count++];
+        *given = (struct json_edit){"messages", joined_messages(d, messages, arena)};
+    }
+    return add_derived(d, edits, count);
 }
 
 /* What is edited: the client's own bytes; their form in chat's shape for an ask. */

@@ -64,6 +64,17 @@ static void write_act(struct buf *out, struct trial *t)
     }
 }
 
+static void write_said(struct buf *out, struct trial *t, const struct reply *r)
+{
+    buf_printf(out, ",\"ms\":%u,\"usd\":%.9g", r->ms, r->usd);
+    if (r->err.kind != ERR_NONE) {
+        member(out, "error", str_of(err_kind_name(r->err.kind)));
+        member(out, "message", str_of(r->err.message));
+    } else {
+        member(out, "text", json_text(json_pointer(r->body, "/choices/0/message/content"), &t->arena));
+    }
+}
+
 void decided_write(struct buf *out, struct trial *t)
 {
     buf_puts(out, "{\"notes\":[");
@@ -80,6 +91,7 @@ void decided_write(struct buf *out, struct trial *t)
     for (int i = 0; i < t->ask_count; i++) {
         buf_puts(out, i ? "," : "");
         decided_ask(out, &t->asks[i], i + 1);
+        write_said(out, t, t->asks[i].reply);
         buf_puts(out, "}");
     }
     buf_puts(out, "]");

@@ -272,7 +272,11 @@ static struct op *taken(struct op **op)
 static struct op *end_unrecorded(struct recorded *r, struct trial_ask *a)
 {
     r->unrecorded_asks++;
-    if (r->ask == NULL || r->ask(r->ask_arg, r->trial, a) < 0) {
+    if (r->ask && r->ask(r->ask_arg, r->trial, a) == 0) {
+        r->answered_asks++;
+        r->answered_usd += a->reply->usd;
+        r->now_us += a->reply->ms * 1000ull;
+    } else {
         r->has_lost_ask = true;
         trial_fault(a->reply, ERR_SYSTEM);
     }
@@ -349,7 +353,8 @@ void recorded_mount(struct recorded *r, struct trial *t)
 {
     r->tape.take = take;
     r->trial = t;
-    r->asks_seen = r->pauses_seen = r->unrecorded_asks = r->unrecorded_kv = 0;
+    r->asks_seen = r->pauses_seen = r->unrecorded_asks = r->unrecorded_kv = r->answered_asks = 0;
+    r->answered_usd = 0;
     r->now_us = 0;
     r->last = NULL;
     r->has_met_mask = r->has_lost_ask = false;

@@ -27,7 +27,7 @@
     X(GONE, "gone", "are of a route that is not replayed, or no longer there")                                                   \
     X(ENDED, "ended", "were ended by a limit on time or memory of scripts")                                                      \
     X(MASKED, "masked", "look at what a mask has taken out")                                                                     \
-    X(UNRECORDED, "unrecorded", "ask for what was not recorded (--sim lets the simulator answer)")
+    X(UNRECORDED, "unrecorded", "ask for what was not recorded (--sim or --live answers it)")
 
 enum recorded_problem {
 #define X(name, word, text) RECORDED_##name,
@@ -59,7 +59,8 @@ struct recorded {
     int asks_seen, pauses_seen;
     uint64_t now_us;      /* since the decision began */
     const struct recorded_step *last; /* what ended last; NULL: nothing that was recorded */
-    int unrecorded_asks, unrecorded_kv;
+    int unrecorded_asks, unrecorded_kv, answered_asks;
+    double answered_usd;
     bool has_met_mask, has_lost_ask;
 };
 

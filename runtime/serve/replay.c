@@ -160,6 +160,8 @@ static enum recorded_problem run(struct replay *r, const struct captured *c)
     rec->ask_arg = r->ask_arg;
     recorded_mount(rec, r->trial);
     trial_run(r->trial, route, c->request);
+    r->answered_asks += (uint64_t)rec->answered_asks;
+    r->answered_usd += rec->answered_usd;
     if (r->trial->has_failed && r->trial->err.kind == ERR_BAD_REQUEST)
         return rec->masked ? RECORDED_MASKED : RECORDED_CUT; /* what is left of the body is no request */
     return recorded_verdict(rec);

@@ -49,6 +49,8 @@ struct replay {
     uint64_t seen, replayed, changed, reworded; /* reworded: the same decision for another reason */
     uint64_t skipped[RECORDED_PROBLEM_COUNT];
     uint64_t unrecorded_asks, unrecorded_kv; /* of what was replayed */
+    uint64_t answered_asks; /* by `ask`, in all that was seen */
+    double answered_usd;
     struct replay_value value;
     struct replay_change *changes; /* the first REPLAY_CHANGES kinds, most frequent first after replay_sort */
     int change_count;

@@ -65,8 +65,10 @@ int replay_write_text(struct buf *out, const struct replay_page *page)
     write_skipped(out, r);
     if (r->unrecorded_kv)
         buf_printf(out, "%8" PRIu64 "  calls of wye.kv that were not recorded found nothing\n", r->unrecorded_kv);
-    if (r->unrecorded_asks)
-        buf_printf(out, "%8" PRIu64 "  asks that were not recorded were answered now\n", r->unrecorded_asks);
+    if (r->answered_asks)
+        buf_printf(out, "%8" PRIu64 "  asks that were not recorded were answered now, for $%.6f\n", r->answered_asks, r->answered_usd);
+    if (page->stopped)
+        buf_printf(out, "          then no more: %s\n", page->stopped);
     for (int i = 0; i < r->change_count && i < SHOWN; i++) {
         buf_puts(out, i ? "" : "\nwhat changes\n");
         write_change(out, &r->changes[i]);
@@ -132,7 +134,10 @@ int replay_write_json(struct buf *out, const struct replay_page *page)
     buf_printf(out, ",\"percent\":%.6g,\"reworded\":%" PRIu64 ",\"skipped\":{", replay_percent(r), r->reworded);
     for (int i = RECORDED_READY + 1; i < RECORDED_PROBLEM_COUNT; i++)
         buf_printf(out, "%s\"%s\":%" PRIu64, i > RECORDED_READY + 1 ? "," : "", recorded_word(i), r->skipped[i]);
-    buf_printf(out, "},\"unrecorded\":{\"asks\":%" PRIu64 ",\"kv\":%" PRIu64 "},\"changes\":[", r->unrecorded_asks, r->unrecorded_kv);
+    buf_printf(out, "},\"unrecorded\":{\"asks\":%" PRIu64 ",\"kv\":%" PRIu64 "}", r->unrecorded_asks, r->unrecorded_kv);
+    buf_printf(out, ",\"answered\":{\"asks\":%" PRIu64 ",\"usd\":%.10g", r->answered_asks, r->answered_usd);
+    member(out, ",\"stopped\":", page->stopped ? page->stopped : "");
+    buf_puts(out, "},\"changes\":[");
     for (int i = 0; i < r->change_count; i++) {
         buf_puts(out, i ? "," : "");
         json_change(out, &r->changes[i]);

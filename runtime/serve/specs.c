@@ -61,7 +61,7 @@ static void answer(struct trial *t, struct trial_ask *ask)
     struct str answer;
     decided_ask(&text, ask, (int)(ask - t->asks) + 1);
     buf_puts(&text, ",\"body\":");
-    struct str body = trial_body(t, &ask->options);
+    struct str body = trial_body(t, ask);
     buf_append(&text, body.p, body.len);
     buf_putc(&text, '}');
     struct err err;

@@ -8,10 +8,11 @@
 #include "base/json.h"
 #include "bind/req.h"
 #include "bind/translation.h"
+#include "serve/body.h"
 #include "serve/outbound.h"
 #include "vm/lines.h"
 
-enum { TRIAL_ARENA = 16 << 20, COMPLETION = 1 << 20, ASK_MAX = 16 << 20, INPUT_TOKENS = 10, OUTPUT_TOKENS = 5 };
+enum { TRIAL_ARENA = 16 << 20, COMPLETION = 1 << 20, ASK_MAX = 16 << 20, INPUT_TOKENS = 10, OUTPUT_TOKENS = 5, ASK_PIECES = 96 };
 
 static const char REQUEST_HEAD[] = "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\n"
                                    "Content-Type: application/json\r\nx-wye-user: u-1\r\n\r\n";
@@ -80,14 +81,18 @@ void trial_answer(struct trial *t, struct trial_ask *ask)
     buf_clear(&text);
 }
 
-struct str trial_body(struct trial *t, const struct ask_options *o)
+struct str trial_body(struct trial *t, const struct trial_ask *ask)
 {
-    struct str body = o->body.p ? o->body : t->scope.view.body;
-    if (o->edit_count == 0)
+    struct view *v = &t->scope.view;
+    struct err err;
+    struct json_edit edits[BODY_ASK_EDITS];
+    struct str own = ask->options.body, body = own.p ? own : view_chat(v, &err) == 0 ? v->chat : v->body;
+    int edit_count = body_ask_edits(ask->model, &ask->options, own.p ? json_get(own, "messages") : v->messages, &t->arena, edits);
+    if (edit_count == 0)
         return body;
-    struct iovec pieces[64];
+    struct iovec pieces[ASK_PIECES];
     struct buf whole = BUF(ASK_MAX);
-    int count = json_splice(body, o->edits, o->edit_count, &t->arena, pieces, 64);
+    int count = json_splice(body, edits, edit_count, &t->arena, pieces, ASK_PIECES);
     for (int i = 0; i < count; i++)
         buf_append(&whole, pieces[i].iov_base, pieces[i].iov_len);
     if (count > 0)

@@ -90,8 +90,8 @@ void trial_answer(struct trial *t, struct trial_ask *ask);
 /* Makes the reply an ordinary completion with this text. */
 void trial_text(struct trial *t, struct reply *reply, struct str text);
 
-/* What the ask would send: the client's body or the route's own, with the route's edits. In the trial's arena. */
-struct str trial_body(struct trial *t, const struct ask_options *o);
+/* What the ask would send: the client's body in chat's shape or the route's own, with the edits of the route and of the model. In the trial's arena. */
+struct str trial_body(struct trial *t, const struct trial_ask *ask);
 
 /* Makes the reply a failure of that kind. */
 void trial_fault(struct reply *reply, enum err_kind kind);

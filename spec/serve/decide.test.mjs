@@ -1,9 +1,9 @@
-// wye decide: one decision from a file and a request, without any network.
+// wye decide: one decision from a file and a request, without any network unless --live.
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { WYE, run } from '../support/process.mjs'
-import { folder, write } from '../support/wye.mjs'
+import { folder, sim, write } from '../support/wye.mjs'
 
 const home = folder()
 write(home, {
@@ -60,4 +60,32 @@ test('a script that raises, a request that is none, a file that is not there', a
   assert.match((await decide('routes/route.lua', '-i', 'nope.json')).stderr, /cannot read nope\.json/)
   assert.equal((await decide('routes/route.lua')).code, 2)
   assert.equal((await decide('-i', 'hello.json')).code, 2)
+})
+
+test('--live: the simulator answers asks with --demo; what they said, cost and took is shown', async () => {
+  write(home, { 'live/wye.lua': 'return { models = { ["sim/fast"] = { price = { input = 1, output = 2 } } } }\n', 'live/route.lua': 'local fast = wye.model "sim/fast"\nreturn function(req)\n  local reply, err = fast:with { system = "Be brief." }:ask(req)\n  return reply or wye.refuse(503, err.kind)\nend\n' })
+  const d = await json('live', '-i', 'hello.json', '--live', '--demo')
+  assert.deepEqual([d.code, d.kind, d.model], [0, 'reply', 'sim/fast'])
+  const [ask] = d.asks
+  assert.ok(ask.usd > 0 && ask.ms > 0, JSON.stringify(ask))
+  assert.equal(ask.text, d.text)
+  assert.notEqual(ask.text, '{"answer":"ok"}')
+  const text = await decide('live/route.lua', '-i', 'hello.json', '--live', '--demo')
+  assert.match(text.stdout, /asked sim\/fast at live\/route\.lua:3 in \d+ ms for \$0\.0\d+: \S/)
+})
+
+test("--live: the project's providers answer, with what the route and its model ask for; their errors are the route's", async () => {
+  const models = await sim({ script: 'return { models = { good = {}, bad = { error_rate = 1 }, full = { rate_limit_rate = 1 } } }' })
+  write(home, {
+    'own/wye.lua': `return { providers = { p = { kind = "openai", base_url = "${models.url}/v1" } }, models = { ["p/good"] = {}, ["p/bad"] = {}, ["p/full"] = {} } }\n`,
+    'own/route.lua': 'return function(req)\n  local _, a = wye.model("p/bad"):ask(req)\n  local _, b = wye.model("p/full"):ask(req)\n  local c = wye.model("p/good"):ask(req)\n  return wye.model "p/good", a.kind .. " " .. b.kind .. " " .. #c.text\nend\n',
+  })
+  const d = await json('own', '-i', 'hello.json', '--live')
+  assert.match(d.reason, /^server_error rate_limit [1-9]/)
+  assert.deepEqual(d.asks.map((a) => a.error), ['server_error', 'rate_limit', undefined])
+  await models.stop()
+  const gone = await json('own', '-i', 'hello.json', '--live')
+  assert.equal(gone.asks[0].error, 'connect')
+  assert.equal((await decide('own', '-i', 'hello.json', '--usd', '1')).code, 2)
+  assert.equal((await decide('own', '-i', 'hello.json', '--live', '--usd', 'much')).code, 2)
 })

@@ -4,7 +4,7 @@ import { readFileSync, readdirSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { chat, question } from '../support/client.mjs'
-import { WYE, run } from '../support/process.mjs'
+import { WYE, run, start, until } from '../support/process.mjs'
 import { SIM, project } from '../support/replay_project.mjs'
 import { serve, sim, write } from '../support/wye.mjs'
 
@@ -191,6 +191,41 @@ test('an ask that was not recorded is counted; --sim answers it', async () => {
   assert.deepEqual([answered.replayed, answered.changed, answered.unrecorded.asks], [2, 2, 2])
   assert.ok(answered.changes.every((c) => c.now === 'reply of sim/fast' && c.examples[0].now_reason.length > 10))
   await w.stop()
+})
+
+test('--live: providers answer what was not recorded, within its budget', async () => {
+  const models = await sim({ script: SIM })
+  const config = `return { providers = { p = { kind = "openai", base_url = "${models.url}/v1" } }, models = { ["p/fast"] = { price = { input = 1000, output = 1000 } } }, default = "p/fast", capture = { share = 1 } }\n`
+  const w = await served({ 'wye.lua': config, 'route.lua': 'return wye.model "p/fast" and function() return wye.model "p/fast" end' }, ['one', 'two', 'three'])
+  write(w.dir, { 'route.lua': 'return function(req)\n  local reply = wye.model("p/fast"):ask(req)\n  return reply, reply.text\nend\n' })
+  const all = await replay(w, w.dir, '--live')
+  assert.deepEqual([all.code, all.replayed, all.changed, all.answered.asks, all.answered.stopped], [0, 3, 3, 3, null], all.stderr)
+  assert.ok(all.answered.usd > 0 && all.changes[0].examples[0].now_reason.length > 3)
+  const some = await replay(w, w.dir, '--live', '--usd', String(all.answered.usd / 2))
+  assert.ok(some.answered.asks < 3 && some.answered.asks > 0, JSON.stringify(some.answered))
+  assert.equal(some.skipped.unrecorded, 3 - some.answered.asks)
+  assert.match(some.answered.stopped, /--usd/)
+  assert.equal((await replay(w, w.dir, '--seconds', '3')).code, 2)
+  assert.equal((await replay(w, w.dir, '--live', '--sim')).code, 2)
+  await w.stop()
+  await models.stop()
+})
+
+test('--live: an interrupt ends what is under way and tells what is known', async () => {
+  const models = await sim({ script: 'return { faults = { { model = "*", kind = "hang", after = 1 } } }' })
+  const config = `return { providers = { p = { kind = "openai", base_url = "${models.url}/v1" } }, models = { ["p/fast"] = {}, ["sim/fast"] = {} }, capture = { share = 1 } }\n`
+  const w = await served({ 'wye.lua': config, 'route.lua': 'return function() return wye.refuse(402, "no") end\n' }, [])
+  for (let i = 0; i < 3; i++) assert.equal((await chat(w, { model: 'auto', messages: question() })).status, 402)
+  write(w.dir, { 'route.lua': 'return function(req) return wye.model("p/fast"):ask(req) end\n' })
+  const child = start(WYE, ['replay', w.dir, '--live', '--json', '--trace', join(w.home, 'trace')])
+  const stats = async () => (await (await fetch(`${models.url}/sim/stats`)).json())
+  await until('the second ask to hang', async () => JSON.stringify(await stats()).match(/"requests":2/))
+  child.kill('SIGINT')
+  assert.equal((await child.ended).code, 1)
+  const r = JSON.parse(child.out)
+  assert.deepEqual([r.decisions, r.replayed, r.changed, r.answered.asks, r.answered.stopped], [2, 1, 1, 1, 'interrupted'])
+  await w.stop()
+  await models.stop()
 })
 
 test('check tries recorded requests too', async () => {
