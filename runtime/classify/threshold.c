@@ -8,8 +8,11 @@
 /* Answers of one probability. */
 struct step {
     double p;
-    int rows, right, strong;
+    int rows, right, strong, differ; /* differ: one model is right, the other not */
 };
+
+/* How many standard errors above a quality the rows must be for new answers to have it: the threshold was sought among them. */
+static const double MARGIN = 0.8;
 
 static int compare(const void *a, const void *b)
 {
@@ -23,14 +26,15 @@ static struct step *make_steps(const struct calibration *c, const struct scored 
     struct step *steps = xmalloc((size_t)rows->count * sizeof *steps);
     for (int i = 0; i < rows->count; i++) {
         const struct answer *a = &rows->items[i];
-        steps[i] = (struct step){calibration_p(c, a->score), 1, a->correct, a->strong};
+        steps[i] = (struct step){calibration_p(c, a->score), 1, a->correct, a->strong, a->correct != a->strong};
     }
     qsort(steps, (size_t)rows->count, sizeof *steps, compare);
     *count = 0;
     for (int i = 0; i < rows->count; i++) {
         struct step *last = *count ? &steps[*count - 1] : NULL;
         if (last && last->p == steps[i].p)
-            *last = (struct step){last->p, last->rows + 1, last->right + steps[i].right, last->strong + steps[i].strong};
+            *last = (struct step){last->p, last->rows + 1, last->right + steps[i].right, last->strong + steps[i].strong,
+                                  last->differ + steps[i].differ};
         else
             steps[(*count)++] = steps[i];
     }
@@ -83,30 +87,37 @@ static double quality_of(const struct operating *o)
     return isnan(o->quality) ? o->kept : o->quality;
 }
 
-/* The fewest that leave, in whole steps. */
+/* What chance may add to the quality: of the kept answers, those count on which the models differ. */
+static double margin_of(const struct scored *rows, const struct operating *o, double kept, double differ)
+{
+    return MARGIN * (rows->has_strong ? sqrt(differ) / rows->count : sqrt(o->kept * (1 - o->kept) / kept));
+}
+
+/* The fewest that leave. Of the last step as large a part leaves as is needed. */
 static int find_quality(const struct scored *rows, const struct step *steps, int count, double floor, struct operating *out, struct err *err)
 {
-    double gone = 0, right = 0, strong = 0, best = 0;
-    for (int i = 0; i < count; i++) {
+    double gone = 0, right = 0, strong = 0, differ = 0, before = 0, best = 0;
+    for (int i = 0; i < count; i++)
+        differ += steps[i].differ;
+    for (int i = 0; i < count + rows->has_strong; i++) {
         struct operating now = reckon(rows, gone, right, strong, NULL);
-        best = fmax(best, quality_of(&now));
-        if (quality_of(&now) >= floor) {
-            out->threshold = steps[i].p;
-            out->tie = 0;
+        double sure = quality_of(&now) - margin_of(rows, &now, rows->count - gone, differ);
+        if (sure >= floor) {
+            out->threshold = steps[i > 0 ? i - 1 : 0].p;
+            out->tie = i > 0 ? (floor - before) / (sure - before) : 0;
             return 0;
         }
+        before = sure;
+        best = fmax(best, sure);
+        if (i == count)
+            break;
         gone += steps[i].rows;
         right += steps[i].right;
         strong += steps[i].strong;
+        differ -= steps[i].differ;
     }
-    struct operating all = reckon(rows, gone, right, strong, NULL);
-    if (all.quality >= floor) {
-        out->threshold = steps[count - 1].p;
-        out->tie = 1;
-        return 0;
-    }
-    return err_set(err, ERR_BAD_REQUEST, "no threshold reaches a quality of %.4g: the best %s %.4g", floor,
-                   rows->has_strong ? "of the cascade is" : "among kept answers is", fmax(best, rows->has_strong ? all.quality : 0));
+    return err_set(err, ERR_BAD_REQUEST, "no threshold reaches a quality of %.4g, chance left aside: the best %s %.4g", floor,
+                   rows->has_strong ? "of the cascade is" : "among kept answers is", best);
 }
 
 int threshold_find(const struct calibration *c, const struct scored *rows, enum target target, double value,

@@ -24,7 +24,7 @@ struct operating {
 
 /*
  * SHARE: that share; COST: as many as `value` dollars per thousand pay for; QUALITY: the fewest with which the whole (the kept answers where the rows
- * know nothing of the strong model) is right in at least that share. `prices` may be NULL. -1 says what cannot be reached and what can.
+ * know nothing of the strong model) is right in at least that share, by 0.8 standard errors more on these rows. `prices` may be NULL. -1 says what cannot be reached and what can.
  */
 int threshold_find(const struct calibration *c, const struct scored *rows, enum target target, double value,
                    const struct price_pair *prices, struct operating *out, struct err *err);

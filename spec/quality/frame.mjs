@@ -51,11 +51,11 @@ export function shuffled(items, seed) {
 export const mean = (numbers) => numbers.reduce((sum, n) => sum + n, 0) / numbers.length
 
 let missed = 0
-const text = (n) => (n === undefined ? '' : typeof n === 'number' ? String(Number(n.toPrecision(4))) : n)
+const text = (n) => (n === undefined ? '–' : typeof n === 'number' ? String(Number(n.toPrecision(4))) : n)
 // `next`, `goal`: what is to be reached; less is better with `least`.
 export function figure({ name, value, interval, published, next, goal, least = false, note }) {
   const reaches = (mark) => (least ? value <= mark : value >= mark)
-  const verdict = next === undefined ? '' : goal !== undefined && reaches(goal) ? 'goal' : reaches(next) ? 'reached' : 'MISSED'
+  const verdict = next === undefined ? 'no mark set' : goal !== undefined && reaches(goal) ? 'goal' : reaches(next) ? 'reached' : 'MISSED'
   if (verdict === 'MISSED') missed++
   const shown = text(value) + (interval ? ` (${interval.map(text).join(' to ')})` : '')
   const cells = [name.padEnd(58), shown.padEnd(24), text(published).padEnd(22), text(next).padEnd(7), text(goal).padEnd(7), verdict]
@@ -66,7 +66,7 @@ export async function part(title, needs, run) {
   console.log(`\n${title}`)
   const lacks = [needs].flat().find((name) => !has(name))
   if (lacks) return console.log(`  skipped: no ../shared/data/${lacks} (WYE_SHARED names the folder)`)
-  console.log('  ' + ['figure'.padEnd(58), 'here'.padEnd(24), 'published'.padEnd(22), 'next'.padEnd(7), 'goal'].join(' '))
+  console.log('  ' + ['figure'.padEnd(58), 'here'.padEnd(24), 'published'.padEnd(22), 'next'.padEnd(7), 'goal'.padEnd(7), 'is'].join(' '))
   await run()
 }
 

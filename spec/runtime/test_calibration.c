@@ -221,7 +221,7 @@ static void test_targets(void **state)
     assert_true(o.kept >= 0.8 && fabs(o.share - 0.7817) < 0.03);
     s.has_strong = true;
     assert_int_equal(threshold_find(&c, &s, TARGET_QUALITY, 0.9, NULL, &o, &err), 0);
-    assert_true(o.quality >= 0.9 && o.quality < 0.901);
+    assert_true(o.quality > 0.9 && o.quality < 0.903);
     assert_int_equal(threshold_find(&c, &s, TARGET_QUALITY, 0.999, NULL, &o, &err), -1);
     assert_non_null(strstr(err.message, "no threshold reaches"));
     free(p);

@@ -44,6 +44,39 @@ static void test_by_hand(void **state)
     near(f.cpt80.value, 0.8);
 }
 
+/* What a question gains counts as long as it has left: for the mean of all shares, by one minus its rank, those of equal p in the middle. */
+static double by_ranks(const struct outcome *o, int count)
+{
+    double sum = 0, gap = 0;
+    for (int i = 0; i < count; i++) {
+        double rank = 0;
+        for (int k = 0; k < count; k++)
+            rank += o[k].p < o[i].p ? 1 : o[k].p == o[i].p ? 0.5 : 0;
+        sum += (o[i].strong - o[i].weak) * (1 - rank / count);
+        gap += o[i].strong - o[i].weak;
+    }
+    return sum / gap;
+}
+
+static void test_by_ranks(void **state)
+{
+    (void)state;
+    enum { COUNT = 300 };
+    uint32_t seed = 1;
+    for (int ties = 2; ties <= 1 << 16; ties *= 2) {
+        struct outcome o[COUNT];
+        struct frontier f;
+        for (int i = 0; i < COUNT; i++) {
+            seed = seed * 1664525 + 1013904223;
+            o[i] = (struct outcome){(double)(seed >> 8) / (1 << 24), seed >> 30 == 0, seed >> 29 != 4};
+            o[i].p = floor(o[i].p * ties) / ties;
+        }
+        double expected = by_ranks(o, COUNT);
+        frontier_measure(&f, o, COUNT, 0, 1);
+        near(f.apgr.value, expected);
+    }
+}
+
 /* Two that complement each other beat the strong one alone: APGR above 1. */
 static void test_better_than_strong(void **state)
 {
@@ -87,6 +120,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_by_hand),
+        cmocka_unit_test(test_by_ranks),
         cmocka_unit_test(test_better_than_strong),
         cmocka_unit_test(test_intervals),
     };
