@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/near.h"
 #include "bind/bind.h"
@@ -18,9 +19,12 @@
 #include "cmd/eval_frontier.h"
 #include "cmd/private.h"
 #include "proc/places.h"
+#include "serve/capture.h"
 #include "serve/eval_baseline.h"
+#include "serve/eval_replies.h"
 #include "serve/eval_report.h"
 #include "serve/eval_run.h"
+#include "trace/captured.h"
 #include "vm/guard.h"
 
 enum { MOST_SETS = 256, PAGE = 256 << 20, PARALLEL = 8, HASH_SHOWN = 12 };
@@ -217,14 +221,49 @@ static void result_path(const struct evaluation *e, const struct eval_cases *set
     snprintf(out + used, EVAL_PATH - (size_t)used, ".%s", is_whole ? "jsonl" : "part");
 }
 
+/* Through the route, its models answering what is recorded of them. */
+static int decide_recorded(const struct evaluation *e, const struct eval_cases *set, struct eval_results *r, struct err *err)
+{
+    struct eval_replies *replies = eval_replies_open(e->options->replies, set, e->generation, err);
+    int missing = 0, first = 0;
+    for (int i = set->count - 1; replies && i >= 0; i--)
+        if (!eval_replies_decide(replies, i, r)) {
+            missing++;
+            first = i;
+        }
+    if (missing)
+        log_warn("%s: %d of %d cases want an answer that is not recorded, the first of them '%s': %s", set->route, missing, set->count,
+                 set->at[first].id, r->at[first].why);
+    if (replies)
+        eval_replies_close(replies);
+    return replies ? 0 : -1;
+}
+
+/* What the route asked on its way, as far as the project lets requests be captured, so that another rule can be evaluated on it. */
+static void keep_asked(const struct evaluation *e, struct eval_results *r)
+{
+    char trace[128];
+    snprintf(trace, sizeof trace, "%s/trace", e->server.folder);
+    struct captures *all = captures_open(trace, 0, NULL);
+    for (const struct captured *c; all && (c = captures_next(all));)
+        for (int i = 0; i < r->set->count; i++)
+            for (int k = 0; k < c->step_count && str_eq(c->id, r->at[i].decision); k++) {
+                const struct captured_step *s = &c->steps[k];
+                if (str_eq(s->kind, "ask") && s->reply.p && !s->error.len && !(s->flags & STEP_MASKED) && json_validate(s->reply, NULL) == 0)
+                    eval_results_write_asked(r, i, s->model, s->reply, s->usd, (double)s->us / 1000);
+            }
+    if (all)
+        captures_close(all);
+}
+
 static int open_results(const struct evaluation *e, const struct eval_cases *set, const struct model *pin, struct eval_results *r, struct err *err)
 {
     char path[EVAL_PATH];
     eval_results_open(r, set);
     if (e->options->replies)
-        return eval_results_load(r, e->options->replies, false, err);
+        return decide_recorded(e, set, r, err);
     result_path(e, set, pin, false, path);
-    if (eval_results_load(r, path, true, err) < 0)
+    if (eval_results_load(r, path, err) < 0)
         return -1;
     if (r->before)
         log_info("%s: %d of %d cases were answered by a run that was stopped (%s)", set->route, r->before, set->count, path);
@@ -269,6 +308,8 @@ static int run_set(struct evaluation *e, const struct eval_cases *set, const str
     if (open_results(e, set, pin, results, err) < 0)
         return -1;
     int failed = eval_run(&run);
+    if (run.asked && !pin)
+        keep_asked(e, results);
     if (run.progress)
         fputs("\r\033[K", stderr);
     if (failed)

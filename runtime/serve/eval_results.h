@@ -2,11 +2,10 @@
  * eval_results: what came of each case of a set, kept in a file as it comes, so that a run that was stopped can go on.
  *
  * A line of the file says what happened (answer, model, cost, time, the judge's verdict); whether that is right is decided anew by whoever reads it.
- * Lines whose case has changed since are passed over. `wye eval --replies` reads such a file too, and simpler ones written by hand:
- * {"id": "capital", "text": "Lisbon"}.
+ * Lines whose case has changed since are passed over. eval_replies.h reads such a file too.
  *
  *     eval_results_open(&results, &set);
- *     eval_results_load(&results, path, true, &err);       // what an earlier run left
+ *     eval_results_load(&results, path, &err);             // what an earlier run left
  *     eval_results_keep(&results, path, &err);             // from here on append there
  *     ...fill results.at[i]... eval_results_write(&results, i);
  *     eval_results_close(&results);
@@ -29,7 +28,8 @@ struct eval_outcome {
     struct str text;  /* of the answer */
     const char *model, *cause, *reason, *line, *decision; /* of the trace; "" when unknown */
     int status;
-    double usd, ms;
+    double usd, ms;               /* of the decision as a whole */
+    double served_usd, served_ms; /* of the call that served */
     /* Of the judge. */
     bool is_judged, judge_agrees;
     const char *judge_reason;
@@ -51,12 +51,18 @@ struct eval_results {
 
 void eval_results_open(struct eval_results *r, const struct eval_cases *set);
 
-/* Takes what is in the file; one that is not there has nothing. `same`: only lines that were written for the very same case. -1: a line is no result. */
-int eval_results_load(struct eval_results *r, const char *path, bool same, struct err *err);
+/* Takes what is in the file; one that is not there has nothing. -1: it cannot be read. */
+int eval_results_load(struct eval_results *r, const char *path, struct err *err);
+
+/* Fills an outcome from a line of such a file. */
+void eval_outcome_read(struct eval_outcome *o, struct str row, struct arena *arena);
 int eval_results_keep(struct eval_results *r, const char *path, struct err *err);
 
 /* Appends outcome i. False when the disk refuses. */
 bool eval_results_write(struct eval_results *r, int i);
+
+/* Appends what a model answered to the route of case i on the way to its decision. */
+bool eval_results_write_asked(struct eval_results *r, int i, struct str model, struct str reply, double usd, double ms);
 void eval_results_close(struct eval_results *r);
 
 /* Fills outcome i from the answer's body and, where it is known, the decision as the admin API tells it. */
