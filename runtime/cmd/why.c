@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cmd/between.h"
 #include "cmd/command.h"
 #include "cmd/place.h"
 #include "cmd/terminal.h"
@@ -79,26 +80,49 @@ static struct decision *newest(struct reader *r, const char *dir, struct err *er
     return NULL;
 }
 
+static struct decision *find(const struct place *place, const char *id, struct err *err)
+{
+    struct reader *r = reader_open(place->trace, err);
+    if (r == NULL)
+        return NULL;
+    struct decision *d = id && strcmp(id, "last") != 0 ? reader_find(r, str_of(id), err) : newest(r, place->trace, err);
+    reader_close(r);
+    return d;
+}
+
+static int contrast(const struct decision *a, const struct decision *b, const char *state, bool as_json)
+{
+    struct manifest *files_a = generation_files(state, a), *files_b = generation_files(state, b);
+    between_print(a, b, files_a, files_b, as_json);
+    if (files_a)
+        manifest_free(files_a);
+    if (files_b)
+        manifest_free(files_b);
+    return EXIT_OK;
+}
+
 int cmd_why(struct options *o)
 {
     struct place place;
     struct err err;
+    struct decision *d, *other = NULL;
     if (place_find(o, &place, &err) < 0) {
         fprintf(stderr, "wye why: %s\n", err.message);
         return err.kind == ERR_CONNECT ? EXIT_NO_SERVER : EXIT_REFUSED;
     }
-    const char *id = o->arg_count > 0 && strcmp(o->args[0], "last") != 0 ? o->args[0] : NULL;
-    struct reader *r = reader_open(place.trace, &err);
-    struct decision *d = NULL;
-    if (r)
-        d = id ? reader_find(r, str_of(id), &err) : newest(r, place.trace, &err);
-    if (r)
-        reader_close(r);
-    if (d == NULL) {
+    d = find(&place, o->arg_count > 0 ? o->args[0] : NULL, &err);
+    if (d && o->arg_count > 1)
+        other = find(&place, o->args[1], &err);
+    int status = EXIT_REFUSED;
+    if (d == NULL || (o->arg_count > 1 && other == NULL))
         fprintf(stderr, "wye why: %s\n", err.message);
-        return EXIT_REFUSED;
-    }
-    int status = o->json ? print_json(d) : tell(d, place.state);
-    decision_free(d);
+    else if (other)
+        status = contrast(d, other, place.state, o->json);
+    else
+        status = o->json ? print_json(d) : tell(d, place.state);
+    if (d)
+        decision_free(d);
+    if (other)
+        decision_free(other);
     return status;
 }

@@ -128,12 +128,14 @@ static void mark_asks(const struct decision *d, struct marks *m)
 {
     const struct record *r;
     for (int i = 0; (r = decision_next(d, GROUP_ATTEMPT, &i));) {
-        char n[40], ms[40];
-        struct str error = record_text(r, F_ERROR);
+        char n[40], ms[40], usd[40];
+        struct str error = record_text(r, F_ERROR), why = record_text(r, F_WHY);
+        bool has_price = record_get(r, F_USD) && !error.p;
         listing_mark(m, record_text(r, F_LINE), error.p ? TEXT_YELLOW : TEXT_CYAN,
-                     "attempt %s, " STR_FMT " " STR_FMT ": " STR_FMT " in %s ms", text_number(r, F_N, n, sizeof n),
+                     "attempt %s, " STR_FMT " " STR_FMT ": " STR_FMT " in %s ms%s%s%s" STR_FMT, text_number(r, F_N, n, sizeof n),
                      STR_ARG(text_of(r, F_PURPOSE)), STR_ARG(text_of(r, F_MODEL)),
-                     STR_ARG(error.p ? error : text_of(r, F_COMPLETION)), text_number(r, F_US, ms, sizeof ms));
+                     STR_ARG(error.p ? error : text_of(r, F_COMPLETION)), text_number(r, F_US, ms, sizeof ms), has_price ? ", $" : "",
+                     has_price ? text_dollars(r, usd, sizeof usd) : "", why.p ? ": " : "", STR_ARG(why));
     }
 }
 
