@@ -2,10 +2,13 @@
 
 #include "base/json_scan.h"
 
-/* One pass without recursion: `in_object` is the stack. */
+/*
+ * One pass without recursion: `in_object` is the stack. Every reader takes where it is and returns where it stands
+ * then, so that the place stays in a register; NULL says that `why` and `at` hold what is wrong and where.
+ */
 struct check {
-    const char *p, *end;
-    const char *why;
+    const char *end;
+    const char *why, *at;
     int depth;
     struct json_members *members; /* of the outermost object, wanted by the caller; or NULL */
     int wanted;                   /* which of them the value now read is; -1: none */
@@ -13,26 +16,29 @@ struct check {
     bool in_object[JSON_MAX_DEPTH + 1];
 };
 
-/* What may come next. */
-enum expect { A_VALUE, A_VALUE_OR_END, A_KEY, A_KEY_OR_END, A_SEPARATOR, NOTHING, INVALID };
-
-static enum expect refuse(struct check *c, const char *why)
+static __attribute__((cold, noinline)) const char *refuse(struct check *c, const char *p, const char *why)
 {
+    c->at = p;
     c->why = why;
-    return INVALID;
+    return NULL;
 }
 
-static bool is_digit(const struct check *c)
+/* What must come here is not there. */
+static __attribute__((cold, noinline)) const char *miss(struct check *c, const char *p, const char *why)
 {
-    return c->p < c->end && *c->p >= '0' && *c->p <= '9';
+    return refuse(c, p, p == c->end ? "the text ends inside a value" : why);
 }
 
-static bool skip_digits(struct check *c)
+static inline bool is_digit(const struct check *c, const char *p)
 {
-    const char *start = c->p;
-    while (is_digit(c))
-        c->p++;
-    return c->p > start;
+    return p < c->end && (unsigned char)(*p - '0') < 10;
+}
+
+static inline const char *skip_digits(const struct check *c, const char *p)
+{
+    while (is_digit(c, p))
+        p++;
+    return p;
 }
 
 static bool is_hex(char c)
@@ -45,197 +51,180 @@ static const bool is_escape[256] = {
     ['f'] = true, ['n'] = true,  ['r'] = true, ['t'] = true,
 };
 
-static bool check_escape(struct check *c)
+static const char *check_escape(struct check *c, const char *p)
 {
-    if (c->end - c->p < 2)
-        return false;
-    if (c->p[1] != 'u') {
-        c->p += 2;
-        return is_escape[(unsigned char)c->p[-1]];
-    }
-    if (c->end - c->p < 6)
-        return false;
+    static const char WHY[] = "an escape that JSON does not have";
+    if (c->end - p >= 2 && is_escape[(unsigned char)p[1]])
+        return p + 2;
+    if (c->end - p < 6 || p[1] != 'u')
+        return refuse(c, p, WHY);
     for (int i = 2; i < 6; i++)
-        if (!is_hex(c->p[i]))
-            return false;
-    c->p += 6;
-    return true;
+        if (!is_hex(p[i]))
+            return refuse(c, p, WHY);
+    return p + 6;
 }
 
 /* Bytes above ASCII and the blanks and dots among them, since scanning starts anew after each stop. */
-static bool check_utf8(struct check *c)
+static const char *check_utf8(struct check *c, const char *p)
 {
-    while (c->p < c->end && (*c->p & 0x80 || *c->p == ' ' || *c->p == ',' || *c->p == '.')) {
-        int len = json_scan_utf8(c->p, c->end);
+    while (p < c->end && (*p & 0x80 || *p == ' ' || *p == ',' || *p == '.')) {
+        int len = json_scan_utf8(p, c->end);
         if (len == 0)
-            return false;
-        c->p += len;
+            return refuse(c, p, "invalid UTF-8");
+        p += len;
     }
-    return true;
+    return p;
 }
 
-/* From the opening quote to after the closing one. NULL when fine, else why not. */
-static const char *check_string(struct check *c)
+/* What stops the scan of a string, other than its closing quote. */
+static __attribute__((noinline)) const char *check_special(struct check *c, const char *p)
 {
-    c->p++;
-    for (;;) {
-        c->p = json_scan_special(c->p, c->end);
-        if (c->p == c->end)
-            return "the string does not end";
-        if (*c->p == '"') {
-            c->p++;
+    if (p == c->end)
+        return refuse(c, p, "the string does not end");
+    if (*p == '\\')
+        return check_escape(c, p);
+    return *p & 0x80 ? check_utf8(c, p) : refuse(c, p, "a control byte in a string");
+}
+
+/* From the opening quote to after the closing one. */
+static inline const char *check_string(struct check *c, const char *p)
+{
+    p = json_scan_special(p + 1, c->end);
+    while (p == c->end || *p != '"') {
+        if ((p = check_special(c, p)) == NULL)
             return NULL;
-        }
-        if (*c->p == '\\') {
-            if (!check_escape(c))
-                return "an escape that JSON does not have";
-        } else if (!(*c->p & 0x80)) {
-            return "a control byte in a string";
-        } else if (!check_utf8(c)) {
-            return "invalid UTF-8";
-        }
+        p = json_scan_special(p, c->end);
     }
+    return p + 1;
 }
 
-static enum expect check_number(struct check *c)
+static const char *check_exponent(struct check *c, const char *p)
 {
-    c->p += *c->p == '-';
-    if (!is_digit(c))
-        return refuse(c, "a number without digits");
-    if (*c->p == '0')
-        c->p++;
-    else
-        skip_digits(c);
-    if (c->p < c->end && *c->p == '.') {
-        c->p++;
-        if (!skip_digits(c))
-            return refuse(c, "a fraction without digits");
+    p++;
+    if (p < c->end && (*p == '+' || *p == '-'))
+        p++;
+    return is_digit(c, p) ? skip_digits(c, p) : refuse(c, p, "an exponent without digits");
+}
+
+static const char *check_number(struct check *c, const char *p)
+{
+    p += *p == '-';
+    if (!is_digit(c, p))
+        return refuse(c, p, "a number without digits");
+    p = *p == '0' ? p + 1 : skip_digits(c, p);
+    if (p < c->end && *p == '.') {
+        if (!is_digit(c, ++p))
+            return refuse(c, p, "a fraction without digits");
+        p = skip_digits(c, p);
     }
-    if (c->p < c->end && (*c->p | 0x20) == 'e') {
-        c->p++;
-        if (c->p < c->end && (*c->p == '+' || *c->p == '-'))
-            c->p++;
-        if (!skip_digits(c))
-            return refuse(c, "an exponent without digits");
-    }
-    return A_SEPARATOR;
+    return p < c->end && (*p | 0x20) == 'e' ? check_exponent(c, p) : p;
 }
 
-static enum expect check_word(struct check *c, const char *word, size_t len)
+static inline const char *check_word(struct check *c, const char *p, const char *word, size_t len)
 {
-    if ((size_t)(c->end - c->p) < len || memcmp(c->p, word, len) != 0)
-        return refuse(c, "a value expected");
-    c->p += len;
-    return A_SEPARATOR;
+    if ((size_t)(c->end - p) < len || memcmp(p, word, len) != 0)
+        return refuse(c, p, "a value expected");
+    return p + len;
 }
 
-static enum expect open_container(struct check *c, bool is_object)
+static inline const char *check_scalar(struct check *c, const char *p)
 {
-    if (c->depth == JSON_MAX_DEPTH)
-        return refuse(c, "nested deeper than 128");
-    c->in_object[++c->depth] = is_object;
-    c->p++;
-    return is_object ? A_KEY_OR_END : A_VALUE_OR_END;
-}
-
-static enum expect close_container(struct check *c)
-{
-    c->depth--;
-    c->p++;
-    return A_SEPARATOR;
-}
-
-static enum expect check_value(struct check *c)
-{
-    switch (*c->p) {
+    switch (p < c->end ? *p : '\0') {
     case '"':
-        c->why = check_string(c);
-        return c->why ? INVALID : A_SEPARATOR;
-    case '{':
-        return open_container(c, true);
-    case '[':
-        return open_container(c, false);
+        return check_string(c, p);
     case 't':
-        return check_word(c, "true", 4);
+        return check_word(c, p, "true", 4);
     case 'f':
-        return check_word(c, "false", 5);
+        return check_word(c, p, "false", 5);
     case 'n':
-        return check_word(c, "null", 4);
+        return check_word(c, p, "null", 4);
     default:
-        if (*c->p == '-' || is_digit(c))
-            return check_number(c);
-        return refuse(c, "a value expected");
+        if (is_digit(c, p) || (p < c->end && *p == '-'))
+            return check_number(c, p);
+        return miss(c, p, "a value expected");
     }
 }
 
+/* The key's closing quote, which no name has, is behind it: an empty one has a first byte too. */
 static int find_member(const struct json_members *m, struct str key)
 {
+    char first = *key.p;
     for (int i = 0; i < m->count; i++)
-        if (json_scan_key_is(key, m->names[i]))
+        if ((*m->names[i] == first || first == '\\') && json_scan_key_is(key, m->names[i]))
             return i;
     return -1;
 }
 
-static void end_member(struct check *c)
+static void end_member(struct check *c, const char *p)
 {
     struct str *value = &c->members->values[c->wanted];
     c->members->repeats = c->members->repeats || value->p;
-    *value = str_n(c->value, (size_t)(c->p - c->value));
+    *value = str_n(c->value, (size_t)(p - c->value));
     c->wanted = -1;
 }
 
-static enum expect check_key(struct check *c)
+/* From a key to its value. */
+static inline const char *check_key(struct check *c, const char *p)
 {
-    const char *start = c->p + 1;
-    if (*c->p != '"')
-        return refuse(c, "a key in quotes expected");
-    if ((c->why = check_string(c)) != NULL)
-        return INVALID;
+    const char *start = p + 1;
+    if (p == c->end || *p != '"')
+        return miss(c, p, "a key in quotes expected");
+    if ((p = check_string(c, p)) == NULL)
+        return NULL;
     if (c->depth == 1 && c->members)
-        c->wanted = find_member(c->members, str_n(start, (size_t)(c->p - 1 - start)));
-    c->p = json_scan_blanks(c->p, c->end);
-    if (c->p == c->end || *c->p != ':')
-        return refuse(c, "a colon expected");
-    c->p = json_scan_blanks(c->p + 1, c->end);
+        c->wanted = find_member(c->members, str_n(start, (size_t)(p - 1 - start)));
+    p = json_scan_blanks(p, c->end);
+    if (p == c->end || *p != ':')
+        return miss(c, p, "a colon expected");
+    p = json_scan_blanks(p + 1, c->end);
     if (c->depth == 1)
-        c->value = c->p;
-    return A_VALUE;
+        c->value = p;
+    return p;
 }
 
-static enum expect check_separator(struct check *c)
+/* From behind a value, over what closes there, to the next one; with depth 0 at the end of the outermost. */
+static inline const char *check_after(struct check *c, const char *p)
 {
-    bool in_object = c->in_object[c->depth];
-    if (*c->p == (in_object ? '}' : ']'))
-        return close_container(c);
-    if (*c->p != ',')
-        return refuse(c, in_object ? "a comma or } expected" : "a comma or ] expected");
-    c->p++;
-    return in_object ? A_KEY : A_VALUE;
-}
-
-/* One token at c->p, which is no blank and not the end. */
-static enum expect step(struct check *c, enum expect expect)
-{
-    switch (expect) {
-    case A_VALUE_OR_END:
-        return *c->p == ']' ? close_container(c) : check_value(c);
-    case A_VALUE:
-        return check_value(c);
-    case A_KEY_OR_END:
-        return *c->p == '}' ? close_container(c) : check_key(c);
-    case A_KEY:
-        return check_key(c);
-    case A_SEPARATOR:
-        return check_separator(c);
-    default:
-        return refuse(c, "more after the value");
+    for (;;) {
+        if (c->depth == 1 && c->wanted >= 0)
+            end_member(c, p);
+        if (c->depth == 0)
+            return p;
+        p = json_scan_blanks(p, c->end);
+        char next = p < c->end ? *p : '\0';
+        bool in_object = c->in_object[c->depth];
+        if (next == ',') {
+            p = json_scan_blanks(p + 1, c->end);
+            return in_object ? check_key(c, p) : p;
+        }
+        if (next != (in_object ? '}' : ']'))
+            return miss(c, p, in_object ? "a comma or } expected" : "a comma or ] expected");
+        c->depth--;
+        p++;
     }
 }
 
-static int fail(const struct check *c, struct str s, struct err *err)
+/* From the outermost value's first byte to behind it. */
+static const char *check_value(struct check *c, const char *p)
 {
-    return err_set(err, ERR_MALFORMED, "invalid JSON at byte %zu: %s", (size_t)(c->p - s.p),
-                   c->why);
+    do {
+        char first = p < c->end ? *p : '\0';
+        bool is_object = first == '{';
+        if (!is_object && first != '[') {
+            if ((p = check_scalar(c, p)) != NULL)
+                p = check_after(c, p);
+            continue;
+        }
+        if (c->depth == JSON_MAX_DEPTH)
+            return refuse(c, p, "nested deeper than 128");
+        c->in_object[++c->depth] = is_object;
+        p = json_scan_blanks(p + 1, c->end);
+        if (p < c->end && *p == (is_object ? '}' : ']'))
+            p = check_after(c, p);
+        else if (is_object)
+            p = check_key(c, p);
+    } while (p && c->depth > 0);
+    return p;
 }
 
 int json_validate_members(struct str s, struct json_members *members, struct err *err)
@@ -243,27 +232,18 @@ int json_validate_members(struct str s, struct json_members *members, struct err
     if (s.p == NULL)
         s.p = "";
     struct check c; /* the stack stays uninitialised: it is written before it is read */
-    c.p = s.p;
     c.end = s.p + s.len;
     c.depth = 0;
     c.members = members;
     c.wanted = -1;
     for (int i = 0; members && i < members->count; i++)
         members->values[i] = (struct str){NULL, 0};
-    enum expect expect = A_VALUE;
-    while ((c.p = json_scan_blanks(c.p, c.end)) < c.end) {
-        expect = step(&c, expect);
-        if (expect == INVALID)
-            return fail(&c, s, err);
-        if (expect == A_SEPARATOR && c.depth == 0)
-            expect = NOTHING;
-        else if (expect == A_SEPARATOR && c.depth == 1 && c.wanted >= 0)
-            end_member(&c);
-    }
-    if (expect == NOTHING)
+    const char *p = check_value(&c, json_scan_blanks(s.p, c.end));
+    if (p && (p = json_scan_blanks(p, c.end)) < c.end)
+        refuse(&c, p, "more after the value");
+    else if (p)
         return 0;
-    c.why = "the text ends inside a value";
-    return fail(&c, s, err);
+    return err_set(err, ERR_MALFORMED, "invalid JSON at byte %zu: %s", (size_t)(c.at - s.p), c.why);
 }
 
 int json_validate(struct str s, struct err *err)

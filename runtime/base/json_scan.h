@@ -69,13 +69,12 @@ static inline const char *json_scan_string(const char *p, const char *end)
 /* json_key_is for a NUL-terminated name: mostly decided by the first byte. */
 static inline bool json_scan_key_is(struct str key, const char *name)
 {
-    for (size_t i = 0; i < key.len; i++) {
-        if (key.p[i] == '\\')
-            return json_key_is(key, str_of(name));
-        if (key.p[i] != name[i] || name[i] == '\0')
-            return false;
-    }
-    return name[key.len] == '\0';
+    const char *p = key.p, *end = key.p + key.len, *at = name;
+    while (p < end && *p == *at)
+        p++, at++;
+    if (p == end)
+        return *at == '\0';
+    return *p == '\\' && json_key_is(key, str_of(name));
 }
 
 /* From the first byte of a value to after its last. */

@@ -156,6 +156,10 @@ static void test_words(void **state)
     struct err err;
     assert_int_equal(json_validate(str_of("{\"a\": 1 \"b\"}"), &err), -1);
     assert_string_equal(err.message, "invalid JSON at byte 8: a comma or } expected");
+    assert_int_equal(json_validate(str_of("[\"a\\q\"]"), &err), -1);
+    assert_string_equal(err.message, "invalid JSON at byte 3: an escape that JSON does not have");
+    assert_int_equal(json_validate(str_of("{\"a\""), &err), -1);
+    assert_string_equal(err.message, "invalid JSON at byte 4: the text ends inside a value");
     assert_int_equal(json_validate(str_of("[1"), &err), -1);
     assert_string_equal(err.message, "invalid JSON at byte 2: the text ends inside a value");
     assert_int_equal(json_validate((struct str){NULL, 0}, &err), -1);
