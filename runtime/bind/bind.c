@@ -20,6 +20,7 @@
 #include "bind/regex.h"
 #include "bind/req.h"
 #include "bind/score.h"
+#include "bind/shadow.h"
 #include "bind/similar.h"
 #include "bind/tree.h"
 #include "bind/validator.h"
@@ -29,7 +30,7 @@ static const luaL_Reg FUNCTIONS[] = {
     {"model", model_new},     {"gather", gather_models}, {"first", first_answer}, {"refuse", decision_refuse},
     {"prompt", file_prompt},  {"re", regex_new},         {"note", note_add},      {"now", chance_now},
     {"random", chance_random}, {"schema", validator_new}, {"experiment", experiment_new}, {"metric", metric_add},
-    {"calibration", calibration_new}, {"classifier", classifier_new}, {"similar", similar_new}};
+    {"calibration", calibration_new}, {"classifier", classifier_new}, {"similar", similar_new}, {"shadow", shadow_add}};
 
 static int open_tables(lua_State *L)
 {

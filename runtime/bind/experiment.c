@@ -78,7 +78,7 @@ static int take_arm(struct scope *scope, struct experiment_binding *b, struct st
     scope->is_exposed = split.origin != SPLIT_STOP;
     if (scope->is_exposed)
         tape_put(scope, TAPE_ARM, str_of(b->source.name), str_of(b->source.arms[e.arm]));
-    if (x && scope->is_exposed)
+    if (x && scope->host->expose && scope->is_exposed)
         atomic_fetch_add_explicit(&x->exposures[e.arm], 1, memory_order_relaxed);
     if (scope->host->expose && scope->is_exposed)
         scope->host->expose(scope, &e);
@@ -112,7 +112,7 @@ static int enter(lua_State *L)
     struct str unit = unit_of(scope, b);
     if (unit.len > 0)
         arm = take_arm(scope, b, unit);
-    else if (b->shared)
+    else if (b->shared && scope->host->expose)
         atomic_fetch_add_explicit(&b->shared->unitless, 1, memory_order_relaxed);
     lua_pushinteger(L, arm + 1);
     return 1;

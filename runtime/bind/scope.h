@@ -60,6 +60,9 @@ struct host {
     void (*metric)(struct scope *scope, struct str name, double value);
     /* An arm of an experiment was taken and its rule runs now. NULL where nobody is exposed to anything. */
     void (*expose)(struct scope *scope, const struct exposure *exposure);
+    /* wye.shadow: is one of this rate to run? Then its function (registry, the host's to unref) and the place of the call. NULL where none runs. */
+    bool (*takes_shadow)(struct scope *scope, double rate);
+    void (*shadow)(struct scope *scope, int rule, struct str where);
 };
 
 /* What req:limit allows the request; below 0: without limit. */

@@ -252,4 +252,4 @@ static void metric(struct scope *scope, struct str name, double value)
     feedback_metric(rq->router, rq->id, name, value);
 }
 
-const struct host REQUEST_HOST = {.ask = ask, .sleep = rest, .note = note, .kv = kv, .p95_ms = p95_ms, .key = key, .expose = expose, .metric = metric};
+const struct host REQUEST_HOST = {.ask = ask, .sleep = rest, .note = note, .kv = kv, .p95_ms = p95_ms, .key = key, .expose = expose, .takes_shadow = shadow_takes, .shadow = shadow_note, .metric = metric};

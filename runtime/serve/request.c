@@ -83,6 +83,8 @@ static void request_finish(struct request *rq)
     if (rq->capture)
         capture_end(rq);
     journal_decision(rq);
+    if (!list_is_empty(&rq->shadows))
+        shadow_release(rq);
     timer_cancel(&rq->total);
     timer_cancel(&rq->content);
     scope_close(&rq->scope);
@@ -360,6 +362,7 @@ static void open_request(struct request *rq, struct router *r, struct exchange *
     }
     rq->scope.host = &REQUEST_HOST;
     list_init(&rq->asks);
+    list_init(&rq->shadows);
     rq->router = r;
     rq->x = x;
     rq->generation = generation_hold(r->live);

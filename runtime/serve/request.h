@@ -44,6 +44,7 @@ struct request {
     uint32_t keys_tried;
     bool is_waiting;        /* to try the same model again; `content` wakes it */
     struct attempt *serving;
+    struct list shadows;    /* of shadow.c: what runs once this is over */
     struct list asks;       /* struct pending of ask.c: what the route waits for */
     int attempts;
     const struct model *served;

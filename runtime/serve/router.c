@@ -36,6 +36,7 @@ struct router *router_new(const struct router_options *options)
     r->stats = &options->board->slots[options->slot];
     list_init(&r->active);
     list_init(&r->free);
+    shadows_open(&r->shadows, r);
     if (getrandom(r->seed, sizeof r->seed, 0) != sizeof r->seed)
         r->seed[0] = clock_ns();
     return r;
@@ -83,6 +84,7 @@ void router_free(struct router *r)
         timer_clear(&rq->content);
         free(rq);
     }
+    shadows_close(&r->shadows);
     if (r->live)
         generation_release(r->live);
     translator_free(r->translator);

@@ -4,6 +4,7 @@
 #include "serve/pace.h"
 #include "serve/request.h"
 #include "serve/router.h"
+#include "serve/shadow.h"
 
 struct router {
     struct router_options options;
@@ -21,6 +22,7 @@ struct router {
     uint64_t capture_below;  /* a random number up to it has its request captured; 0: none is */
     unsigned running; /* let in here and not over */
     struct pace pace;
+    struct shadows shadows;
     struct translator *translator; /* NULL until a request needs it */
 };
 

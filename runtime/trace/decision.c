@@ -202,7 +202,7 @@ bool record_number(const struct record *r, enum field f, double *out)
 
 enum group group_home(enum group g)
 {
-    if (g == GROUP_LIMIT || g == GROUP_CAPTURE)
+    if (g == GROUP_LIMIT || g == GROUP_CAPTURE || g == GROUP_SHADOW)
         return GROUP_DECISION;
     return g == GROUP_USAGE ? GROUP_ATTEMPT : g;
 }

@@ -25,7 +25,7 @@ const int field_show_count = sizeof field_shows / sizeof field_shows[0];
 
 const char *group_name(enum group g)
 {
-    static const char *const names[] = {"", "limit", "candidate", "attempt", "attempt.usage", "arm", "note", "capture", "step"};
+    static const char *const names[] = {"", "limit", "candidate", "attempt", "attempt.usage", "arm", "note", "capture", "step", "shadow"};
     return names[g];
 }
 

@@ -152,18 +152,28 @@ export async function translated(context) {
   return tables
 }
 
-// wye only: the same route bare and as both arms of an experiment whose unit is the request: assignment, exposure and its event each time.
-export async function experiment(context) {
+// wye only: what a route adds to the bare one.
+async function added(context, name, body, title) {
   if (!context.routers.includes('wye')) return []
   const router = await startRouter('wye', context.mock, context.root)
-  const rounds = { bare: [], experiment: [] }
+  const rounds = { bare: [], [name]: [] }
   for (let i = 0; i < context.rounds; i++)
-    for (const [name, body] of [['bare', context.bodies['1 KB']], ['experiment', context.bodies['trial 1 KB']]])
-      rounds[name].push(await measure.wrk(router, { body, connections: 64, seconds: context.seconds }))
-  rounds.experiment.forEach((row, i) => (row.added = row.us - rounds.bare[i].us))
+    for (const [row, bytes] of [['bare', context.bodies['1 KB']], [name, body]])
+      rounds[row].push(await measure.wrk(router, { body: bytes, connections: 64, seconds: context.seconds }))
+  rounds[name].forEach((row, i) => (row.added = row.us - rounds.bare[i].us))
   rounds.bare.forEach((row) => (row.added = 0))
   await stop(router.child)
-  return [{ title: 'wye with an experiment and its exposure', rounds, figures: { ...speed, added: 'added us' } }]
+  return [{ title, rounds, figures: { ...speed, added: 'added us' } }]
+}
+
+// The same route as both arms of an experiment whose unit is the request: assignment, exposure and its event each time.
+export function experiment(context) {
+  return added(context, 'experiment', context.bodies['trial 1 KB'], 'wye with an experiment and its exposure')
+}
+
+// The same route with itself as a shadow of every request: the copy, the run and a record of its own.
+export function shadow(context) {
+  return added(context, 'shadow', context.bodies['shadow 1 KB'], 'wye with a shadow of each request')
 }
 
 function reload(router) {

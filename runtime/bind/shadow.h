@@ -1,0 +1,18 @@
+/*
+ * shadow: wye.shadow, a rule that decides beside the route and changes nothing.
+ *
+ *     wye.shadow(rule, req, { rate = 0.05 })
+ *
+ * Only the chance is taken and the rule noted while the route runs: the host runs it once the answer has left (serve/shadow.h). Where the host has none
+ * (check, specs, replay) nothing happens.
+ */
+#pragma once
+
+#include <lua.h>
+
+#include "vm/state.h"
+
+int shadow_add(lua_State *L);
+
+/* The host has run the rule, or never will. */
+void shadow_forget(struct vm *vm, int rule);
