@@ -82,7 +82,7 @@ static void ask_judge(struct flight *f, int i)
     const struct eval_run *run = f->run;
     const struct expectation *e = eval_case_expects(&run->set->at[i], EXPECT_JUDGE);
     struct eval_call *call = eval_call_new();
-    run->judge_route(e->judge ? e->judge : run->judge, route, sizeof route);
+    run->judge_route(run, e->judge ? e->judge : run->judge, route, sizeof route);
     eval_judge_ask(&call->made, route, &run->set->at[i], e->text, run->results->at[i].text);
     call->body = buf_str(&call->made);
     call->owner = i;

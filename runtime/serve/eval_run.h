@@ -23,7 +23,9 @@ struct eval_run {
     void *cut_arg;
     bool has_judges;         /* false: what a judge must say stays unsaid */
     const struct model *judge; /* for criteria that name none */
-    void (*judge_route)(const struct model *judge, char *out, size_t size); /* the route that is this model and nothing else */
+    /* The name of the route that is this model and nothing else. */
+    void (*judge_route)(const struct eval_run *run, const struct model *judge, char *out, size_t size);
+    void *arg; /* the caller's */
     void (*progress)(const struct eval_run *run); /* NULL: none */
 
     double spent;     /* of this run, judges included */
