@@ -152,8 +152,8 @@ export async function translated(context) {
   return tables
 }
 
-// wye only: what a route adds to the bare one.
-async function added(context, name, body, title) {
+// wye only: what another route adds to the bare one.
+async function beside_bare(context, name, body, title) {
   if (!context.routers.includes('wye')) return []
   const router = await startRouter('wye', context.mock, context.root)
   const rounds = { bare: [], [name]: [] }
@@ -168,12 +168,12 @@ async function added(context, name, body, title) {
 
 // The same route as both arms of an experiment whose unit is the request: assignment, exposure and its event each time.
 export function experiment(context) {
-  return added(context, 'experiment', context.bodies['trial 1 KB'], 'wye with an experiment and its exposure')
+  return beside_bare(context, 'experiment', context.bodies['trial 1 KB'], 'wye with an experiment and its exposure')
 }
 
 // The same route with itself as a shadow of every request: the copy, the run and a record of its own.
 export function shadow(context) {
-  return added(context, 'shadow', context.bodies['shadow 1 KB'], 'wye with a shadow of each request')
+  return beside_bare(context, 'shadow', context.bodies['shadow 1 KB'], 'wye with a shadow of each request')
 }
 
 function reload(router) {
