@@ -28,7 +28,7 @@ test('names what differs, and the rules that made it so', async () => {
   assert.match(out.stdout, /^ {2}attempt 2 +b\/good serve succeeded +-$/m)
   assert.match(out.stdout, /^ {2}note 1 data +\{"n":3\} +\{"n":5\}$/m)
   assert.match(out.stdout, /^ {2}request messages +\[\{.*"one".*"other"\}\]$/m)
-  assert.match(out.stdout, /^- {3}return \{ wye\.model "a\/limited".*\n\+ {3}return wye\.model "b\/good", "at once"$/m)
+  assert.match(out.stdout, /^- {2}return \{ wye\.model "a\/limited".*\n\+ {2}return wye\.model "b\/good", "at once"$/m)
 
   const json = JSON.parse((await w.cli('why', first, second, '--json')).stdout)
   assert.deepEqual([json.a, json.b, json.alike], [first, second, false])
