@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cmd/command.h"
+#include "cmd/push.h"
 #include "cmd/scan.h"
 #include "trace/otlp.h"
 #include "trace/perfetto.h"
@@ -62,6 +63,22 @@ static void export_perfetto(struct scan *s, struct buf *out)
     flush(out);
 }
 
+static int push(const struct options *o)
+{
+    struct scan s;
+    bool is_url = strncmp(o->to, "http://", 7) == 0 || strncmp(o->to, "https://", 8) == 0;
+    if (strcmp(o->as, "otlp") != 0 || !is_url) {
+        fprintf(stderr, "wye export: --to takes http://… or https://…, with --as otlp\n");
+        return EXIT_USAGE;
+    }
+    int status = scan_open(&s, o);
+    if (status != EXIT_OK)
+        return status;
+    status = push_run(&s, o->to, o->otlp_headers, o->follow, o->since != NULL);
+    scan_close(&s);
+    return status;
+}
+
 int cmd_export(struct options *o)
 {
     static const struct {
@@ -69,6 +86,12 @@ int cmd_export(struct options *o)
         void (*run)(struct scan *s, struct buf *out);
     } formats[] = {{"jsonl", export_lines}, {"otlp", export_otlp}, {"perfetto", export_perfetto}};
     struct scan s;
+    if (o->to)
+        return push(o);
+    if (o->follow) {
+        fprintf(stderr, "wye export: -f goes with --to; `wye trace -f --json` follows as JSON lines\n");
+        return EXIT_USAGE;
+    }
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
         if (strcmp(o->as, formats[i].name) != 0)
             continue;

@@ -17,7 +17,7 @@ static int complain(const struct options *o, const struct err *err, int status)
 int scan_open(struct scan *s, const struct options *o)
 {
     struct err err;
-    struct place place;
+    struct place place = {0};
     *s = (struct scan){0};
     if (o->since && span_since(o->since, &s->since_us, &err) < 0)
         return complain(o, &err, EXIT_USAGE);
@@ -25,6 +25,7 @@ int scan_open(struct scan *s, const struct options *o)
         return complain(o, &err, EXIT_USAGE);
     if (place_find(o, &place, &err) == 0)
         s->reader = reader_open(place.trace, &err);
+    snprintf(s->state, sizeof s->state, "%s", place.state);
     if (s->reader)
         return EXIT_OK;
     query_free(s->query);

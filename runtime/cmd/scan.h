@@ -16,6 +16,7 @@ struct scan {
     struct reader *reader;
     struct query *query; /* NULL: all */
     uint64_t since_us;   /* 0: all */
+    char state[3072];    /* directory of the server's state */
     bool by_record;      /* the caller looks at -q itself, record by record */
 };
 

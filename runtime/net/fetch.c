@@ -119,33 +119,54 @@ int fetch(const char *address, const char *method, const char *path, struct str 
     return fetch_with_field(address, method, path, body, token, timeout_ms, reply, status, NULL, err);
 }
 
-int fetch_with_field(const char *address, const char *method, const char *path, struct str body, const char *token, unsigned timeout_ms,
-                     struct buf *reply, int *status, struct fetch_field *field, struct err *err)
+/* Sends what `easy` is set up for. Frees both. */
+static int perform(CURL *easy, struct curl_slist *list, const char *address, struct buf *reply, int *status, struct fetch_field *field, struct err *err)
 {
     char words[CURL_ERROR_SIZE] = "";
-    CURL *easy = curl_easy_init();
-    if (easy == NULL)
-        return err_set(err, ERR_SYSTEM, "libcurl does not start");
-    struct curl_slist *list = headers(token);
-    int result = set_address(easy, address, path, err);
-    if (result == 0) {
-        set_request(easy, method, body, timeout_ms);
-        curl_easy_setopt(easy, CURLOPT_HTTPHEADER, list);
-        curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, words);
-        curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, append);
-        curl_easy_setopt(easy, CURLOPT_WRITEDATA, reply);
-        if (field) {
-            field->out[0] = '\0';
-            curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, note_field);
-            curl_easy_setopt(easy, CURLOPT_HEADERDATA, field);
-        }
-        CURLcode code = curl_easy_perform(easy);
-        long answered = 0;
-        curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &answered);
-        *status = (int)answered;
-        result = code == CURLE_OK ? 0 : fail(easy, code, address, words, err);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, list);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, words);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, append);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, reply);
+    if (field) {
+        field->out[0] = '\0';
+        curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, note_field);
+        curl_easy_setopt(easy, CURLOPT_HEADERDATA, field);
     }
+    CURLcode code = curl_easy_perform(easy);
+    long answered = 0;
+    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &answered);
+    *status = (int)answered;
+    int result = code == CURLE_OK ? 0 : fail(easy, code, address, words, err);
     curl_slist_free_all(list);
     curl_easy_cleanup(easy);
     return result;
+}
+
+int fetch_with_field(const char *address, const char *method, const char *path, struct str body, const char *token, unsigned timeout_ms,
+                     struct buf *reply, int *status, struct fetch_field *field, struct err *err)
+{
+    CURL *easy = curl_easy_init();
+    if (easy == NULL)
+        return err_set(err, ERR_SYSTEM, "libcurl does not start");
+    if (set_address(easy, address, path, err) < 0) {
+        curl_easy_cleanup(easy);
+        return -1;
+    }
+    set_request(easy, method, body, timeout_ms);
+    return perform(easy, headers(token), address, reply, status, field, err);
+}
+
+int fetch_post(const char *url, const char *const *lines, struct str body, unsigned timeout_ms, struct buf *reply, int *status,
+               struct fetch_field *field, struct err *err)
+{
+    CURL *easy = curl_easy_init();
+    if (easy == NULL)
+        return err_set(err, ERR_SYSTEM, "libcurl does not start");
+    struct curl_slist *list = headers(NULL);
+    for (; *lines; lines++)
+        list = curl_slist_append(list, *lines);
+    curl_easy_setopt(easy, CURLOPT_URL, url);
+    set_request(easy, "POST", body, timeout_ms);
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    return perform(easy, list, url, reply, status, field, err);
 }

@@ -34,3 +34,7 @@ struct fetch_field {
 /* The same, and a field of the reply's head. Several threads may fetch at once. */
 int fetch_with_field(const char *address, const char *method, const char *path, struct str body, const char *token, unsigned timeout_ms,
                      struct buf *reply, int *status, struct fetch_field *field, struct err *err);
+
+/* A POST of JSON to a whole URL, http or https, with further header lines (a list that NULL ends), for the command line as well. */
+int fetch_post(const char *url, const char *const *lines, struct str body, unsigned timeout_ms, struct buf *reply, int *status,
+               struct fetch_field *field, struct err *err);

@@ -1,5 +1,7 @@
 // A strict reader of OTLP/JSON trace requests: the shapes of opentelemetry-proto's ExportTraceServiceRequest in its JSON encoding, unknown names refused.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
 
 function object(value, what, required, optional = []) {
   assert.ok(value !== null && typeof value === 'object' && !Array.isArray(value), `${what} is no object`)
@@ -81,4 +83,35 @@ export function spans_of(text) {
       })
     })
   })
+}
+
+// A collector on a port of its own (or the one given) that reads strictly: `spans` of all requests it took, `problems` of those it could not read. `answer` may
+// give a reply ({ status, headers, body }) before anything is taken.
+export async function collector({ port = 0, answer = () => undefined } = {}) {
+  const all = { spans: [], requests: [], problems: [] }
+  const server = createServer(async (request, out) => {
+    const chunks = []
+    for await (const chunk of request) chunks.push(chunk)
+    all.requests.push({ method: request.method, path: request.url, headers: request.headers })
+    const other = answer(all.requests.length)
+    if (other) return out.writeHead(other.status, other.headers ?? {}).end(other.body ?? '')
+    try {
+      all.spans.push(...spans_of(Buffer.concat(chunks).toString()))
+    } catch (error) {
+      all.problems.push(error.message)
+    }
+    out.writeHead(200, { 'content-type': 'application/json' }).end('{}')
+  })
+  server.listen(port, '127.0.0.1')
+  await once(server, 'listening')
+  server.unref()
+  all.port = server.address().port
+  all.url = `http://127.0.0.1:${all.port}`
+  all.ids = () => all.spans.filter((s) => s.kind === 2).map((s) => s.attributes['wye.id'])
+  all.stop = () => {
+    server.closeAllConnections()
+    server.close()
+    return once(server, 'close')
+  }
+  return all
 }
