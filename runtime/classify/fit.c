@@ -6,7 +6,7 @@
 
 #include "base/alloc.h"
 
-static const double COST = 0.3, PRECISION = 0.1, LOGISTIC_COST = 0.1, LOGISTIC_PRECISION = 0.05;
+static const double COST = 0.3, PRECISION = 0.1, LOGISTIC_COST = 0.03, LOGISTIC_PRECISION = 0.05;
 
 static struct {
     __typeof__(&train) train;

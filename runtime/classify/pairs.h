@@ -2,8 +2,9 @@
  * pairs: will the weak model do? Learnt from questions of which it is known whether a weak and a strong model were right.
  *
  * Logistic fits say how probably each model is right, two from the grams of the text and two from its shape alone (how long, how many numbers, sentences,
- * symbols): words know the subjects that were trained on, the shape carries over to others. What the strong model gains, the mean of both, calibrated, is the probability that the weak one suffices: that it is right, or both are wrong. Questions leave for the strong
- * model from the least probable on. A model file of kind "pairs" (classify/modelfile.h) that classifier_open reads too.
+ * symbols): words know the subjects that were trained on, the shape carries over to others. What the strong model gains by both, words counting
+ * twice, calibrated, is the probability that the weak one suffices: that it is right, or both are wrong. Questions leave for the strong model from
+ * the least probable on. A model file of kind "pairs" (classify/modelfile.h) that classifier_open reads too.
  */
 #pragma once
 
