@@ -269,7 +269,10 @@ static int turn(struct translation *t, lua_CFunction f, struct turning *w, struc
 {
     w->t = t;
     w->err = err;
-    return protect(t->host, f, w, err) < 0 ? -1 : w->result;
+    if (protect(t->host, f, w, err) == 0)
+        return w->result;
+    err->kind = ERR_MALFORMED; /* the request was read before: it is the answer that the adapter is not made for */
+    return -1;
 }
 
 int translation_reply(struct translation *t, struct str body, struct buf *out, struct err *err)

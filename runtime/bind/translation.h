@@ -49,7 +49,7 @@ struct translation {
 struct translation *translation_open(struct translator *host, const struct translation_from *from, struct arena *arena,
                                      const char **param, struct err *err);
 
-/* Append to `out`; -1 with ERR_MALFORMED when it is not the provider's wire, ERR_SYSTEM for a bug. */
+/* Append to `out`; -1 with ERR_MALFORMED when it is not the provider's wire, or not as any adapter expects it. */
 int translation_reply(struct translation *t, struct str body, struct buf *out, struct err *err);
 int translation_event(struct translation *t, struct str name, struct str data, struct buf *out, struct err *err);
 int translation_end(struct translation *t, struct buf *out, struct err *err);

@@ -119,7 +119,7 @@ end
 
 function on.content_block_start(stream, event)
   local value, block = given(event.content_block) or {}, {}
-  stream.blocks[event.index] = block;
+  stream.blocks[given(event.index) or 0] = block;
   (begin[value.type] or begin_raw)(stream, value, block)
 end
 

@@ -8,7 +8,11 @@ FUZZ_NAMES := $(patsubst spec/fuzz/fuzz_%.c,%,$(wildcard spec/fuzz/fuzz_*.c))
 FUZZ_SHARED := $(firstword $(wildcard $(WYE_SHARED) ../shared ../../shared))
 FUZZ_SEEDS_json = $(wildcard $(FUZZ_SHARED)/json $(FUZZ_SHARED)/fixtures/openai)
 FUZZ_SEEDS_sse = $(wildcard $(FUZZ_SHARED)/fixtures/*/)
+FUZZ_SEEDS_translation = $(wildcard $(FUZZ_SHARED)/fixtures/*/)
+# LuaJIT's memory is none that the search for leaks looks into.
+FUZZ_ENV_translation = ASAN_OPTIONS=detect_leaks=0
 FUZZ_LEN_sse = 2048
+FUZZ_LEN_translation = 4096
 FUZZ_LEN_eventstream = 2048
 FUZZ_SEEDS_http = build-fuzz/seeds/http
 
@@ -37,6 +41,6 @@ fuzz-seeds:
 
 fuzz-run-%:
 	@mkdir -p build-fuzz/corpus/$*
-	@build-fuzz/fuzz_$* -max_total_time=$(FUZZ_SECONDS) -max_len=$(or $(FUZZ_LEN_$*),8192) -timeout=5 -rss_limit_mb=2048 -print_final_stats=1 \
+	@$(FUZZ_ENV_$*) build-fuzz/fuzz_$* -max_total_time=$(FUZZ_SECONDS) -max_len=$(or $(FUZZ_LEN_$*),8192) -timeout=5 -rss_limit_mb=2048 -print_final_stats=1 \
 		-artifact_prefix=build-fuzz/ build-fuzz/corpus/$* $(FUZZ_SEEDS_$*) >build-fuzz/$*.log 2>&1 || { tail -40 build-fuzz/$*.log; exit 1; }
 	@echo "fuzz_$*: $(FUZZ_SECONDS) s, $$(sed -n 's/stat::number_of_executed_units: *//p' build-fuzz/$*.log) inputs, no crash"

@@ -49,7 +49,7 @@ static bool read_stream(const char *p, size_t len, size_t step, struct buf *out)
         at -= in.len;
         require(result < 0 || in.len == 0);
     }
-    if (result == 0 && sse_end(&s, &e) > 0)
+    if (result == 0 && (sse_end(&s, &e) > 0 || sse_rest(&s, &e) > 0))
         note_event(out, &raw, &e);
     buf_append(&raw, sse_pending(&s).p, sse_pending(&s).len);
     buf_append(&raw, p + at, len - at);

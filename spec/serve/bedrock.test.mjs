@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { createHash, createHmac } from 'node:crypto'
 import { after, before, test } from 'node:test'
 import { chat, question } from '../support/client.mjs'
+import { event, message } from '../support/eventstream.mjs'
 import { upstream } from '../support/upstream.mjs'
 import { serve } from '../support/wye.mjs'
 
@@ -31,28 +32,6 @@ after(async () => {
   await w?.stop()
   up?.stop()
 })
-
-const TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
-  for (let i = 0; i < 8; i++) n = n & 1 ? 0xedb88320 ^ (n >>> 1) : n >>> 1
-  return n
-})
-const crc32 = (bytes) => (bytes.reduce((crc, byte) => TABLE[(crc ^ byte) & 255] ^ (crc >>> 8), ~0) ^ ~0) >>> 0
-const u32 = (n) => Buffer.from(Uint32Array.of(n).buffer).swap32()
-
-function header(name, value) {
-  const length = Buffer.alloc(2)
-  length.writeUInt16BE(Buffer.byteLength(value))
-  return Buffer.concat([Buffer.from([name.length]), Buffer.from(name), Buffer.from([7]), length, Buffer.from(value)])
-}
-
-function frame(type, key, name, data) {
-  const headers = Buffer.concat([header(key, name), header(':content-type', 'application/json'), header(':message-type', type)])
-  const payload = Buffer.from(JSON.stringify(data))
-  const lengths = Buffer.concat([u32(16 + headers.length + payload.length), u32(headers.length)])
-  const message = Buffer.concat([lengths, u32(crc32(lengths)), headers, payload])
-  return Buffer.concat([message, u32(crc32(message))])
-}
-const event = (name, data) => frame('event', ':event-type', name, { ...data, p: 'abc' })
 
 const begun = [event('messageStart', { role: 'assistant' }), event('contentBlockDelta', { contentBlockIndex: 0, delta: { text: 'Hello ' } })]
 const whole = [
@@ -98,7 +77,7 @@ test('a stream, to clients of two protocols', async () => {
 
 test('what breaks a stream', async () => {
   const cases = [
-    [[frame('exception', ':exception-type', 'throttlingException', { message: 'slow down' })], 429, /slow down/],
+    [[message('exception', ':exception-type', 'throttlingException', { message: 'slow down' })], 429, /slow down/],
     [[Buffer.from('no event stream at all, whatever its type says')], 502, /broken/],
     [[event('messageStart', { role: 'assistant' })], 502, /ended before/],
     [[begun[0], begun[1].subarray(0, 20)], 502, /ended before/],
@@ -109,7 +88,7 @@ test('what breaks a stream', async () => {
     assert.equal(reply.status, status, reply.text)
     assert.match(reply.json.error.message, words)
   }
-  answer(stream([...begun, frame('exception', ':exception-type', 'modelStreamErrorException', { message: 'it burst' })]))
+  answer(stream([...begun, message('exception', ':exception-type', 'modelStreamErrorException', { message: 'it burst' })]))
   const late = await ask('bearer/m', { stream: true })
   assert.equal(late.status, 200)
   assert.match(late.error.message, /it burst/)
