@@ -11,6 +11,7 @@
 #include "cmd/simulated.h"
 #include "cmd/span.h"
 #include "serve/replay_report.h"
+#include "serve/replay_value.h"
 #include "serve/rule.h"
 #include "vm/guard.h"
 
@@ -65,10 +66,14 @@ static int judge(const struct options *o, const struct replay *r, double most)
 static int replay(const struct options *o, const struct rule *rule, struct generation *g, struct captures *all, struct live *live, const char *trace, double most)
 {
     struct replay *r = replay_new(g);
-    struct buf problems = BUF(64 * 1024);
+    struct replay_value value = REPLAY_VALUE;
+    struct buf problems = BUF(64 * 1024), quality = BUF(64 * 1024);
+    struct err err;
     uint64_t began = clock_ns();
     r->ask = o->sim ? simulated_ask : live ? live_ask : NULL;
     r->ask_arg = live;
+    r->each = replay_value_add;
+    r->each_arg = &value;
     if (rule->route[0]) {
         r->rule = generation_route(g, str_of(rule->route));
         r->only = o->route ? o->route : rule->is_route ? rule->route : "route";
@@ -77,15 +82,20 @@ static int replay(const struct options *o, const struct rule *rule, struct gener
     }
     run(r, all, live);
     captures_problems(all, &problems);
+    if (r->replayed && replay_value_write(&value, o->json, &quality, &err) < 0)
+        log_warn("quality is not estimated: %s", err.message);
     struct replay_page page = {.replay = r,
                                .trace = trace,
                                .rule = o->arg_count ? o->args[0] : "routes",
                                .seconds = (double)(clock_ns() - began) / 1e9,
                                .stopped = live ? live->stopped : NULL,
+                               .quality = buf_str(&quality),
                                .problems = buf_str(&problems)};
     int status = print(o, &page);
     int judged = judge(o, r, most);
     buf_clear(&problems);
+    buf_clear(&quality);
+    replay_value_clear(&value);
     replay_free(r);
     return status ? status : judged;
 }

@@ -33,7 +33,7 @@ double replay_percent(const struct replay *r)
     return r->replayed ? 100.0 * (double)r->changed / (double)r->replayed : 0;
 }
 
-/* ---- what it costs, and what it is worth ---- */
+/* ---- what it costs ---- */
 
 static double usd_now(struct replay *r, const struct captured *c)
 {
@@ -46,21 +46,14 @@ static double usd_now(struct replay *r, const struct captured *c)
         return usd;
     struct usage u = {.is_known = c->served_usage.is_known};
     memcpy(u.tokens, c->served_usage.tokens, sizeof u.tokens);
-    r->value.unpriced += !t->decision.models[0]->has_price;
+    r->cost.unpriced += !t->decision.models[0]->has_price;
     return usd + usage_usd(&u, t->decision.models[0]);
 }
 
-static void add_value(struct replay *r, const struct captured *c, bool is_changed)
+static void add_cost(struct replay *r, const struct captured *c, bool is_changed)
 {
-    struct replay_value *v = &r->value;
-    double weight = is_changed ? 0 : c->weight;
-    bool is_good = c->status == 200 && !c->error.p;
-    v->was_usd += c->usd;
-    v->now_usd += is_changed ? usd_now(r, c) : c->usd;
-    v->good += is_good;
-    v->kept += weight;
-    v->kept_squared += weight * weight;
-    v->kept_good += is_good ? weight : 0;
+    r->cost.was_usd += c->usd;
+    r->cost.now_usd += is_changed ? usd_now(r, c) : c->usd;
 }
 
 /* ---- what changes ---- */
@@ -133,7 +126,9 @@ static void compare(struct replay *r)
     r->replayed++;
     r->unrecorded_kv += (uint64_t)rec->unrecorded_kv;
     r->unrecorded_asks += (uint64_t)rec->unrecorded_asks;
-    add_value(r, rec->from, is_changed);
+    add_cost(r, rec->from, is_changed);
+    if (r->each)
+        r->each(r->each_arg, rec->from, rec->decided, buf_str(&text));
     if (is_changed)
         add_change(r, buf_str(&text));
     else if (!t->has_failed && rec->reason.p && !str_same(t->decision.reason, rec->reason))

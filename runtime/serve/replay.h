@@ -26,12 +26,10 @@ struct replay_change {
     struct replay_example examples[REPLAY_EXAMPLES];
 };
 
-/* Sums over what was replayed. `kept` are the decisions that came out as recorded, weighed by 1/p of the arms that they were in. */
-struct replay_value {
+/* Of what was replayed. */
+struct replay_cost {
     double was_usd, now_usd; /* now: asks as recorded, what is served at the price of the model that would serve it */
     uint64_t unpriced;       /* changed to a model without a price */
-    uint64_t good;           /* answered with 200, by the route's choice */
-    double kept, kept_squared, kept_good;
 };
 
 struct replay {
@@ -45,13 +43,15 @@ struct replay {
     const struct route *rule;
     int (*ask)(void *arg, struct trial *t, struct trial_ask *ask);
     void *ask_arg;
+    void (*each)(void *arg, const struct captured *c, struct str was, struct str now); /* every one that was replayed */
+    void *each_arg;
 
     uint64_t seen, replayed, changed, reworded; /* reworded: the same decision for another reason */
     uint64_t skipped[RECORDED_PROBLEM_COUNT];
     uint64_t unrecorded_asks, unrecorded_kv; /* of what was replayed */
     uint64_t answered_asks; /* by `ask`, in all that was seen */
     double answered_usd;
-    struct replay_value value;
+    struct replay_cost cost;
     struct replay_change *changes; /* the first REPLAY_CHANGES kinds, most frequent first after replay_sort */
     int change_count;
     uint64_t other_changes; /* of further kinds */

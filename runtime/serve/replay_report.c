@@ -4,13 +4,7 @@
 
 #include "base/json.h"
 
-enum { FEWEST = 30, SHOWN = 20 };
-
-/* (Σw)² / Σw²: how many equally weighed decisions would tell as much. */
-static double effective(const struct replay_value *v)
-{
-    return v->kept_squared > 0 ? v->kept * v->kept / v->kept_squared : 0;
-}
+enum { SHOWN = 20 };
 
 static double share(double part, double whole)
 {
@@ -36,19 +30,10 @@ static void write_skipped(struct buf *out, const struct replay *r)
             buf_printf(out, "%8" PRIu64 "  not replayed: %s\n", r->skipped[i], recorded_words(i));
 }
 
-static void write_value(struct buf *out, const struct replay *r)
+static void write_cost(struct buf *out, const struct replay_cost *c)
 {
-    const struct replay_value *v = &r->value;
-    buf_printf(out, "cost $%.6f as recorded, about $%.6f by this rule%s\n", v->was_usd, v->now_usd,
-               v->unpriced ? " (some of its models have no price)" : "");
-    double ess = effective(v);
-    buf_printf(out, "answered well: %.2f %% as recorded; ", 100 * share((double)v->good, (double)r->replayed));
-    if (ess >= FEWEST)
-        buf_printf(out, "%.2f %% by this rule, estimated", 100 * share(v->kept_good, v->kept));
-    else
-        buf_puts(out, "too few decisions in common to estimate it by this rule");
-    buf_printf(out, " (%.1f %% support, effective sample size %.0f)\n",
-               100 * (1 - share((double)r->changed, (double)r->replayed)), ess);
+    buf_printf(out, "cost $%.6f as recorded, about $%.6f by this rule%s\n", c->was_usd, c->now_usd,
+               c->unpriced ? " (some of its models have no price)" : "");
 }
 
 int replay_write_text(struct buf *out, const struct replay_page *page)
@@ -80,7 +65,8 @@ int replay_write_text(struct buf *out, const struct replay_page *page)
         buf_printf(out, "%8" PRIu64 "  of other kinds\n", rest);
     if (r->replayed) {
         buf_putc(out, '\n');
-        write_value(out, r);
+        write_cost(out, &r->cost);
+        buf_append(out, page->quality.p ? page->quality.p : "", page->quality.len);
     }
     return buf_append(out, page->problems.p ? page->problems.p : "", page->problems.len);
 }
@@ -113,19 +99,6 @@ static void json_change(struct buf *out, const struct replay_change *c)
     buf_puts(out, "]}");
 }
 
-static void json_value(struct buf *out, const struct replay *r)
-{
-    const struct replay_value *v = &r->value;
-    double ess = effective(v);
-    buf_printf(out, ",\"usd\":{\"was\":%.10g,\"now\":%.10g,\"unpriced\":%" PRIu64 "}", v->was_usd, v->now_usd, v->unpriced);
-    buf_printf(out, ",\"quality\":{\"metric\":\"answered\",\"was\":%.10g,\"now\":", share((double)v->good, (double)r->replayed));
-    if (ess >= FEWEST)
-        buf_printf(out, "%.10g", share(v->kept_good, v->kept));
-    else
-        buf_puts(out, "null");
-    buf_printf(out, ",\"support\":%.10g,\"effective\":%.10g}", r->replayed ? 1 - replay_percent(r) / 100 : 0, ess);
-}
-
 int replay_write_json(struct buf *out, const struct replay_page *page)
 {
     const struct replay *r = page->replay;
@@ -143,7 +116,9 @@ int replay_write_json(struct buf *out, const struct replay_page *page)
         json_change(out, &r->changes[i]);
     }
     buf_printf(out, "],\"other_changes\":%" PRIu64, r->other_changes);
-    json_value(out, r);
+    buf_printf(out, ",\"usd\":{\"was\":%.10g,\"now\":%.10g,\"unpriced\":%" PRIu64 "}", r->cost.was_usd, r->cost.now_usd, r->cost.unpriced);
+    buf_puts(out, ",\"quality\":");
+    buf_append(out, page->quality.p ? page->quality.p : "null", page->quality.p ? page->quality.len : 4);
     buf_puts(out, ",\"problems\":");
     json_quote(out, page->problems.p ? page->problems : str_of(""));
     return buf_printf(out, ",\"seconds\":%.6g}\n", page->seconds);

@@ -105,8 +105,10 @@ static void read_arms(struct captured *c, const struct decision *d)
     const struct record *arm;
     double p;
     for (int i = 0; (arm = decision_next(d, GROUP_ARM, &i));)
-        if (record_number(arm, F_P, &p) && p > 0)
+        if (record_number(arm, F_P, &p) && p > 0) {
             c->weight /= p;
+            c->unit = c->unit.p ? c->unit : record_text(arm, F_UNIT);
+        }
 }
 
 static const struct captured *read_decision(struct captures *all, struct decision *d)

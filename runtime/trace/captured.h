@@ -47,6 +47,7 @@ struct captured {
     int status;
     double usd;
     double weight;                      /* 1 over the probability of the arms it was in */
+    struct str unit;                    /* of the first of them; {NULL, 0}: in none */
     struct captured_usage served_usage; /* of the attempt that served */
     const struct captured_step *steps;
     int step_count;

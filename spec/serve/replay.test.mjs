@@ -75,7 +75,8 @@ test('another rule: what changes, with examples, cost and support', async () => 
   assert.deepEqual([example.was_line, example.was_reason, example.now_line, example.now_reason], ['routes/route.lua:3', 'long', 'routes/rules/v2.lua:4', 'short'])
   assert.equal((await w.decision(example.id)).reason, 'long')
   assert.ok(r.usd.now < r.usd.was && r.usd.now > r.usd.was / 10, JSON.stringify(r.usd))
-  assert.deepEqual([r.quality.support, r.quality.effective, r.quality.now], [0.5, 2, null])
+  assert.deepEqual([r.quality.support, r.quality.effective, r.quality.now], [0.5, 2, undefined])
+  assert.match(r.quality.refused, /50\.0 % of the decisions have support, 95 % are needed: 'sim\/fast' was brought by chance 0 times/)
 
   const text = await run(WYE, ['replay', join(w.dir, 'rules/v2.lua'), '--trace', join(w.home, 'trace')])
   assert.match(text.stdout, /4 of 4 decisions .* replayed by .*v2\.lua/)
@@ -90,6 +91,30 @@ test('another rule: what changes, with examples, cost and support', async () => 
   assert.equal(broken.code, 1)
   assert.match(broken.stderr, /routes\/route\.lua:1: the file on disk/)
   await w.stop()
+})
+
+test('quality by another rule comes from what an experiment tried, or is refused', async () => {
+  const route = `local trial = wye.experiment("t", { unit = "request",
+  { "a", 50, function() return wye.model "p/good" end }, { "b", 50, function() return wye.model "p/bad" end } })
+return function(req) return trial(req) end
+`
+  const models = await sim({ script: 'return { models = { good = { latency_ms = 1 }, bad = { latency_ms = 1, error_rate = 0.5 } } }' })
+  const config = `return { providers = { p = { kind = "openai", base_url = "${models.url}/v1" } }, models = { ["p/good"] = {}, ["p/bad"] = {} }, capture = { share = 1 } }\n`
+  const w = await serve({ 'wye.lua': config, 'route.lua': route })
+  for (let i = 0; i < 300; i++) await chat(w, { model: 'auto', messages: question(`question ${i}`) })
+  write(w.dir, { 'rules/bad.lua': 'return function() return wye.model "p/bad" end', 'rules/other.lua': 'return function() return { wye.model "p/bad", wye.model "p/good" } end' })
+  const same = await replay(w, w.dir)
+  assert.equal(same.quality.dr.toFixed(9), same.quality.was.toFixed(9))
+  const { quality } = await replay(w, join(w.dir, 'rules/bad.lua'))
+  assert.equal(quality.refused, undefined)
+  const bad = (await w.trace('-q', 'requested == auto')).filter((d) => d.arms[0].arm === 'b')
+  const truth = bad.filter((d) => d.status === 200).length / bad.length
+  assert.ok(Math.abs(quality.snips - truth) < 1e-6, `${quality.snips} ${truth}`)
+  assert.ok(quality.dr < quality.was && quality.support === 1 && Math.abs(quality.effective - bad.length) < 1e-6, JSON.stringify(quality))
+  const never = await replay(w, join(w.dir, 'rules/other.lua'))
+  assert.match(never.quality.refused, /'p\/bad, p\/good' was brought by chance 0 times/)
+  await w.stop()
+  await models.stop()
 })
 
 test('a rule from anywhere joins the project; reasons that change are counted apart', async () => {
