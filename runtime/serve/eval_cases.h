@@ -18,7 +18,7 @@
 #include "base/search.h"
 #include "vm/config.h"
 
-enum { EVAL_CASES_MOST = 100000, EVAL_TAGS = 16, EVAL_PATH = 4096 };
+enum { EVAL_CASES_MOST = 20000, EVAL_TAGS = 16, EVAL_PATH = 4096 };
 
 /* What an answer is held to: the name in `expect`. A case may have several; all must hold. */
 #define EXPECTATIONS(X)                                                                                                          \
