@@ -38,22 +38,11 @@ static int read_labels(struct classifier *c, struct str meta, struct err *err)
     return c->gauge.columns >= 2 ? 0 : damaged(err);
 }
 
-static bool read_weights(struct str meta, const char *name, double *weights)
-{
-    struct json_walk w = json_walk(json_get(meta, name));
-    for (int i = 0; i < GAUGE_SIGNS; i++)
-        if (!json_next(&w) || !json_number(w.value, &weights[i]))
-            return false;
-    return true;
-}
-
 static int read_gauge(struct classifier *c, struct str meta, struct err *err)
 {
-    struct gauge *g = &c->gauge;
     if (c->is_pairs)
         return c->gauge.columns == 2 ? pairs_open(&c->pairs, meta, err) : damaged(err);
-    bool is_valid = json_number(json_get(meta, "heat"), &g->heat) && read_weights(meta, "right", g->right) && read_weights(meta, "known", g->known);
-    return is_valid ? 0 : damaged(err);
+    return gauge_open(&c->gauge, meta) ? 0 : damaged(err);
 }
 
 struct classifier *classifier_open(struct str bytes, struct err *err)

@@ -5,11 +5,15 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/json.h"
 
 enum { BINS = 15, ROUNDS = 50 };
 
 /* How common texts outside of all labels are taken to be, whatever their share in training: with one in twenty, `known` passes a half where both errors cost alike. */
 static const double STRANGERS = 0.06;
+
+/* Of a sane model: products and sums stay finite. */
+static const double NUMBER_MOST = 1e9;
 
 /* Of the observations' whole weight. */
 static const double RIDGE = 1e-4;
@@ -82,6 +86,25 @@ struct reading gauge_read(const struct gauge *g, const float *scores, float unse
         r.p = 1 - r.known;
     }
     return r;
+}
+
+static bool read_number(struct str json, double *out)
+{
+    return json_number(json, out) && fabs(*out) <= NUMBER_MOST;
+}
+
+static bool read_weights(struct str meta, const char *name, double *weights)
+{
+    struct json_walk w = json_walk(json_get(meta, name));
+    for (int i = 0; i < GAUGE_SIGNS; i++)
+        if (!json_next(&w) || !read_number(w.value, &weights[i]))
+            return false;
+    return true;
+}
+
+bool gauge_open(struct gauge *g, struct str meta)
+{
+    return read_number(json_get(meta, "heat"), &g->heat) && read_weights(meta, "right", g->right) && read_weights(meta, "known", g->known);
 }
 
 /* ---- fitting ---- */

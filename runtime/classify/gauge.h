@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 
+#include "base/str.h"
+
 enum { GAUGE_SIGNS = 7, GAUGE_COLUMNS = 1024 };
 
 struct gauge {
@@ -36,6 +38,9 @@ void gauge_fit(struct gauge *g, const struct gauge_case *cases, int count);
 
 /* After that: sets known, unless all cases are of the labels or none is. Both sides must come from the same fits. */
 void gauge_fit_known(struct gauge *g, const struct gauge_case *cases, int count);
+
+/* From a model's "meta": heat, right and known; false when they are not there or no sane numbers. Labels are the caller's. */
+bool gauge_open(struct gauge *g, struct str meta);
 
 /* Expected calibration error over 15 bins of equal width. */
 double gauge_ece(const double *p, const bool *is_right, int count);

@@ -5,6 +5,7 @@
 
 enum { PART_MOST = 256 << 20, CELL = 3 /* of a sparse row: a column and a weight */ };
 
+static const float SCALE_MOST = 1e6f;
 static const uint32_t SPARSE = UINT32_C(1) << 31;
 
 static uint32_t offset_at(const struct linear *l, size_t row)
@@ -57,7 +58,7 @@ int linear_open(struct linear *l, const struct modelfile *m, int features, int c
 {
     struct str rows = modelfile_part(m, "rows"), scale = modelfile_part(m, "scale"), cells = modelfile_part(m, "cells");
     *l = (struct linear){rows.p, scale.p, cells.p, columns};
-    bool is_sane = rows.len == ((size_t)features + 1) * 4 && scale.len == (size_t)features * 4;
+    bool is_sane = rows.len == ((size_t)features + 1) * 4 && scale.len == (size_t)features * 4 && modelfile_is_within(scale, SCALE_MOST);
     for (int i = 0; is_sane && i < features; i++)
         is_sane = is_sane_row(l, (size_t)i, cells.len);
     return is_sane ? 0 : err_set(err, ERR_MALFORMED, "the model is damaged: its weights do not fit together");

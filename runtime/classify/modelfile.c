@@ -96,6 +96,14 @@ void modelfile_unmap(struct str bytes)
     munmap((void *)bytes.p, bytes.len);
 }
 
+bool modelfile_is_within(struct str part, float most)
+{
+    for (size_t i = 0; i < part.len / 4; i++)
+        if (!(modelfile_f32(part.p, i) >= -most && modelfile_f32(part.p, i) <= most))
+            return false;
+    return true;
+}
+
 void modelfile_put_u32(struct buf *out, uint32_t n)
 {
     n = htole32(n);

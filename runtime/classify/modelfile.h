@@ -14,6 +14,7 @@
 #pragma once
 
 #include <endian.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -67,6 +68,9 @@ static inline float modelfile_f32(const char *p, size_t i)
     memcpy(&f, &bits, 4);
     return f;
 }
+
+/* Whether all numbers of a part of floats lie within -most and most; what is no number does not. */
+bool modelfile_is_within(struct str part, float most);
 
 /* Appends a number as the above read it. */
 void modelfile_put_u32(struct buf *out, uint32_t n);

@@ -10,20 +10,12 @@
 
 struct similar {
     struct similar_index index;
+    float *lengths;
     struct gauge gauge;
     struct str labels[GAUGE_COLUMNS];
     const char *ends, *texts; /* where each text ends; all texts, one after another */
     struct arena arena;
 };
-
-static bool read_weights(struct str meta, const char *name, double *weights)
-{
-    struct json_walk w = json_walk(json_get(meta, name));
-    for (int i = 0; i < GAUGE_SIGNS; i++)
-        if (!json_next(&w) || !json_number(w.value, &weights[i]))
-            return false;
-    return true;
-}
 
 static bool read_meta(struct similar *s, struct str meta)
 {
@@ -35,7 +27,7 @@ static bool read_meta(struct similar *s, struct str meta)
             return false;
         else if (str_eq(s->labels[c], "oos"))
             g->oos = c;
-    return g->columns >= 2 && json_number(json_get(meta, "heat"), &g->heat) && read_weights(meta, "right", g->right) && read_weights(meta, "known", g->known);
+    return g->columns >= 2 && gauge_open(g, meta);
 }
 
 static bool read_rows(struct similar *s, const struct modelfile *m)
@@ -43,7 +35,7 @@ static bool read_rows(struct similar *s, const struct modelfile *m)
     struct str vectors = modelfile_part(m, "vectors"), columns = modelfile_part(m, "columns"), ends = modelfile_part(m, "ends"),
                texts = modelfile_part(m, "texts");
     size_t count = columns.len / 2;
-    if (count < 2 || count > SIMILAR_MOST || columns.len % 2 || vectors.len != count * SIMILAR_WIDTH || ends.len != count * 4)
+    if (count < 2 || count > SIMILAR_MOST || columns.len % 2 || vectors.len != count * (size_t)similar_index_width(&s->index) || ends.len != count * 4)
         return false;
     for (size_t i = 0; i < count; i++)
         if (modelfile_u16(columns.p, i) >= s->gauge.columns || modelfile_u32(ends.p, i) > texts.len ||
@@ -52,6 +44,7 @@ static bool read_rows(struct similar *s, const struct modelfile *m)
     s->index.vectors = (const signed char *)vectors.p;
     s->index.columns = columns.p;
     s->index.count = (int)count;
+    s->index.lengths = s->lengths = similar_index_lengths(&s->index);
     s->ends = ends.p;
     s->texts = texts.p;
     return true;
@@ -67,10 +60,11 @@ struct similar *similar_open(struct str bytes, struct err *err)
         struct str kind = modelfile_kind(&m);
         if (!str_eq(kind, "similar"))
             err_set(err, ERR_MALFORMED, "a model of kind \"" STR_FMT "\", not of \"similar\": `wye train --similar` makes one", STR_ARG(kind));
-        else if (!read_meta(s, m.meta) || !read_rows(s, &m))
+        else if (embed_open(&s->index.embed, &m, err) == 0 && vocab_open(&s->index.vocab, &m, err) == 0) {
+            if (read_meta(s, m.meta) && read_rows(s, &m))
+                return s;
             err_set(err, ERR_MALFORMED, "the model is damaged: its examples do not fit together");
-        else if (vocab_open(&s->index.vocab, &m, err) == 0)
-            return s;
+        }
     }
     similar_close(s);
     return NULL;
@@ -79,15 +73,16 @@ struct similar *similar_open(struct str bytes, struct err *err)
 void similar_close(struct similar *s)
 {
     arena_clear(&s->arena);
+    free(s->lengths);
     free(s);
 }
 
 int similar_nearest(const struct similar *s, struct str text, int most, struct neighbour *out)
 {
     struct near_row near[SIMILAR_NEAREST];
-    signed char vector[SIMILAR_WIDTH];
+    signed char vector[SIMILAR_MOST_WIDTH];
     float unseen;
-    if (!similar_index_vector(&s->index.vocab, text, vector, &unseen))
+    if (!similar_index_vector(&s->index, text, vector, &unseen))
         return 0;
     int count = similar_index_find(&s->index, vector, most < SIMILAR_NEAREST ? most : SIMILAR_NEAREST, -1, -1, near);
     for (int i = 0; i < count; i++) {
@@ -101,8 +96,8 @@ int similar_nearest(const struct similar *s, struct str text, int most, struct n
 struct likeness similar_read(const struct similar *s, struct str text)
 {
     float scores[GAUGE_COLUMNS], unseen;
-    signed char vector[SIMILAR_WIDTH];
-    if (!similar_index_vector(&s->index.vocab, text, vector, &unseen))
+    signed char vector[SIMILAR_MOST_WIDTH];
+    if (!similar_index_vector(&s->index, text, vector, &unseen))
         return (struct likeness){s->labels[s->gauge.oos >= 0 ? s->gauge.oos : 0], 1.0 / s->gauge.columns, 0};
     similar_index_vote(&s->index, vector, -1, -1, s->gauge.columns, scores);
     struct reading r = gauge_read(&s->gauge, scores, unseen);

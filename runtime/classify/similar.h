@@ -2,7 +2,7 @@
  * similar: labelled examples, and which of them are nearest to a text: a file of kind "similar".
  *
  * A text becomes a short vector: each of its grams, weighted as in vocab.h, adds itself to a few places that its hash picks (random indexing, Kanerva et al.
- * 2000), so nothing but the examples is needed. Nearness is the cosine. The nearest few vote on the label; a gauge, fitted on the examples themselves, each
+ * 2000), so nothing but the examples is needed; with a table of word vectors (embed.h) the mean of its words' is put beside. Nearness is the cosine. The nearest few vote on the label; a gauge, fitted on the examples themselves, each
  * looked up without itself and without its label, says how sure that is. Reading allocates nothing. One thread.
  */
 #pragma once
@@ -33,5 +33,6 @@ struct likeness {
 };
 struct likeness similar_read(const struct similar *s, struct str text);
 
-/* From examples to a file: at most SIMILAR_MOST of them. *accuracy: of examples looked up without themselves. */
-int similar_train(const struct samples *s, const char *path, double *accuracy, size_t *bytes, struct err *err);
+/* From examples to a file: at most SIMILAR_MOST of them. `vectors`: a file of word vectors to take along, or NULL. *accuracy: of examples looked up
+ * without themselves. */
+int similar_train(const struct samples *s, const char *vectors, const char *path, double *accuracy, size_t *bytes, struct err *err);

@@ -6,12 +6,14 @@
 #include "classify/modelfile.h"
 #include "classify/similar_index.h"
 
-enum { LOOKED_UP = 1500, META_MOST = 1 << 20, PART_MOST = 64 << 20, PARTS = 8, GRAMS_MOST = 100000 };
+enum { LOOKED_UP = 1500, META_MOST = 1 << 20, PART_MOST = 64 << 20, PARTS = 11, GRAMS_MOST = 100000 };
 
 struct builder {
     const struct samples *s;
     struct vocab_parts parts;
     struct similar_index index;
+    struct embed_parts words;
+    float *lengths;
     struct buf vectors, columns, ends, texts, meta;
     struct gauge gauge;
     double accuracy;
@@ -19,10 +21,10 @@ struct builder {
 
 static void add_row(struct builder *b, const struct sample *one)
 {
-    signed char vector[SIMILAR_WIDTH] = {0};
+    signed char vector[SIMILAR_MOST_WIDTH] = {0};
     float unseen;
-    similar_index_vector(&b->index.vocab, one->text, vector, &unseen);
-    buf_append(&b->vectors, vector, sizeof vector);
+    similar_index_vector(&b->index, one->text, vector, &unseen);
+    buf_append(&b->vectors, vector, (size_t)similar_index_width(&b->index));
     modelfile_put_u16(&b->columns, (uint16_t)one->label);
     buf_append(&b->texts, one->text.p, one->text.len);
     modelfile_put_u32(&b->ends, (uint32_t)b->texts.len);
@@ -40,6 +42,7 @@ static void add_rows(struct builder *b)
     b->index.vectors = (const signed char *)b->vectors.p;
     b->index.columns = b->columns.p;
     b->index.count = b->s->count;
+    b->index.lengths = b->lengths = similar_index_lengths(&b->index);
     free(texts);
 }
 
@@ -52,7 +55,7 @@ static void fit(struct builder *b)
     struct gauge_case *cases = xcalloc(2 * (size_t)most, sizeof *cases), *strange = cases + most;
     for (int i = 0; i < b->s->count; i += step, count++) {
         float *own = scores + 2 * (size_t)count * (size_t)columns, *others = own + columns;
-        const signed char *vector = b->index.vectors + (size_t)i * SIMILAR_WIDTH;
+        const signed char *vector = b->index.vectors + (size_t)i * (size_t)similar_index_width(&b->index);
         int label = b->s->at[i].label;
         similar_index_vote(&b->index, vector, i, -1, columns, own);
         similar_index_vote(&b->index, vector, i, label, columns, others);
@@ -93,6 +96,8 @@ static void put_meta(struct builder *b)
 static void clear(struct builder *b)
 {
     vocab_clear(&b->parts);
+    embed_clear(&b->words);
+    free(b->lengths);
     buf_clear(&b->vectors);
     buf_clear(&b->columns);
     buf_clear(&b->ends);
@@ -100,7 +105,7 @@ static void clear(struct builder *b)
     buf_clear(&b->meta);
 }
 
-int similar_train(const struct samples *s, const char *path, double *accuracy, size_t *bytes, struct err *err)
+int similar_train(const struct samples *s, const char *vectors, const char *path, double *accuracy, size_t *bytes, struct err *err)
 {
     struct builder b = {.s = s,
                         .vectors = BUF(PART_MOST),
@@ -111,13 +116,20 @@ int similar_train(const struct samples *s, const char *path, double *accuracy, s
                         .gauge = {.columns = s->label_count, .oos = s->oos}};
     if (s->count > SIMILAR_MOST)
         return err_set(err, ERR_LIMIT, "%d examples; at most %d can be looked through in time: take the telling ones", s->count, SIMILAR_MOST);
+    if (vectors && embed_read(&b.words, vectors, err) < 0) {
+        embed_clear(&b.words);
+        return -1;
+    }
+    if (vectors)
+        b.index.embed = embed_of(&b.words);
     add_rows(&b);
     fit(&b);
     put_meta(&b);
     const struct modelfile_part parts[PARTS] = {
         {"meta", buf_str(&b.meta)},       {"starts", buf_str(&b.parts.starts)}, {"keys", buf_str(&b.parts.keys)}, {"rarity", buf_str(&b.parts.rarity)},
-        {"vectors", buf_str(&b.vectors)}, {"columns", buf_str(&b.columns)},     {"ends", buf_str(&b.ends)},       {"texts", buf_str(&b.texts)}};
-    int result = modelfile_write(path, parts, PARTS, bytes, err);
+        {"vectors", buf_str(&b.vectors)}, {"columns", buf_str(&b.columns)},     {"ends", buf_str(&b.ends)},       {"texts", buf_str(&b.texts)},
+        {"word starts", buf_str(&b.words.starts)}, {"word keys", buf_str(&b.words.keys)}, {"word vectors", buf_str(&b.words.vectors)}};
+    int result = modelfile_write(path, parts, vectors ? PARTS : PARTS - 3, bytes, err);
     *accuracy = b.accuracy;
     clear(&b);
     return result;

@@ -7,6 +7,9 @@
 
 enum { FEWEST_BITS = 8, MOST_BITS = 16, MOST = 1 << 22, PART_MOST = 64 << 20, WORDS = 0, PAIRS, PIECES, BLOCKS };
 
+/* Of numbers in a sane model; sums of their squares stay finite. */
+static const float RARITY_MOST = 1e6f;
+
 static const float LENGTHS[BLOCKS] = {1, 1.2f, 2};
 
 /* Which features of the present text were met, by index; zero between two calls. Grows when a vocabulary is opened. */
@@ -116,7 +119,7 @@ int vocab_view(struct vocab *v, struct str starts, struct str keys)
 int vocab_open(struct vocab *v, const struct modelfile *m, struct err *err)
 {
     struct str keys = modelfile_part(m, "keys"), rarity = modelfile_part(m, "rarity");
-    if (vocab_view(v, modelfile_part(m, "starts"), keys) < 0 || rarity.len != keys.len)
+    if (vocab_view(v, modelfile_part(m, "starts"), keys) < 0 || rarity.len != keys.len || !modelfile_is_within(rarity, RARITY_MOST))
         return err_set(err, ERR_MALFORMED, "the model is damaged: its vocabulary does not fit together");
     v->rarity = rarity.p;
     make_room(v->count);

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "classify/classifier.h"
 #include "classify/jsonl.h"
+#include "classify/similar.h"
 #include "cmd/command.h"
 
 static int fail(const struct err *err)
@@ -14,18 +15,44 @@ static int fail(const struct err *err)
     return EXIT_REFUSED;
 }
 
-static int print(const struct verdict *v, struct buf *out, struct err *err)
+/* One of the two, as the file's kind says. */
+struct learnt {
+    struct classifier *classifier;
+    struct similar *similar;
+};
+
+static int open_learnt(struct learnt *l, struct str bytes, struct err *err)
+{
+    struct modelfile m;
+    if (modelfile_read(&m, bytes, err) < 0)
+        return -1;
+    if (str_eq(modelfile_kind(&m), "similar"))
+        l->similar = similar_open(bytes, err);
+    else
+        l->classifier = classifier_open(bytes, err);
+    return l->similar || l->classifier ? 0 : -1;
+}
+
+static struct likeness read_text(const struct learnt *l, struct str text)
+{
+    if (l->similar)
+        return similar_read(l->similar, text);
+    struct verdict v = classifier_read(l->classifier, text);
+    return (struct likeness){v.label, v.p, v.known};
+}
+
+static int print(const struct likeness *like, struct buf *out, struct err *err)
 {
     buf_reset(out);
     buf_puts(out, "{\"label\":");
-    json_quote(out, v->label);
-    buf_printf(out, ",\"p\":%.6f,\"known\":%.6f}\n", v->p, v->known);
+    json_quote(out, like->label);
+    buf_printf(out, ",\"p\":%.6f,\"known\":%.6f}\n", like->p, like->known);
     if (fwrite(out->p, 1, out->len, stdout) == out->len)
         return 0;
     return err_set(err, ERR_SYSTEM, "cannot write: %s", strerror(errno));
 }
 
-static int read_all(const struct classifier *c, struct err *err)
+static int read_all(const struct learnt *l, struct err *err)
 {
     struct jsonl *in = jsonl_open("-", err);
     struct arena arena = ARENA(2 * JSONL_LINE);
@@ -36,8 +63,8 @@ static int read_all(const struct classifier *c, struct err *err)
         arena_reset(&arena);
         if ((got = jsonl_text(in, row, "text", &arena, &text, err)) < 0)
             break;
-        struct verdict v = classifier_read(c, text);
-        if ((got = print(&v, &out, err)) < 0)
+        struct likeness like = read_text(l, text);
+        if ((got = print(&like, &out, err)) < 0)
             break;
     }
     if (fflush(stdout) != 0 && got == 0)
@@ -48,20 +75,28 @@ static int read_all(const struct classifier *c, struct err *err)
     return got;
 }
 
+static void close_learnt(struct learnt *l)
+{
+    if (l->classifier)
+        classifier_close(l->classifier);
+    if (l->similar)
+        similar_close(l->similar);
+}
+
 int cmd_classify(struct options *o)
 {
     struct str bytes = {NULL, 0};
+    struct learnt l = {0};
     struct err err;
     if (modelfile_map(o->args[0], &bytes, &err) < 0)
         return fail(&err);
-    struct classifier *c = classifier_open(bytes, &err);
-    if (c == NULL) {
+    if (open_learnt(&l, bytes, &err) < 0) {
         fprintf(stderr, "wye classify: %s: %s\n", o->args[0], err.message);
         modelfile_unmap(bytes);
         return EXIT_REFUSED;
     }
-    int result = read_all(c, &err);
-    classifier_close(c);
+    int result = read_all(&l, &err);
+    close_learnt(&l);
     modelfile_unmap(bytes);
     return result < 0 ? fail(&err) : EXIT_OK;
 }

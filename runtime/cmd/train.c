@@ -105,11 +105,12 @@ static int make_index(const struct options *o)
     size_t bytes;
     int result = samples_read(&s, o->args[0], warn, &err);
     if (result == 0)
-        result = similar_train(&s, o->out, &accuracy, &bytes, &err);
+        result = similar_train(&s, o->embeddings, o->out, &accuracy, &bytes, &err);
     if (result == 0 && o->json)
         printf("{\"accuracy\":%.6f,\"classes\":%d,\"rows\":%d,\"bytes\":%zu}\n", accuracy, s.label_count, s.count, bytes);
     else if (result == 0)
-        printf("%s: %d examples of %d labels, %.1f KiB; accuracy %.4f (each looked up without itself)\n", o->out, s.count, s.label_count,
+        printf("%s: %d examples of %d labels, compared by %s, %.1f KiB; accuracy %.4f (each looked up without itself)\n", o->out, s.count, s.label_count,
+               o->embeddings ? "what they are made of and mean" : "what they are made of (--embeddings FILE adds what they mean)",
                (double)bytes / 1024, accuracy);
     samples_clear(&s);
     return result < 0 ? fail(&err) : EXIT_OK;

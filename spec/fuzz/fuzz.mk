@@ -15,6 +15,8 @@ FUZZ_LEN_sse = 2048
 FUZZ_LEN_translation = 4096
 FUZZ_LEN_eventstream = 2048
 FUZZ_SEEDS_http = build-fuzz/seeds/http
+FUZZ_SEEDS_model = build-fuzz/seeds/model
+FUZZ_LEN_model = 65536
 
 .PHONY: fuzz fuzz-smoke fuzz-build fuzz-seeds
 
@@ -37,6 +39,10 @@ build-fuzz/fuzz_%: spec/fuzz/fuzz_%.c build-fuzz/libwye.a
 
 fuzz-seeds:
 	@mkdir -p build-fuzz/seeds/http
+	@mkdir -p build-fuzz/seeds/model
+	@$(MAKE) --no-print-directory all >/dev/null
+	@$(BUILD)/wye train spec/fuzz/model.jsonl -o build-fuzz/seeds/model/text --json >/dev/null
+	@$(BUILD)/wye train --similar spec/fuzz/model.jsonl -o build-fuzz/seeds/model/similar --json >/dev/null
 	@if [ -d "$(FUZZ_SHARED)/http" ]; then luajit spec/fuzz/seeds.lua build-fuzz/seeds/http $(FUZZ_SHARED)/http/*.jsonl; fi
 
 fuzz-run-%:

@@ -56,6 +56,25 @@ function share(name, said, goals) {
   figure({ name, value: 100 * accuracy(said), interval: interval(said, (s) => 100 * accuracy(s)), ...goals })
 }
 
+function index(name, items, ...options) {
+  wye_json('train', '--similar', write(name, items), '-o', path(`${name}.similar`), ...options)
+  return { file: path(`${name}.similar`) }
+}
+
+// By the nearest examples: CLINC's training set is larger than an index, which takes every second of its rows.
+function nearest() {
+  for (const [how, options] of [['', []], [', with word vectors', ['--embeddings', VECTORS]]]) {
+    if (options.length && !existsSync(VECTORS)) continue
+    const clinc = index('clinc', rows('clinc150.train.jsonl').filter((_, i) => i % 2 === 0), ...options)
+    const inside = read(clinc, rows('clinc150.val.jsonl'))
+    share(`nearest of half of CLINC150${how}, %`, inside, {})
+    figure({ name: `the same: AUROC${how}`, value: auroc(inside, read(clinc, rows('clinc150.oos_val.jsonl'))) })
+    share(`nearest of HWU64${how}, %`, read(index('hwu', rows('hwu64.train.jsonl'), ...options), rows('hwu64.valid.jsonl')), {})
+    const [kept, others] = [0, 1].map((k) => rows('banking77.train.jsonl').filter(TEXTS).filter((_, i) => (i % 10 === 0) === (k === 0)))
+    share(`nearest of BANKING77, a tenth kept back${how}, %`, read(index('banking', others, ...options), kept), {})
+  }
+}
+
 function clinc() {
   const m = model('clinc', [...rows('clinc150.train.jsonl'), ...rows('clinc150.oos_train.jsonl')])
   const inside = read(m, rows('clinc150.val.jsonl')), outside = read(m, rows('clinc150.oos_val.jsonl'))
@@ -121,6 +140,7 @@ function kinds() {
 export default async function () {
   await part('Intents', ['clinc150.train.jsonl', 'clinc150.oos_train.jsonl', 'clinc150.val.jsonl', 'clinc150.oos_val.jsonl'], clinc)
   await part('Intents, with word vectors', ['clinc150.train.jsonl', 'clinc150.oos_train.jsonl', 'clinc150.val.jsonl', 'clinc150.oos_val.jsonl', 'hwu64.train.jsonl', 'hwu64.valid.jsonl'], with_vectors)
+  await part('Intents, by the nearest examples', ['clinc150.train.jsonl', 'clinc150.val.jsonl', 'clinc150.oos_val.jsonl', 'hwu64.train.jsonl', 'hwu64.valid.jsonl', 'banking77.train.jsonl'], nearest)
   await part('More intents', ['hwu64.train.jsonl', 'hwu64.valid.jsonl', 'snips.train.jsonl', 'snips.valid.jsonl'], intents)
   await part('Banking', 'banking77.train.jsonl', banking)
   await part('Of no intent', ['banking77-oos.train.jsonl', 'banking77-oos.valid.jsonl', 'banking77-oos.id-oos.valid.jsonl', 'banking77-oos.ood-oos.valid.jsonl'], near)

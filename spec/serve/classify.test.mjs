@@ -146,6 +146,21 @@ test('an index of examples: the nearest ones, their label, how sure', async () =
   assert.ok(same.p > 0.5 && same.known > 0.5 && strange.known < 0.1)
   assert.equal(empty.known, 0)
   await w.stop()
-  const other = classify(join(dir, 'faq.similar'), '{"text":"soup"}\n')
-  assert.match(other.stderr, /a model of kind "similar"/)
+})
+
+// "lasagne" is in no example: only its vector says that it is eaten.
+test('an index that takes word vectors along, read by wye classify', async () => {
+  const dir = folder()
+  const vectors = { soup: '1 0 0.1', bread: '0.9 0.1 0', cheese: '1 0.1 0', lasagne: '1 0 0', code: '0 1 0', bug: '0.1 1 0', loop: '0 0.9 0.1', paris: '0 0 1', oslo: '0.1 0 1' }
+  const examples = [['soup', 'food'], ['bread', 'food'], ['cheese', 'food'], ['code', 'code'], ['bug', 'code'], ['loop', 'code'], ['paris', 'travel'], ['oslo', 'travel']]
+  write(dir, { 'data.jsonl': lines(examples.map(([text, label]) => ({ text, label }))), 'words.vec': Object.entries(vectors).map((line) => line.join(' ')).join('\n') })
+  const make = (...more) => cli(['train', '--similar', join(dir, 'data.jsonl'), '-o', join(dir, 'a.similar'), ...more])
+  assert.match((await make()).stdout, /--embeddings FILE adds what they mean/)
+  const read = (text) => classify(join(dir, 'a.similar'), JSON.stringify({ text }) + '\n').said[0]
+  assert.equal(read('lasagne').known, 0)
+  assert.match((await make('--embeddings', join(dir, 'words.vec'))).stdout, /made of and mean/)
+  const { label, p } = read('lasagne')
+  assert.equal(label, 'food')
+  assert.ok(p > 1 / 3 && p <= 1)
+  assert.match((await make('--embeddings', join(dir, 'data.jsonl'))).stderr, /data\.jsonl:1: a line must be a word/)
 })
