@@ -23,7 +23,7 @@ struct shadow {
     struct http_head head;
     int rule;
     struct str where, route, requested, primary, place;
-    char of_id[20];
+    char of_id[20], trace_id[33];
     struct decision decision;
     int asks;
     bool is_over, has_failed;
@@ -111,6 +111,7 @@ static bool take_request(struct shadow *s, struct request *rq)
     struct err failed;
     copy_head(s, v->head);
     memcpy(s->of_id, rq->id, sizeof s->of_id);
+    memcpy(s->trace_id, rq->trace_id, sizeof s->trace_id);
     s->route = arena_str(&s->arena, str_of(rq->route ? rq->route->name : ""));
     s->requested = arena_str(&s->arena, v->model);
     if (rq->script_error)
@@ -226,6 +227,7 @@ static void begin_record(struct trace *t, const struct shadow *s, uint64_t numbe
     struct event *e = event_open(t, EVENT_BEGIN, number);
     router_write_id(s->of->router, number, id);
     event_z(e, F_ID, id);
+    event_z(e, F_TRACE, s->trace_id);
     event_str(e, F_ROUTE, s->route.len ? s->route : str_n(NULL, 0));
     event_int(e, F_GENERATION, s->generation->id);
     event_z(e, F_HASH, s->generation->hash);

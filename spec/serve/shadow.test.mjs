@@ -104,6 +104,7 @@ test('a shadow tells model, reason and line of what it would have done, and whet
   assert.equal(two.line, 'routes/rules/v3.lua:3')
   assert.equal(two.usd, 0)
   assert.equal(two.served, null)
+  assert.equal(two.trace, other.record.trace, 'the same trace')
   assert.ok(two.script_us >= 0 && two.generation === 1)
   assert.equal(other.record.served, 'a/good')
   assert.equal(other.record.attempts.length, 1, 'the shadow calls nobody')
