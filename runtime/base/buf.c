@@ -51,11 +51,6 @@ int buf_append(struct buf *b, const void *p, size_t len)
     return 0;
 }
 
-int buf_puts(struct buf *b, const char *z)
-{
-    return buf_append(b, z, strlen(z));
-}
-
 int buf_putc(struct buf *b, char c)
 {
     return buf_append(b, &c, 1);

@@ -28,7 +28,10 @@ struct buf {
 
 /* All return 0, or -1 when the ceiling would be passed; then the buffer is as it was. */
 int buf_append(struct buf *b, const void *p, size_t len);
-int buf_puts(struct buf *b, const char *z);
+static inline int buf_puts(struct buf *b, const char *z)
+{
+    return buf_append(b, z, strlen(z)); /* here, so that a constant's length is one too */
+}
 int buf_putc(struct buf *b, char c);
 int buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int buf_vprintf(struct buf *b, const char *format, va_list args);

@@ -232,11 +232,27 @@ static int read_protected(lua_State *L)
     return 0;
 }
 
+/* What most routes return, a model that lasts and its reason: read here nothing can raise, so nothing is protected. */
+static bool read_plain(lua_State *L, struct reading *r)
+{
+    struct decision *d = r->d;
+    int reason = lua_type(L, 2);
+    bool is_readable = reason == LUA_TSTRING || reason == LUA_TNIL || reason == LUA_TNONE;
+    if (!is_readable || (d->models[0] = model_lasting(L, 1)) == NULL)
+        return false;
+    d->kind = DECIDE_MODELS;
+    d->count = 1;
+    read_reason(L, r);
+    return true;
+}
+
 int decision_read(lua_State *L, int count, struct arena *arena, struct decision *d, struct err *err)
 {
     *d = (struct decision){.next_on = NEXT_ON_DEFAULT, .reason = str_of("")};
     struct reading reading = {d, arena};
     lua_settop(L, count > 2 ? 2 : count);
+    if (read_plain(L, &reading))
+        return 0;
     lua_pushcfunction(L, read_protected);
     lua_insert(L, 1);
     lua_pushlightuserdata(L, &reading);

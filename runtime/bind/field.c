@@ -11,7 +11,7 @@ int field_check(lua_State *L, int index, const char *object, const char *const *
     if (key == NULL)
         return luaL_error(L, "%s has no field of type %s", object, luaL_typename(L, index));
     for (int i = 0; i < count; i++)
-        if (strcmp(names[i], key) == 0)
+        if (*names[i] == *key && strcmp(names[i], key) == 0)
             return i;
     const char *near = vm_near(key, names, count);
     if (near)

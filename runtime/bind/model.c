@@ -55,7 +55,7 @@ int model_new(lua_State *L)
     return 1;
 }
 
-const struct model *model_at(lua_State *L, int index)
+static const struct handle *handle_at(lua_State *L, int index)
 {
     void *p = lua_touserdata(L, index);
     if (p == NULL || !lua_getmetatable(L, index))
@@ -63,7 +63,19 @@ const struct model *model_at(lua_State *L, int index)
     luaL_getmetatable(L, MODEL_METATABLE);
     bool is_model = lua_rawequal(L, -1, -2);
     lua_pop(L, 2);
-    return is_model ? model_in(L, p) : NULL;
+    return is_model ? p : NULL;
+}
+
+const struct model *model_at(lua_State *L, int index)
+{
+    const struct handle *h = handle_at(L, index);
+    return h ? model_in(L, h) : NULL;
+}
+
+const struct model *model_lasting(lua_State *L, int index)
+{
+    const struct handle *h = handle_at(L, index);
+    return h && h->scope == NULL ? h->model : NULL;
 }
 
 /* model:with{…} → a model that differs from this one, which stays as it is. */
