@@ -196,8 +196,12 @@ static const struct sim_wire *wire_of(struct str path, const char **own)
 {
     if (ends_with(path, *own = "/chat/completions"))
         return &SIM_OPENAI;
+    if (ends_with(path, *own = "/embeddings"))
+        return &SIM_EMBEDDINGS;
     if (ends_with(path, *own = "/messages"))
         return &SIM_ANTHROPIC;
+    if (ends_with(path, ":batchEmbedContents") && memmem(path.p, path.len, *own = "/models/", 8))
+        return &SIM_GEMINI_EMBEDDINGS;
     bool is_gemini = ends_with(path, ":generateContent") || ends_with(path, ":streamGenerateContent");
     return is_gemini && memmem(path.p, path.len, *own = "/models/", 8) ? &SIM_GEMINI : NULL;
 }
@@ -235,7 +239,7 @@ static void on_request(void *ctx, struct exchange *x)
         show_stats(sim, x);
     else
         refuse(x, &SIM_OPENAI, 404,
-               "the simulator has POST /v1/chat/completions, /v1/messages, /v1/messages/count_tokens, /v1beta/models/NAME:generateContent "
+               "the simulator has POST /v1/chat/completions, /v1/embeddings, /v1/messages, /v1/messages/count_tokens, /v1beta/models/NAME:generateContent "
                "and :streamGenerateContent, GET /v1/models, POST and DELETE /sim/faults, GET /sim/stats");
 }
 

@@ -30,6 +30,9 @@ struct sim_ask {
     struct str schema;      /* of the JSON wanted; empty: any object */
     struct str tool;        /* to be called: its name (raw JSON text without quotes); empty: none */
     struct str tool_schema; /* of its arguments; may be empty */
+    struct str input;       /* of embeddings: raw */
+    int dimensions;
+    bool is_base64;
 };
 
 enum sim_finish { SIM_STOP, SIM_LENGTH, SIM_TOOL, SIM_FILTERED };

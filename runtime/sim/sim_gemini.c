@@ -13,7 +13,7 @@ static const char *const FINISHES[] = {"STOP", "MAX_TOKENS", "STOP", "SAFETY"};
 /* ---- reading ---- */
 
 /* The name between the last "/models/" and the last colon, %2F and its like decoded. */
-static struct str model_of(struct str path, struct arena *arena)
+struct str sim_gemini_model(struct str path, struct arena *arena)
 {
     static const char before[] = "/models/";
     const char *colon = memrchr(path.p, ':', path.len), *start = memmem(path.p, path.len, before, sizeof before - 1);
@@ -96,7 +96,7 @@ static int read_ask(struct str path, struct str body, struct arena *arena, struc
     static const char *const NAMES[COUNT] = {"contents", "systemInstruction", "tools", "toolConfig", "generationConfig"};
     struct str v[COUNT];
     json_get_many(body, NAMES, v, COUNT);
-    *ask = (struct sim_ask){.model = model_of(path, arena), .prompt = str_of(""), .prompt_bytes = v[SYSTEM].len + v[TOOLS].len};
+    *ask = (struct sim_ask){.model = sim_gemini_model(path, arena), .prompt = str_of(""), .prompt_bytes = v[SYSTEM].len + v[TOOLS].len};
     if (ask->model.len == 0)
         return err_set(err, ERR_BAD_REQUEST, "the path names no model: /v1beta/models/NAME:generateContent");
     if (read_contents(v[CONTENTS], arena, ask, err) < 0)

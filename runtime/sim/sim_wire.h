@@ -34,7 +34,10 @@ struct sim_wire {
     const char *broken_frame; /* an event whose JSON is none, and what comes behind it */
 };
 
-extern const struct sim_wire SIM_OPENAI, SIM_ANTHROPIC, SIM_GEMINI;
+extern const struct sim_wire SIM_OPENAI, SIM_EMBEDDINGS, SIM_ANTHROPIC, SIM_GEMINI, SIM_GEMINI_EMBEDDINGS;
+
+/* The model that a path of Gemini's names. */
+struct str sim_gemini_model(struct str path, struct arena *arena);
 
 /* How many tokens the prompt counts as. */
 size_t sim_prompt_tokens(const struct sim_ask *ask);
