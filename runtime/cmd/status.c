@@ -80,6 +80,20 @@ static void print_canary(struct str canary)
     arena_clear(&arena);
 }
 
+static void print_drift(struct str drift)
+{
+    static const char *const source[] = {"kind", "name", "readings", "psi", "drifted"};
+    static const char *const heads[] = {"learnt", "name", "readings", "PSI", "drifted"};
+    struct arena arena = ARENA(TABLE_MOST);
+    struct str sources = json_get(drift, "sources"), failure = member(drift, "failure", &arena);
+    struct json_walk any = json_walk(sources);
+    if (json_next(&any))
+        print_list(sources, heads, source, 5);
+    if (json_type(json_get(drift, "failure")) == JSON_STRING)
+        printf("\ndrift is not looked for: " STR_FMT "\n", STR_ARG(failure));
+    arena_clear(&arena);
+}
+
 static void print_status(struct str reply)
 {
     static const char *const generation[] = {"id",       "state",         "hash", "loaded_at",
@@ -96,6 +110,7 @@ static void print_status(struct str reply)
     print_list(json_get(reply, "generations"), generation_heads, generation, 7);
     print_canary(json_get(reply, "canary"));
     print_list(json_get(reply, "workers"), worker_heads, worker, 8);
+    print_drift(json_get(reply, "drift"));
     printf("\ntrace in " STR_FMT ": " STR_FMT " events, " STR_FMT " dropped\n",
            STR_ARG(member(reply, "trace_dir", &arena)), STR_ARG(json_get(trace, "events")),
            STR_ARG(json_get(trace, "dropped")));

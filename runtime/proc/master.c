@@ -102,6 +102,7 @@ static int run_admin(void *arg)
         .control_fd = m->admin_end,
         .address = m->control.admin,
         .token = m->reload.token[0] && !admin_is_local(m->options->admin) ? m->reload.token : NULL,
+        .project = m->options->project,
         .trace_dir = m->options->trace_dir,
         .state_dir = m->options->state_dir,
         .board = m->board,

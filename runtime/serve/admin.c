@@ -18,6 +18,7 @@
 #include "serve/bandit.h"
 #include "serve/compare.h"
 #include "serve/gates.h"
+#include "serve/lookout.h"
 #include "serve/metrics.h"
 #include "serve/ramp.h"
 #include "trace/export.h"
@@ -34,6 +35,7 @@ struct admin {
     struct list waiting; /* for the master's answer */
     uint64_t last_ticket;
     struct bandit bandit;
+    struct lookout lookout;
 };
 
 /* A request that the master has not answered yet. Lives in the exchange's arena. */
@@ -41,6 +43,7 @@ struct waiter {
     struct list link;
     uint64_t ticket;
     struct exchange *exchange;
+    bool is_status; /* what the lookout found is added */
 };
 
 static const char *const JSON_TYPE = "application/json";
@@ -72,7 +75,7 @@ static void send_master(struct admin *a, struct exchange *x, struct control_requ
         reply_error(x, 503, "the master does not answer; try again");
         return;
     }
-    *w = (struct waiter){.ticket = q.ticket, .exchange = x};
+    *w = (struct waiter){.ticket = q.ticket, .exchange = x, .is_status = q.verb == CONTROL_STATUS};
     list_push(&a->waiting, &w->link);
     exchange_set_owner(x, w);
 }
@@ -82,6 +85,20 @@ static void ask_master(struct admin *a, struct exchange *x, enum control_verb ve
     send_master(a, x, (struct control_request){.verb = verb, .generation = generation, .force = force});
 }
 
+/* The master's object with a member more. */
+static void reply_status(struct admin *a, struct exchange *x, struct str json)
+{
+    struct buf all = BUF(ADMIN_REPLY);
+    while (json.len > 0 && json.p[json.len - 1] != '}')
+        json.len--;
+    buf_append(&all, json.p, json.len > 0 ? json.len - 1 : 0);
+    buf_puts(&all, ",\"drift\":");
+    lookout_json(&a->lookout, &all);
+    buf_puts(&all, "}\n");
+    reply(x, 200, &all);
+    buf_clear(&all);
+}
+
 static void hear_master(struct admin *a, const struct control_reply *head, struct str json)
 {
     LIST_EACH(it, &a->waiting) {
@@ -89,7 +106,10 @@ static void hear_master(struct admin *a, const struct control_reply *head, struc
         if (w->ticket != head->ticket)
             continue;
         list_remove(&w->link);
-        exchange_reply(w->exchange, (int)head->status, JSON_TYPE, str_of(""), json);
+        if (w->is_status && head->status == 200)
+            reply_status(a, w->exchange, json);
+        else
+            exchange_reply(w->exchange, (int)head->status, JSON_TYPE, str_of(""), json);
         return;
     }
 }
@@ -173,6 +193,7 @@ static void get_metrics(struct request *q)
 {
     struct buf text = BUF(METRICS_MAX);
     metrics_write(&text, q->admin->options->board, q->admin->options->host, q->admin->options->region);
+    drift_metrics(q->admin->lookout.newest.reports, q->admin->lookout.newest.count, &text);
     exchange_reply(q->exchange, 200, "text/plain; version=0.0.4; charset=utf-8", str_of(""), buf_str(&text));
     buf_clear(&text);
 }
@@ -500,7 +521,10 @@ int admin_run(const struct admin_options *options)
     watch_set(&a.control, WATCH_READ);
     a.bandit = (struct bandit){.experiments = &options->region->experiments, .trace_dir = options->trace_dir};
     bandit_open(&a.bandit, a.loop);
+    a.lookout = (struct lookout){.project = options->project, .trace_dir = options->trace_dir, .host = options->host};
+    lookout_open(&a.lookout, a.loop);
     loop_run(a.loop);
+    lookout_close(&a.lookout);
     bandit_close(&a.bandit);
     server_free(a.server);
     watch_clear(&a.control);

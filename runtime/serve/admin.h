@@ -23,7 +23,8 @@
  * /status: {"version","pid","uptime_s","listen","admin","project","trace_dir","state_dir","generation","ready","workers":[{"slot","pid","state","restarts",
  * "generation","requests","in_flight","connections"}],"generations":[{"id","hash","state":"live|canary|warm|quarantined|loading","loaded_at",
  * "requests","script_errors","files"}],"canary":null or {"generation","live","state":"running|stepped back|ended","hash","base","percent","since_us","until_us",
- * "reason","guard":{…},"sides":[{"generation","requests","script_errors","errors","served","error_rate","p95_ms","usd","usd_per_request"}]},"trace":{"events","dropped"}}
+ * "reason","guard":{…},"sides":[{"generation","requests","script_errors","errors","served","error_rate","p95_ms","usd","usd_per_request"}]},"trace":{"events","dropped"},
+ * "drift":{"failure":null or why, "sources":[as `wye drift --json`]}}
  *
  * On loopback or a Unix socket no token is asked for, but Host must be a loopback name or address (or the one configured) and Origin, when present,
  * must match it: a web page must not reach this API through its reader's browser. Any other address needs the token.
@@ -84,6 +85,7 @@ struct admin_options {
     int control_fd;
     const char *address; /* as configured: its host is allowed in Host */
     const char *token;   /* NULL: none needed */
+    const char *project; /* folder */
     const char *trace_dir;
     const char *state_dir;
     const struct stats_board *board;

@@ -1,10 +1,10 @@
 // drift: what a route's calibration says, read from the trace and from lines, beside what it was fitted to.
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { chat, question } from '../support/client.mjs'
-import { WYE, run } from '../support/process.mjs'
+import { WYE, run, until } from '../support/process.mjs'
 import { folder, serve } from '../support/wye.mjs'
 
 const home = folder()
@@ -19,37 +19,43 @@ const drift = async (...args) => {
   return { code, stderr, json: stdout ? JSON.parse(stdout) : undefined }
 }
 
-let w
-before(async () => {
-  writeFileSync(path('rows.jsonl'), lines(Array.from({ length: 2000 }, (_, i) => ({ score: even(i), correct: even(7 * i + 3) < even(i) ? 1 : 0 }))))
+// A calibration fitted to scores from 0 to `most`, as text.
+async function fitted(most) {
+  writeFileSync(path('rows.jsonl'), lines(Array.from({ length: 2000 }, (_, i) => ({ score: even(i) * most, correct: even(7 * i + 3) < even(i) ? 1 : 0 }))))
   await wye('calibrate', path('rows.jsonl'), '-o', path('sure.json'), '--share', '0.4')
-  w = await serve({
-    'wye.lua': 'return { models = { ["sim/fast"] = {} }, providers = { sim = { kind = "sim" } }, default = "sim/fast" }\n',
-    'calibrations/sure.json': (await run('cat', [path('sure.json')])).stdout,
+  return readFileSync(path('sure.json'), 'utf8')
+}
+const CONFIG = 'return { models = { ["sim/fast"] = {} }, providers = { sim = { kind = "sim" } }, default = "sim/fast" }\n'
+const serve_with = (calibration) =>
+  serve({
+    'wye.lua': CONFIG,
+    'calibrations/sure.json': calibration,
     'route.lua': `local fast, sure = wye.model "sim/fast", wye.calibration "sure"
 return function(req)
   sure(tonumber(req.prompt) or 0)
   return fast
 end\n`,
   }, { demo: true })
-})
+
+let w
+before(async () => (w = await serve_with(await fitted(1))))
 after(() => w?.stop())
 
-const send = (scores) => Promise.all(scores.map((score) => chat(w, { model: 'auto', messages: question(String(score)) })))
-async function send_all(scores) {
-  for (let i = 0; i < scores.length; i += 16) await send(scores.slice(i, i + 16))
+const send = (to, scores) => Promise.all(scores.map((score) => chat(to, { model: 'auto', messages: question(String(score)) })))
+async function send_all(to, scores) {
+  for (let i = 0; i < scores.length; i += 16) await send(to, scores.slice(i, i + 16))
 }
 const of_trace = () => drift(w.dir, '--trace', join(w.home, 'trace'))
 
 test('traffic like that of the training does not drift, other traffic does, and the threshold that moved is named', async () => {
-  await send_all(Array.from({ length: 300 }, (_, i) => even(i + 5)))
+  await send_all(w, Array.from({ length: 300 }, (_, i) => even(i + 5)))
   const calm = await of_trace()
   assert.equal(calm.code, 0, calm.stderr)
   const [source] = calm.json.sources
   assert.deepEqual([source.kind, source.name, source.readings, source.drifted], ['calibration', 'sure', 300, false])
   assert.ok(source.parts[0].psi < 0.1 && Math.abs(source.share_now - 0.4) < 0.05, JSON.stringify(source))
 
-  await send_all(Array.from({ length: 200 }, (_, i) => even(i) * 0.4))
+  await send_all(w, Array.from({ length: 200 }, (_, i) => even(i) * 0.4))
   const moved = await of_trace()
   assert.equal(moved.code, 1)
   const [after] = moved.json.sources
@@ -60,6 +66,41 @@ test('traffic like that of the training does not drift, other traffic does, and 
   const { stdout: metrics } = await wye('drift', w.dir, '--trace', join(w.home, 'trace'), '--metrics')
   assert.match(metrics, /^wye_drift\{kind="calibration",name="sure"\} 1$/m)
   assert.match(metrics, /^wye_drift_psi\{kind="calibration",name="sure",of="score"\} [\d.]+$/m)
+})
+
+test('a server tells of drift itself: metrics, status and the log, once when it begins and once when it is over', async () => {
+  const narrow = await serve_with(await fitted(0.4))
+  const gauge = async (name) => (await narrow.ask('/metrics')).text.match(new RegExp(`^${name}{kind="calibration",name="sure"(?:,of="score")?} (\\S+)$`, 'm'))?.[1]
+  const times = (pattern) => [...narrow.child.said.matchAll(pattern)].length
+  // A new generation is looked at at once.
+  const change = async (files) => {
+    narrow.write(files)
+    const { code, stderr } = await narrow.cli('reload')
+    assert.equal(code, 0, stderr)
+  }
+  await until('the first look', async () => (await gauge('wye_drift_readings')) === '0')
+  assert.equal(await gauge('wye_drift'), '0')
+
+  await send_all(narrow, Array.from({ length: 300 }, (_, i) => even(i)))
+  await change({ 'wye.lua': `-- another generation\n${CONFIG}` })
+  await until('drift', async () => (await gauge('wye_drift')) === '1')
+  assert.equal(await gauge('wye_drift_readings'), '300')
+  const psi = Number(await gauge('wye_drift_psi'))
+  assert.ok(psi > 0.25, String(psi))
+  const [source] = (await narrow.status()).drift.sources
+  assert.ok(source.name === 'sure' && source.drifted && Math.abs(source.psi - psi) < 1e-4, JSON.stringify(source))
+  assert.match((await narrow.cli('status')).stdout, /^calibration +sure +300 +[\d.]+ +true$/m)
+
+  await until('the warning', () => times(/calibration 'sure' has drifted: PSI [\d.]+ over 300 readings/g) === 1)
+  await change({ 'calibrations/sure.json': await fitted(1) })
+  await until('the end of it', async () => (await gauge('wye_drift')) === '0')
+  await until('its line', () => times(/calibration 'sure' no longer drifts/g) === 1)
+  assert.equal(times(/has drifted/g), 1)
+
+  await change({ 'calibrations/odd.json': '{}', 'wye.lua': CONFIG })
+  await until('why there is no new result', async () => /odd\.json/.test((await narrow.status()).drift.failure))
+  assert.equal(await gauge('wye_drift_readings'), '300')
+  await narrow.stop()
 })
 
 test('what classify printed is compared with the model that printed it', async () => {

@@ -3,11 +3,10 @@
  */
 #pragma once
 
-#include <stdio.h>
+#include <stdbool.h>
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "classify/drift.h"
 
 enum { SOURCE_NAME = 256, SOURCE_ID = 64, DRIFT_ENOUGH = 200 };
 
@@ -48,6 +47,9 @@ struct drift_report {
 /* Drifted: a watch was sure, or at least DRIFT_ENOUGH readings have a PSI above a quarter. */
 struct drift_report drift_source_report(const struct drift_source *s);
 
+const char *drift_kind(const struct drift_report *r); /* "classifier" or "calibration" */
+double drift_most(const struct drift_report *r); /* the greatest PSI of its parts */
+
 void drift_text(const struct drift_report *r, struct buf *out);
 void drift_json(const struct drift_report *r, struct buf *out);
-void drift_metrics(const struct drift_report *r, struct buf *out); /* Prometheus text, for the textfile collector */
+void drift_metrics(const struct drift_report *reports, int count, struct buf *out); /* Prometheus text */

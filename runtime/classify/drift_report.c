@@ -1,6 +1,6 @@
-/* How wye drift tells: words, JSON, Prometheus. */
+/* How drift is told: words, JSON, Prometheus. */
 #include "base/json.h"
-#include "cmd/drift_source.h"
+#include "classify/drift_source.h"
 
 static const char *const KINDS[] = {"classifier", "calibration"};
 
@@ -35,11 +35,24 @@ void drift_text(const struct drift_report *r, struct buf *out)
                    r->kind == SOURCE_CALIBRATION ? "wye calibrate DATA -o FILE" : "wye train --pairs DATA -o MODEL");
 }
 
+const char *drift_kind(const struct drift_report *r)
+{
+    return KINDS[r->kind];
+}
+
+double drift_most(const struct drift_report *r)
+{
+    double most = 0;
+    for (int i = 0; i < r->count; i++)
+        most = r->parts[i].psi > most ? r->parts[i].psi : most;
+    return most;
+}
+
 void drift_json(const struct drift_report *r, struct buf *out)
 {
     buf_printf(out, "{\"kind\":\"%s\",\"name\":", KINDS[r->kind]);
     json_quote(out, str_of(r->name));
-    buf_printf(out, ",\"readings\":%d,\"drifted\":%s,\"parts\":[", r->readings, r->has_drifted ? "true" : "false");
+    buf_printf(out, ",\"readings\":%d,\"drifted\":%s,\"psi\":%.6f,\"parts\":[", r->readings, r->has_drifted ? "true" : "false", drift_most(r));
     for (int i = 0; i < r->count; i++) {
         const struct drift_part *p = &r->parts[i];
         buf_printf(out, "%s{\"of\":\"%s\",\"psi\":%.6f", i ? "," : "", p->what, p->psi);
@@ -61,15 +74,30 @@ void drift_json(const struct drift_report *r, struct buf *out)
     buf_putc(out, '}');
 }
 
-void drift_metrics(const struct drift_report *r, struct buf *out)
+static void write_one(struct buf *out, const char *metric, const struct drift_report *r, const char *of, double value)
 {
-    struct buf name = BUF(2 * SOURCE_NAME + 16);
-    json_quote(&name, str_of(r->name)); /* Prometheus escapes labels as JSON does, for what file names hold */
-    if (out->len == 0)
-        buf_puts(out, "# HELP wye_drift Whether readings have drifted from the baseline.\n# TYPE wye_drift gauge\n"
-                      "# HELP wye_drift_psi Population stability index against the baseline.\n# TYPE wye_drift_psi gauge\n");
-    buf_printf(out, "wye_drift{kind=\"%s\",name=%s} %d\n", KINDS[r->kind], name.p, r->has_drifted);
-    for (int i = 0; i < r->count; i++)
-        buf_printf(out, "wye_drift_psi{kind=\"%s\",name=%s,of=\"%s\"} %.6f\n", KINDS[r->kind], name.p, r->parts[i].what, r->parts[i].psi);
-    buf_clear(&name);
+    buf_printf(out, "%s{kind=\"%s\",name=", metric, KINDS[r->kind]);
+    json_quote(out, str_of(r->name)); /* Prometheus escapes labels as JSON does, for what file names hold */
+    if (of)
+        buf_printf(out, ",of=\"%s\"", of);
+    buf_printf(out, "} %.6g\n", value);
+}
+
+static void write_head(struct buf *out, const char *metric, const char *help)
+{
+    buf_printf(out, "# HELP %s %s\n# TYPE %s gauge\n", metric, help, metric);
+}
+
+void drift_metrics(const struct drift_report *reports, int count, struct buf *out)
+{
+    write_head(out, "wye_drift", "Whether readings have drifted from the baseline");
+    for (int i = 0; i < count; i++)
+        write_one(out, "wye_drift", &reports[i], NULL, reports[i].has_drifted);
+    write_head(out, "wye_drift_psi", "Population stability index against the baseline");
+    for (int i = 0; i < count; i++)
+        for (int part = 0; part < reports[i].count; part++)
+            write_one(out, "wye_drift_psi", &reports[i], reports[i].parts[part].what, reports[i].parts[part].psi);
+    write_head(out, "wye_drift_readings", "Readings in the trace that were compared");
+    for (int i = 0; i < count; i++)
+        write_one(out, "wye_drift_readings", &reports[i], NULL, reports[i].readings);
 }

@@ -1,12 +1,14 @@
-#include "cmd/drift_source.h"
+#include "classify/drift_source.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/json.h"
 #include "classify/calibration.h"
+#include "classify/drift.h"
 #include "classify/modelfile.h"
 
 enum { SCORES, LABELS, PARTS, OWN_BINS = DRIFT_BINS - 1, FILE_MOST = 1 << 20, STEP = 2, GRID = 2000 };
