@@ -31,9 +31,9 @@ static void test_shipped_project(void **state)
 {
     (void)state;
     struct generation *g = load("routes");
-    static const char *const names[] = {"cascade", "failover", "judge", "route"};
-    assert_int_equal(g->route_count, 4);
-    for (int i = 0; i < 4; i++)
+    static const char *const names[] = {"cascade", "failover", "judge", "route", "trial"};
+    assert_int_equal(g->route_count, 5);
+    for (int i = 0; i < 5; i++)
         assert_non_null(generation_route(g, str_of(names[i])));
     assert_non_null(g->config->fallback);
     for (int i = 0; i < g->config->model_count; i++) {
