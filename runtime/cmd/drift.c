@@ -1,6 +1,7 @@
 /* wye drift [DIR]: today's scores and labels beside those that classifiers and calibrations were fitted to. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "classify/jsonl.h"
 #include "cmd/command.h"
@@ -13,6 +14,9 @@ enum { REPORT_MOST = 4 << 20 };
 static int read_trace(struct learnt *l, const struct options *o, struct err *err)
 {
     struct place place;
+    snprintf(place.trace, sizeof place.trace, "%s/.wye/trace", o->arg_count ? o->args[0] : "");
+    if (!o->trace && o->arg_count && access(place.trace, R_OK) == 0)
+        return learnt_read_trace(l, place.trace, err); /* that project's own, whatever server runs */
     return place_find(o, &place, err) < 0 ? -1 : learnt_read_trace(l, place.trace, err);
 }
 

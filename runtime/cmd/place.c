@@ -61,7 +61,9 @@ static int find_trace(const struct options *o, struct place *out, struct err *er
     }
     if (ask_server(o, out, err) == 0)
         return 0;
-    if (err->kind != ERR_CONNECT || strcmp(o->admin, DEFAULT_ADMIN) != 0)
+    if (err->kind == ERR_CONNECT && strcmp(o->admin, DEFAULT_ADMIN) != 0)
+        return err_set(err, ERR_CONNECT, "no server at %s; --trace DIR reads a trace without one", o->admin);
+    if (err->kind != ERR_CONNECT)
         return -1;
     return look_around(out, err);
 }

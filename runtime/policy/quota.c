@@ -204,6 +204,14 @@ void quota_settle(struct quota *q, unsigned worker, uint64_t tokens, double usd,
     lock_drop(&q->lock);
 }
 
+unsigned quota_usd_wait_s(struct quota *q, double own, struct quota_time now)
+{
+    enter(q, now);
+    bool is_held_by_others = reserved(q) - own > 1e-9;
+    lock_drop(&q->lock);
+    return is_held_by_others ? 1 : until_midnight(now);
+}
+
 void quota_forget(struct quota *q, unsigned worker)
 {
     lock_take(&q->lock);

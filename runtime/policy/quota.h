@@ -80,5 +80,8 @@ bool quota_reserve(struct quota *q, const struct quota_limits *limits, unsigned 
 /* It is over: what it used takes the place of what it held. */
 void quota_settle(struct quota *q, unsigned worker, uint64_t tokens, double usd, struct quota_time now, const struct quota_hold *hold);
 
+/* When money may be there again for who holds `own` of it: in 1 s while others hold some too, else with the next day. */
+unsigned quota_usd_wait_s(struct quota *q, double own, struct quota_time now);
+
 /* The worker died. */
 void quota_forget(struct quota *q, unsigned worker);

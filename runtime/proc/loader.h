@@ -18,6 +18,7 @@ struct loader_options {
     const char *state_dir;
     bool is_gated;       /* what the check finds refuses it; else it is a warning */
     const struct gates *gates; /* the others that it must pass, and which are left out; NULL: none */
+    const char *live_hash; /* files of this hash pass without being tried again; NULL: none do */
     const struct generation_options *building;
 };
 

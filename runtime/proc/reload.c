@@ -303,7 +303,9 @@ static void check_project(struct reload *r, int packed_fd, bool is_gated, const 
                           void (*loaded)(void *arg, struct loader_result *result, int memory))
 {
     struct err err;
+    const struct warm *live = warm_find(&r->warm, r->live);
     struct loader_options options = {
+        .live_hash = live && !r->is_forced ? live->hash : NULL,
         .project = r->project,
         .packed_fd = packed_fd,
         .state_dir = r->state_dir,

@@ -43,7 +43,7 @@ int answer_status(enum err_kind kind)
     }
 }
 
-static void write_refusal(struct exchange *x, const struct refusal *refusal, const char *more)
+void answer_refusal(struct exchange *x, const struct refusal *refusal, const char *more)
 {
     struct buf body = BUF(MAX_ANSWER);
     refusal_write(&body, refusal_protocol(exchange_head(x)), refusal);
@@ -53,7 +53,7 @@ static void write_refusal(struct exchange *x, const struct refusal *refusal, con
 
 void answer_error(struct exchange *x, int status, const char *code, const char *more, const char *words)
 {
-    write_refusal(x, &(struct refusal){.status = status, .code = code, .words = str_of(words)}, more);
+    answer_refusal(x, &(struct refusal){.status = status, .code = code, .words = str_of(words)}, more);
 }
 
 void answer_count(struct exchange *x)
@@ -62,7 +62,7 @@ void answer_count(struct exchange *x)
     const char *param;
     struct err err;
     if (view_init(&v, PROTOCOL_MESSAGES, "", exchange_head(x), exchange_body(x), exchange_arena(x), &param, &err) < 0) {
-        write_refusal(x, &(struct refusal){.status = 400, .param = param, .words = str_of(err.message)}, "");
+        answer_refusal(x, &(struct refusal){.status = 400, .param = param, .words = str_of(err.message)}, "");
         return;
     }
     const char *body = arena_printf(exchange_arena(x), "{\"input_tokens\":%lld}", (long long)v.tokens);

@@ -22,6 +22,11 @@ int answer_status(enum err_kind kind);
 /* An error without a request behind it (unknown path, over a limit), in the shape of the path's protocol. `more`: further header lines or "". */
 void answer_error(struct exchange *x, int status, const char *code, const char *more, const char *words);
 
+struct refusal;
+
+/* The same, whole. */
+void answer_refusal(struct exchange *x, const struct refusal *refusal, const char *more);
+
 /* GET /v1/models (name empty) or one of them; in Anthropic's shape for clients that send anthropic-version. */
 void answer_models(struct exchange *x, const struct generation *g, struct str name);
 

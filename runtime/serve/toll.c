@@ -33,7 +33,7 @@ static bool refuse_stranger(struct router *r, struct exchange *x, bool has_secre
     limited_count(&r->options.region->limited, LIMITED_KEY);
     return turnaway(r, x, &(struct turned){401, "invalid_api_key", NULL, NULL, "WWW-Authenticate: Bearer\r\n",
                                            has_secret ? "The API key is not known here, or it was revoked."
-                                                      : "You did not provide an API key. Send it as `Authorization: Bearer wye_...`."});
+                                                      : "You did not provide an API key. Send it as `Authorization: Bearer wye_...` or `x-api-key: wye_...`."});
 }
 
 /* ---- why not ---- */
@@ -190,8 +190,7 @@ void toll_refuse_spent(struct request *rq)
 {
     const struct key *key = rq->toll.key;
     struct quota_answer a = quota_look(&rq->toll.key->quota, &key->limits, now());
-    if (a.why != QUOTA_USD)
-        a.wait_s = 1;
+    a.wait_s = quota_usd_wait_s(&rq->toll.key->quota, rq->toll.hold.usd, now());
     a.why = QUOTA_USD;
     stats_add(rq->router->stats, STAT_REFUSED, 1);
     refuse(rq, &a);

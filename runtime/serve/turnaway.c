@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "serve/answer.h"
+#include "serve/refusal.h"
 #include "serve/router_state.h"
 
 enum { RECORDED_A_SECOND = 16 };
@@ -47,6 +48,7 @@ bool turnaway(struct router *r, struct exchange *x, const struct turned *t)
         router_write_id(r, number, id);
         record(r, x, t, id, number);
     }
-    answer_error(x, t->status, t->code, arena_join(exchange_arena(x), "x-wye-id: ", id, "\r\n", t->more, (char *)NULL).p, t->words);
+    struct refusal refusal = {t->status, t->code, NULL, *id == '-' ? NULL : id, str_of(t->words)};
+    answer_refusal(x, &refusal, arena_join(exchange_arena(x), "x-wye-id: ", id, "\r\n", t->more, (char *)NULL).p);
     return false;
 }
