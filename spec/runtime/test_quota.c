@@ -135,6 +135,21 @@ static void test_killed_inside(void **state)
     assert_int_equal(admit(&BUSY, 1, 5, &hold).why, QUOTA_OK);
 }
 
+static void test_wait_for_money(void **state)
+{
+    (void)state;
+    static const struct quota_limits LIMITS = {.usd_per_day = 1};
+    struct quota_hold mine, other;
+    admit(&LIMITS, 1, 86400 + 100, &mine);
+    admit(&LIMITS, 1, 86400 + 100, &other);
+    assert_true(quota_reserve(q, &LIMITS, 0, 0.75, false, at(86400 + 100), &other));
+    assert_false(quota_reserve(q, &LIMITS, 0, 0.5, false, at(86400 + 100), &mine));
+    assert_int_equal(quota_usd_wait_s(q, mine.usd, at(86400 + 100)), 1); /* the other may use less than it holds */
+    quota_settle(q, 0, 1, 0.75, at(86400 + 100), &other);
+    assert_false(quota_reserve(q, &LIMITS, 0, 0.5, false, at(86400 + 100), &mine));
+    assert_int_equal(quota_usd_wait_s(q, mine.usd, at(86400 + 100)), 86400 - 100);
+}
+
 static void test_window_slides(void **state)
 {
     (void)state;
@@ -219,6 +234,7 @@ int main(void)
         TEST(test_places_come_back),
         TEST(test_killed_inside),
         TEST(test_window_slides),
+        TEST(test_wait_for_money),
         TEST(test_tokens_are_settled),
         TEST(test_open_requests_take_what_is_left),
         TEST(test_money_comes_back_at_midnight),
