@@ -11,32 +11,28 @@
 #include "bind/scope.h"
 #include "classify/calibration.h"
 
-enum { MAX_NAME = 200, NOTE_MOST = 1024 };
+enum { NOTE_MOST = 1024 };
 
 #define CALIBRATION_METATABLE "calibration"
 
 struct sure {
     struct calibration c;
     int measure; /* of logprob_names; -1: something else, which the route measures itself */
-    char name[MAX_NAME + 1];
+    char name[FILE_MAX_NAME + 1];
 };
 
 int calibration_new(lua_State *L)
 {
-    const char *name = luaL_checkstring(L, 1);
     struct err err;
-    char path[MAX_NAME + 32];
-    if (strlen(name) > MAX_NAME)
-        return luaL_error(L, "wye.calibration: a name has at most %d bytes", MAX_NAME);
-    snprintf(path, sizeof path, "calibrations/%s.json", name);
-    struct str text = file_read(L, "wye.calibration", path);
+    char path[FILE_MAX_PATH];
+    struct str text = file_named(L, "wye.calibration", "calibrations", "json", path);
     struct sure *s = lua_newuserdata(L, sizeof *s);
     luaL_getmetatable(L, CALIBRATION_METATABLE);
     lua_setmetatable(L, -2);
     if (calibration_parse(&s->c, text, &err) < 0)
         return luaL_error(L, "wye.calibration: %s: %s", path, err.message);
     s->measure = -1;
-    snprintf(s->name, sizeof s->name, "%s", name);
+    snprintf(s->name, sizeof s->name, "%s", lua_tostring(L, 1));
     for (int i = 0; i < LOGPROB_MEASURES; i++)
         if (strcmp(s->c.score, logprob_names[i]) == 0)
             s->measure = i;

@@ -8,27 +8,23 @@
 #include "bind/scope.h"
 #include "classify/classifier.h"
 
-enum { MAX_NAME = 200, NOTE_MOST = 4096 };
+enum { NOTE_MOST = 4096 };
 
 #define CLASSIFIER_METATABLE "classifier"
 
 struct judge {
     struct classifier *c;
-    char name[MAX_NAME + 1];
+    char name[FILE_MAX_NAME + 1];
 };
 
 int classifier_new(lua_State *L)
 {
-    const char *name = luaL_checkstring(L, 1);
     struct err err;
-    char path[MAX_NAME + 32];
-    if (strlen(name) > MAX_NAME)
-        return luaL_error(L, "wye.classifier: a name has at most %d bytes", MAX_NAME);
-    snprintf(path, sizeof path, "classifiers/%s.model", name);
-    struct str bytes = file_read(L, "wye.classifier", path);
+    char path[FILE_MAX_PATH];
+    struct str bytes = file_named(L, "wye.classifier", "classifiers", "model", path);
     struct judge *j = lua_newuserdata(L, sizeof *j);
     j->c = NULL;
-    snprintf(j->name, sizeof j->name, "%s", name);
+    snprintf(j->name, sizeof j->name, "%s", lua_tostring(L, 1));
     luaL_getmetatable(L, CLASSIFIER_METATABLE);
     lua_setmetatable(L, -2);
     j->c = classifier_open(bytes, &err);

@@ -1,6 +1,8 @@
 #include "bind/file.h"
 
 #include <lauxlib.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "vm/manifest.h"
 #include "vm/state.h"
@@ -23,6 +25,15 @@ struct str file_read(lua_State *L, const char *what, const char *path)
     if (text.p == NULL)
         luaL_error(L, "%s: %s", what, err.message);
     return text;
+}
+
+struct str file_named(lua_State *L, const char *what, const char *folder, const char *extension, char path[FILE_MAX_PATH])
+{
+    const char *name = luaL_checkstring(L, 1);
+    if (strlen(name) > FILE_MAX_NAME)
+        luaL_error(L, "%s: a name has at most %d bytes", what, FILE_MAX_NAME);
+    snprintf(path, FILE_MAX_PATH, "%s/%s.%s", folder, name, extension);
+    return file_read(L, what, path);
 }
 
 int file_prompt(lua_State *L)

@@ -7,8 +7,6 @@
 #include "bind/file.h"
 #include "classify/similar.h"
 
-enum { MAX_NAME = 200 };
-
 #define SIMILAR_METATABLE "similar"
 
 struct examples {
@@ -17,13 +15,9 @@ struct examples {
 
 int similar_new(lua_State *L)
 {
-    const char *name = luaL_checkstring(L, 1);
     struct err err;
-    char path[MAX_NAME + 32];
-    if (strlen(name) > MAX_NAME)
-        return luaL_error(L, "wye.similar: a name has at most %d bytes", MAX_NAME);
-    snprintf(path, sizeof path, "classifiers/%s.similar", name);
-    struct str bytes = file_read(L, "wye.similar", path);
+    char path[FILE_MAX_PATH];
+    struct str bytes = file_named(L, "wye.similar", "classifiers", "similar", path);
     struct examples *e = lua_newuserdata(L, sizeof *e);
     e->s = NULL;
     luaL_getmetatable(L, SIMILAR_METATABLE);

@@ -27,6 +27,19 @@ static bool is_boolean(struct str value)
     return type == JSON_TRUE || type == JSON_FALSE;
 }
 
+int view_read_members(struct view_check *c, struct json_members *members)
+{
+    struct view *v = c->view;
+    const char *body = v->protocol == PROTOCOL_MESSAGES ? "The request body" : "The body of your request";
+    struct err why;
+    if (json_validate_members(v->body, members, &why) < 0)
+        return view_refuse(c, NULL, "%s is not valid JSON: %s", body, why.message);
+    if (json_type(v->body) != JSON_OBJECT)
+        return view_refuse(c, NULL, "%s must be a JSON object.", body);
+    v->is_odd = members->repeats;
+    return 0;
+}
+
 int view_check_common(struct view_check *c, struct str stream, struct str tools)
 {
     struct view *v = c->view;

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "base/json.h"
 #include "bind/view.h"
 
 enum { VIEW_MAX_MODEL = 1024, VIEW_BYTES_PER_TOKEN = 4, VIEW_TOKENS_PER_MESSAGE = 3, VIEW_TOKENS_PER_IMAGE = 765 };
@@ -30,6 +31,9 @@ static inline bool view_is_absent(struct str value)
 {
     return value.p == NULL || (value.len == 4 && value.p[0] == 'n');
 }
+
+/* The members of the body, which must be a valid JSON object; sets v->is_odd. */
+int view_read_members(struct view_check *c, struct json_members *members);
 
 /* model, stream and tools, alike in all of them; sets v->model and v->stream. */
 int view_check_common(struct view_check *c, struct str stream, struct str tools);

@@ -10,12 +10,8 @@ int view_read_embeddings(struct view_check *c)
     struct view *v = c->view;
     struct str values[NAME_COUNT];
     struct json_members members = {NAMES, values, NAME_COUNT, false};
-    struct err why;
-    if (json_validate_members(v->body, &members, &why) < 0)
-        return view_refuse(c, NULL, "The body of your request is not valid JSON: %s", why.message);
-    if (json_type(v->body) != JSON_OBJECT)
-        return view_refuse(c, NULL, "The body of your request must be a JSON object.");
-    v->is_odd = members.repeats;
+    if (view_read_members(c, &members) < 0)
+        return -1;
     v->raw_model = values[MODEL];
     v->user = values[USER];
     v->wants_usage = true;
