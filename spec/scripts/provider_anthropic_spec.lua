@@ -1,25 +1,15 @@
 local json = require "json"
 local anthropic = require "provider.anthropic"
+local outgoing = require "spec.scripts.outgoing"
+local text, user, assistant = outgoing.text, outgoing.user, outgoing.assistant
 
 local NEW, OLD = "claude-sonnet-4-5", "claude-3-5-haiku-20241022"
 
--- What is sent for `request`, decoded, and what was dropped, by name.
 local function sent(request, name, stream)
-  local dropped = {}
-  request.messages = request.messages or { { role = "user", content = { { type = "text", text = "hi" } } } }
-  local path, text = anthropic.request(request, { name = name or NEW, stream = stream }, function(what, why)
-    assert.is_nil(dropped[what], "said twice: " .. what)
-    dropped[what] = why
-  end)
+  local body, dropped, path = outgoing.sent(anthropic, request, { name = name or NEW, stream = stream })
   assert.are.equal("/v1/messages", path)
-  return json.decode(text), dropped
+  return body, dropped
 end
-
-local function text(words) return { type = "text", text = words } end
-
-local function user(...) return { role = "user", content = { ... } } end
-
-local function assistant(...) return { role = "assistant", content = { ... } } end
 
 local cache = json.raw '{"type":"ephemeral"}'
 

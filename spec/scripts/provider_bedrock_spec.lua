@@ -1,24 +1,11 @@
 local json = require "json"
 local bedrock = require "provider.bedrock"
+local outgoing = require "spec.scripts.outgoing"
+local text, user, assistant = outgoing.text, outgoing.user, outgoing.assistant
 
 local CLAUDE, OTHER = "anthropic.claude-sonnet-4-5-20250929-v1:0", "meta.llama3-3-70b-instruct-v1:0"
 
--- What is sent for `request`, decoded, and what was dropped, by name.
-local function sent(request, name, stream)
-  local dropped = {}
-  request.messages = request.messages or { { role = "user", content = { { type = "text", text = "hi" } } } }
-  local path, text = bedrock.request(request, { name = name or CLAUDE, stream = stream }, function(what, why)
-    assert.is_nil(dropped[what], "said twice: " .. what)
-    dropped[what] = why
-  end)
-  return json.decode(text), dropped, path
-end
-
-local function text(words) return { type = "text", text = words } end
-
-local function user(...) return { role = "user", content = { ... } } end
-
-local function assistant(...) return { role = "assistant", content = { ... } } end
+local function sent(request, name, stream) return outgoing.sent(bedrock, request, { name = name or CLAUDE, stream = stream }) end
 
 local cache = json.raw '{"type":"ephemeral"}'
 

@@ -1,24 +1,11 @@
 local json = require "json"
 local gemini = require "provider.gemini"
+local outgoing = require "spec.scripts.outgoing"
+local text, user, assistant = outgoing.text, outgoing.user, outgoing.assistant
 
 local NEW, OLD = "gemini-3-pro-preview", "gemini-2.5-flash"
 
--- What is sent for `request`, decoded, and what was dropped, by name.
-local function sent(request, name, stream)
-  local dropped = {}
-  request.messages = request.messages or { { role = "user", content = { { type = "text", text = "hi" } } } }
-  local path, text = gemini.request(request, { name = name or OLD, stream = stream }, function(what, why)
-    assert.is_nil(dropped[what], "said twice: " .. what)
-    dropped[what] = why
-  end)
-  return json.decode(text), dropped, path
-end
-
-local function text(words) return { type = "text", text = words } end
-
-local function user(...) return { role = "user", content = { ... } } end
-
-local function assistant(...) return { role = "assistant", content = { ... } } end
+local function sent(request, name, stream) return outgoing.sent(gemini, request, { name = name or OLD, stream = stream }) end
 
 local schema = json.raw '{"type":"object","$schema":"x","properties":{"z":{},"a":{}},"additionalProperties":false}'
 

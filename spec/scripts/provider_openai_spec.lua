@@ -1,20 +1,9 @@
 local json = require "json"
 local openai = require "provider.openai"
+local outgoing = require "spec.scripts.outgoing"
+local text, user = outgoing.text, outgoing.user
 
--- What is sent for `request`, decoded, and what was dropped, by name.
-local function sent(request, target)
-  local dropped = {}
-  request.messages = request.messages or { { role = "user", content = { { type = "text", text = "hi" } } } }
-  local path, text = openai.request(request, target or { name = "gpt-4o" }, function(what, why)
-    assert.is_nil(dropped[what], "said twice: " .. what)
-    dropped[what] = why
-  end)
-  return json.decode(text), dropped, path
-end
-
-local function text(words) return { type = "text", text = words } end
-
-local function user(...) return { role = "user", content = { ... } } end
+local function sent(request, target) return outgoing.sent(openai, request, target or { name = "gpt-4o" }) end
 
 describe("openai's request", function()
   it("posts to chat completions and asks for usage in streams", function()
