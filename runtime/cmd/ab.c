@@ -11,7 +11,7 @@
 #include "cmd/place.h"
 #include "cmd/table.h"
 #include "cmd/terminal.h"
-#include "serve/rows.h"
+#include "admin/rows.h"
 #include "trace/query.h"
 
 enum { ROW_MOST = 1 << 20, PAGE_MOST = 64 << 20, LIST_MOST = 1 << 20, PATH_MOST = 512 };

@@ -4,7 +4,7 @@
 
 #include "base/json.h"
 #include "cmd/terminal.h"
-#include "serve/compare.h"
+#include "admin/compare.h"
 #include "trace/contrast.h"
 #include "trace/text.h"
 

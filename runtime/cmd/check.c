@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "cmd/command.h"
 #include "proc/places.h"
-#include "serve/check.h"
+#include "trial/check.h"
 #include "vm/guard.h"
 
 enum { CHECK_OUTPUT = 1 << 20 };

@@ -8,8 +8,8 @@
 #include "bind/bind.h"
 #include "cmd/command.h"
 #include "cmd/live.h"
-#include "serve/decided.h"
-#include "serve/rule.h"
+#include "trial/decided.h"
+#include "trial/rule.h"
 #include "vm/guard.h"
 #include "vm/lines.h"
 

@@ -7,7 +7,7 @@
 #include "cmd/command.h"
 #include "cmd/place.h"
 #include "cmd/table.h"
-#include "serve/learnt.h"
+#include "admin/learnt.h"
 
 enum { REPORT_MOST = 4 << 20 };
 

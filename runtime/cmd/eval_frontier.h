@@ -8,7 +8,7 @@
 
 #include "base/buf.h"
 #include "base/opt.h"
-#include "serve/eval_results.h"
+#include "trial/eval_results.h"
 
 struct eval_frontier {
     const struct model *models[2]; /* the weak one, the strong one */

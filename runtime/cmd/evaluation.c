@@ -13,9 +13,9 @@
 #include "base/log.h"
 #include "cmd/eval_frontier.h"
 #include "serve/capture.h"
-#include "serve/eval_baseline.h"
-#include "serve/eval_replies.h"
-#include "serve/eval_report.h"
+#include "trial/eval_baseline.h"
+#include "trial/eval_replies.h"
+#include "trial/eval_report.h"
 #include "trace/captured.h"
 
 enum { PARALLEL = 8, HASH_SHOWN = 12 };

@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "base/opt.h"
 #include "cmd/private.h"
-#include "serve/eval_run.h"
+#include "trial/eval_run.h"
 
 struct evaluation {
     const struct options *options;

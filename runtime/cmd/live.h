@@ -14,7 +14,7 @@
 
 #include "base/opt.h"
 #include "cmd/private.h"
-#include "serve/trial.h"
+#include "trial/trial.h"
 
 struct live {
     double usd, seconds;

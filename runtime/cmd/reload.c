@@ -5,7 +5,7 @@
 #include "cmd/client.h"
 #include "cmd/command.h"
 #include "cmd/span.h"
-#include "serve/gates.h"
+#include "trial/gates.h"
 
 static void print(struct str reply)
 {

@@ -10,9 +10,9 @@
 #include "cmd/place.h"
 #include "cmd/simulated.h"
 #include "cmd/span.h"
-#include "serve/replay_report.h"
-#include "serve/replay_value.h"
-#include "serve/rule.h"
+#include "trial/replay_report.h"
+#include "trial/replay_value.h"
+#include "trial/rule.h"
 #include "vm/guard.h"
 
 enum { PAGE = 4 << 20, TELL_EACH = 20000 };

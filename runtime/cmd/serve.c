@@ -10,7 +10,7 @@
 #include "cmd/command.h"
 #include "cmd/span.h"
 #include "proc/master.h"
-#include "serve/gates.h"
+#include "trial/gates.h"
 #include "sim/sim.h"
 
 static char *under(const char *project, const char *name)

@@ -3,7 +3,7 @@
 
 #include "cmd/command.h"
 #include "proc/places.h"
-#include "serve/specs.h"
+#include "trial/specs.h"
 #include "vm/guard.h"
 
 int cmd_test(struct options *o)

@@ -1,5 +1,5 @@
 /*
- * control: the master's end of the socket to the admin process. Requests become calls on reload, outcomes become the JSON that serve/admin.h describes.
+ * control: the master's end of the socket to the admin process. Requests become calls on reload, outcomes become the JSON that admin/admin.h describes.
  */
 #pragma once
 

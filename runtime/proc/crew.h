@@ -9,7 +9,7 @@
 #include <sys/types.h>
 
 #include "net/loop.h"
-#include "serve/admin.h"
+#include "admin/admin.h"
 #include "serve/worker.h"
 
 enum { CREW_READY = 8 };

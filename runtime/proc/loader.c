@@ -13,7 +13,7 @@
 
 #include "proc/process.h"
 #include "proc/store.h"
-#include "serve/check.h"
+#include "trial/check.h"
 #include "vm/guard.h"
 
 enum { LOADER_S = 10, GATED_S = 40, /* of time, and of CPU */ PACKED_MAX = 80 << 20, LOADER_MEMORY = 1 << 30 };

@@ -8,7 +8,7 @@
 
 #include "base/err.h"
 #include "net/loop.h"
-#include "serve/gates.h"
+#include "trial/gates.h"
 #include "vm/generation.h"
 
 struct loader_options {

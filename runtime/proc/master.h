@@ -16,7 +16,7 @@ struct master_options {
     const char *trace_dir, *state_dir;
     unsigned workers;
     struct canary_guard guard;
-    unsigned skip;     /* gates that reloads leave out (serve/gates.h) */
+    unsigned skip;     /* gates that reloads leave out (trial/gates.h) */
     double max_change; /* percent; below 0: any */
     bool is_watching, is_demo, prints_json;
     /* Runs the simulator on a listening socket until it is told to end; NULL: none. Handed in by cmd/. */

@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-#include "serve/access.h"
+#include "admin/access.h"
 
 /* The status with which a request of these header lines is refused; 0: let in. */
 static int check(const char *address, const char *token, const char *lines)

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "serve/check.h"
+#include "trial/check.h"
 #include "vm/guard.h"
 
 static char dir[64];

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "serve/diff.h"
+#include "admin/diff.h"
 
 static void expect(const char *before, const char *after, const char *diff)
 {

@@ -9,9 +9,9 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
-#include "serve/eval_grade.h"
-#include "serve/eval_judge.h"
-#include "serve/eval_summary.h"
+#include "trial/eval_grade.h"
+#include "trial/eval_judge.h"
+#include "trial/eval_summary.h"
 
 static void near(double a, double b)
 {

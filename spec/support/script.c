@@ -12,7 +12,7 @@
 
 #include "bind/bind.h"
 #include "project.h"
-#include "serve/trial.h"
+#include "trial/trial.h"
 #include "vm/guard.h"
 
 static const struct generation_options OPTIONS = {.open = bind_open};

@@ -1,0 +1,149 @@
+#include "admin/rows.h"
+
+#include <inttypes.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "bind/analysis.h"
+#include "trace/export.h"
+#include "trace/query.h"
+#include "trace/reader.h"
+
+enum { ROW_MOST = 1 << 20 };
+
+struct counting {
+    struct analysis *a;
+    const char *name;
+    struct query *query; /* NULL: none */
+    struct err *err;
+    int failed;
+};
+
+static bool has_field(const struct event_head *e, enum field f)
+{
+    struct field_view v;
+    for (uint32_t at = 0; event_walk(e, &at, &v);)
+        if (v.field == f)
+            return true;
+    return false;
+}
+
+static struct str text_in(const struct event_head *e, enum field f)
+{
+    struct field_view v;
+    for (uint32_t at = 0; event_walk(e, &at, &v);)
+        if (v.field == f && v.kind == KIND_STR)
+            return v.text;
+    return str_n(NULL, 0);
+}
+
+static bool each_event(void *ctx, const struct segment_head *head, const struct event_head *e)
+{
+    struct counting *c = ctx;
+    (void)head;
+    bool is_score = e->type == EVENT_SCORE;
+    bool is_design = e->type == EVENT_ARM && str_eq(text_in(e, F_EXPERIMENT), c->name) && has_field(e, F_DESIGN);
+    if (!is_score && !is_design)
+        return true;
+    struct buf json = BUF(ROW_MOST);
+    if (is_score)
+        export_fields(&json, e);
+    c->failed = is_score ? analysis_call(c->a, "score", buf_str(&json), NULL, c->err)
+                         : analysis_call(c->a, "designed", text_in(e, F_DESIGN), NULL, c->err);
+    buf_clear(&json);
+    return c->failed == 0;
+}
+
+static const struct record *arm_of(const struct decision *d, const char *name)
+{
+    const struct record *r;
+    for (int i = 0; (r = decision_next(d, GROUP_ARM, &i));)
+        if (str_eq(record_text(r, F_EXPERIMENT), name))
+            return r;
+    return NULL;
+}
+
+static void put_text(struct buf *out, const char *name, struct str text)
+{
+    buf_printf(out, ",\"%s\":", name);
+    json_quote(out, text);
+}
+
+static void put_number(struct buf *out, const char *name, const struct record *r, enum field f)
+{
+    double n;
+    if (record_number(r, f, &n))
+        buf_printf(out, ",\"%s\":%.17g", name, n);
+}
+
+/* Tokens of all attempts; the first token of the one that served; what a provider refused. */
+static void put_attempts(struct buf *out, const struct decision *d, int status)
+{
+    static const enum field TOKENS[] = {F_INPUT, F_OUTPUT, F_CACHE_READ, F_CACHE_WRITE, F_REASONING};
+    const struct record *r;
+    double tokens = 0, n;
+    bool is_valid = false, is_refused = false, has_served = false;
+    for (int i = 0; (r = decision_next(d, GROUP_ATTEMPT, &i));) {
+        for (size_t k = 0; k < sizeof TOKENS / sizeof *TOKENS; k++)
+            tokens += record_number(r, TOKENS[k], &n) ? n : 0;
+        is_refused = str_eq(record_text(r, F_ERROR), "content_filter");
+        if (!record_number(r, F_DID_SERVE, &n) || n == 0)
+            continue;
+        has_served = true;
+        is_valid = status == 200 && str_eq(record_text(r, F_COMPLETION), "succeeded");
+        put_number(out, "ttft", r, F_TTFT_US);
+    }
+    is_refused = is_refused || (!has_served && status >= 400 && status < 499);
+    buf_printf(out, ",\"tokens\":%.17g,\"valid\":%d,\"refused\":%d,\"error\":%d", tokens, is_valid, is_refused,
+               status >= 400 && status != 499 && !is_refused);
+}
+
+static void put_row(struct buf *out, const struct counting *c, const struct decision *d, const struct record *arm)
+{
+    const struct record *own = &d->records[0];
+    double status = 0;
+    record_number(own, F_STATUS, &status);
+    buf_printf(out, "{\"ts\":%" PRIu64, d->began_us);
+    put_text(out, "id", record_text(own, F_ID));
+    put_text(out, "hash", record_text(own, F_HASH));
+    put_text(out, "arm", record_text(arm, F_ARM));
+    put_text(out, "unit", record_text(arm, F_UNIT));
+    put_text(out, "source", record_text(arm, F_SOURCE));
+    put_text(out, "weights", record_text(arm, F_WEIGHTS));
+    put_number(out, "p", arm, F_P);
+    put_number(out, "usd", own, F_USD);
+    put_number(out, "ms", own, F_US);
+    put_attempts(out, d, (int)status);
+    if (c->query)
+        buf_printf(out, ",\"matches\":%s", query_match(c->query, d, NULL) ? "true" : "false");
+    buf_putc(out, '}');
+}
+
+int rows_feed(struct analysis *a, const char *dir, const char *experiment, struct query *query, struct err *err)
+{
+    struct counting counting = {.a = a, .name = experiment, .query = query, .err = err}, *c = &counting;
+    struct buf row = BUF(ROW_MOST);
+    struct reader *r = reader_open(dir, c->err);
+    if (r == NULL)
+        return -1;
+    reader_events(r, each_event, c);
+    reader_close(r);
+    r = c->failed ? NULL : reader_open(dir, c->err);
+    for (struct decision *d; r && c->failed == 0 && (d = reader_next(r)); decision_free(d)) {
+        const struct record *arm = arm_of(d, c->name);
+        if (arm == NULL)
+            continue;
+        buf_reset(&row);
+        put_row(&row, c, d, arm);
+        c->failed = analysis_call(c->a, "decision", buf_str(&row), NULL, c->err);
+    }
+    if (r) {
+        struct reader_report report = reader_report(r);
+        if (report.torn || report.missed || report.unreadable || report.dropped)
+            log_warn("of this trace %" PRIu64 " segments are torn, %" PRIu64 " events gone, %" PRIu64 " dropped, %" PRIu64 " files unreadable%s%s", report.torn,
+                     report.missed, report.dropped, report.unreadable, report.unreadable ? ": " : "", report.unreadable_why);
+        reader_close(r);
+    }
+    buf_clear(&row);
+    return r && c->failed == 0 ? 0 : -1;
+}

@@ -1,0 +1,112 @@
+/* Where in a source a finding points, and how a person is shown it. */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "trial/check.h"
+
+/* The file as the manifest names it: the label and its slash go. */
+static struct str source_of(struct manifest *files, const char *file)
+{
+    size_t n = files ? strlen(manifest_label(files)) : 0;
+    if (!files || strncmp(file, manifest_label(files), n) != 0 || file[n] != '/')
+        return str_n(NULL, 0);
+    return manifest_read(files, file + n + 1, NULL);
+}
+
+static struct str line_of(struct str source, int line)
+{
+    for (; source.p && line > 1; line--) {
+        const char *end = memchr(source.p, '\n', source.len);
+        if (!end)
+            return str_n(NULL, 0);
+        source = str_n(end + 1, source.len - (size_t)(end + 1 - source.p));
+    }
+    const char *end = source.len ? memchr(source.p, '\n', source.len) : NULL;
+    return end ? str_n(source.p, (size_t)(end - source.p)) : source;
+}
+
+static struct str quoted(const char *at)
+{
+    const char *open = strchr(at, '\''), *close = open ? strchr(open + 1, '\'') : NULL;
+    return close && close > open + 1 ? str_n(open + 1, (size_t)(close - open) - 1) : str_n(NULL, 0);
+}
+
+/* What the message is about: Lua says "near 'x'", everything else quotes the culprit first. */
+static struct str token_of(const char *message)
+{
+    const char *near = strstr(message, "near '");
+    return quoted(near ? near : message);
+}
+
+static bool is_word(const char *p, struct str line)
+{
+    return p >= line.p && p < line.p + line.len && (isalnum((unsigned char)*p) || *p == '_');
+}
+
+/* The token in the line, not as a part of a longer word. */
+static const char *find(struct str line, struct str token)
+{
+    const char *end = line.p + line.len;
+    for (const char *at = line.p; (at = memmem(at, (size_t)(end - at), token.p, token.len)); at++) {
+        const char *last = at + token.len - 1;
+        if (!(is_word(at, line) && is_word(at - 1, line)) && !(is_word(last, line) && is_word(last + 1, line)))
+            return at;
+    }
+    return NULL;
+}
+
+static void point(struct finding *f, struct manifest *files)
+{
+    struct str line = line_of(source_of(files, f->file), f->line), token = token_of(f->message);
+    const char *at = token.p && line.p ? find(line, token) : NULL;
+    f->width = at ? (int)token.len : 1;
+    if (!at)
+        for (at = line.p; at && at < line.p + line.len && (*at == ' ' || *at == '\t');)
+            at++;
+    f->column = at ? (int)(at - line.p) + 1 : 0;
+}
+
+void check_place(struct finding *f, const char *words, struct manifest *files)
+{
+    const char *colon = strchr(words, ':');
+    char *after = NULL;
+    long line = colon ? strtol(colon + 1, &after, 10) : 0;
+    bool has_place = line > 0 && after[0] == ':' && (size_t)(colon - words) < sizeof f->file;
+    if (!has_place) {
+        snprintf(f->message, sizeof f->message, "%s", words);
+        return;
+    }
+    snprintf(f->file, sizeof f->file, "%.*s", (int)(colon - words), words);
+    snprintf(f->message, sizeof f->message, "%s", after + 1 + strspn(after + 1, " "));
+    f->line = (int)line;
+    point(f, files);
+}
+
+static void write_underline(struct buf *out, struct str line, const struct finding *f)
+{
+    buf_puts(out, "      | ");
+    for (int i = 0; i + 1 < f->column && (size_t)i < line.len; i++)
+        buf_putc(out, line.p[i] == '\t' ? '\t' : ' ');
+    buf_putc(out, '^');
+    for (int i = 1; i < f->width; i++)
+        buf_putc(out, '~');
+    buf_putc(out, '\n');
+}
+
+void check_explain(const struct finding *f, struct manifest *files, struct buf *out)
+{
+    if (f->line)
+        buf_printf(out, "%s:%d:%d: ", f->file, f->line, f->column);
+    buf_printf(out, "%s%s\n", f->is_warning ? "warning: " : "error: ", f->message);
+    struct str line = f->line ? line_of(source_of(files, f->file), f->line) : str_n(NULL, 0);
+    if (line.p) {
+        buf_printf(out, "%5d | " STR_FMT "\n", f->line, STR_ARG(line));
+        write_underline(out, line, f);
+    }
+    if (f->request[0])
+        buf_printf(out, "      = in route %s, for the %s request '%s'%s%s\n", f->route,
+                   f->is_recorded ? "recorded" : "built-in", f->request,
+                   f->seen[0] ? ", " : "", f->seen);
+}

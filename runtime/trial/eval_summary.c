@@ -1,0 +1,131 @@
+#include "trial/eval_summary.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+
+void eval_wilson(int passed, int of, double *low, double *high)
+{
+    const double z = 1.959963985;
+    double n = of, share = passed / n, middle = share + z * z / (2 * n);
+    double reach = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n)), scale = 1 + z * z / n;
+    *low = of ? fmax(0, (middle - reach) / scale) : NAN;
+    *high = of ? fmin(1, (middle + reach) / scale) : NAN;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* The smallest that at least this share does not exceed. */
+static double percentile(const double *sorted, int count, double share)
+{
+    int at = (int)ceil(share * count) - 1;
+    return count ? sorted[at < 0 ? 0 : at] : NAN;
+}
+
+static bool is_of(const struct eval_results *r, int i, const char *model, const char *tag)
+{
+    const struct eval_case *c = &r->set->at[i];
+    if (model)
+        return strcmp(r->at[i].model, model) == 0;
+    for (int k = 0; tag && k < c->tag_count; k++)
+        if (strcmp(c->tags[k], tag) == 0)
+            return true;
+    return !tag;
+}
+
+/* Of the cases of that model or tag; NULL: all. */
+static void make(struct eval_group *g, const struct eval_results *r, const char *model, const char *tag)
+{
+    double *ms = xcalloc((size_t)r->set->count + 1, sizeof *ms);
+    *g = (struct eval_group){.name = model ? model : tag ? tag : ""};
+    for (int i = 0; i < r->set->count; i++) {
+        const struct eval_outcome *o = &r->at[i];
+        if (o->verdict == EVAL_OPEN || !is_of(r, i, model, tag))
+            continue;
+        ms[g->cases++] = o->ms;
+        g->usd += o->usd;
+        g->passed += o->verdict == EVAL_PASSED;
+        g->failed += o->verdict == EVAL_FAILED;
+        g->unjudged += o->verdict == EVAL_UNJUDGED;
+    }
+    int graded = g->passed + g->failed;
+    g->quality = graded ? (double)g->passed / graded : NAN;
+    eval_wilson(g->passed, graded, &g->low, &g->high);
+    qsort(ms, (size_t)g->cases, sizeof *ms, by_value);
+    g->p50_ms = percentile(ms, g->cases, 0.5);
+    g->p95_ms = percentile(ms, g->cases, 0.95);
+    free(ms);
+}
+
+static bool is_new(const struct eval_group *groups, int count, const char *name)
+{
+    for (int i = 0; i < count; i++)
+        if (strcmp(groups[i].name, name) == 0)
+            return false;
+    return name[0] && count < EVAL_GROUPS;
+}
+
+void eval_summary_make(struct eval_summary *s, const struct eval_results *r)
+{
+    *s = (struct eval_summary){0};
+    make(&s->whole, r, NULL, NULL);
+    for (int i = 0; i < r->set->count; i++) {
+        const struct eval_case *c = &r->set->at[i];
+        if (r->at[i].verdict == EVAL_OPEN)
+            continue;
+        s->judge_usd += r->at[i].judge_usd;
+        if (is_new(s->models, s->model_count, r->at[i].model))
+            make(&s->models[s->model_count++], r, r->at[i].model, NULL);
+        for (int k = 0; k < c->tag_count; k++)
+            if (is_new(s->tags, s->tag_count, c->tags[k]))
+                make(&s->tags[s->tag_count++], r, NULL, c->tags[k]);
+    }
+}
+
+/* P(X >= k) for X of `n` fair coins. */
+static double coins(int k, int n)
+{
+    double p = 0;
+    for (int i = k; i <= n; i++)
+        p += exp(lgamma(n + 1) - lgamma(i + 1) - lgamma(n - i + 1) - n * M_LN2);
+    return fmin(1, p);
+}
+
+static bool is_graded(const struct eval_outcome *o)
+{
+    return o->verdict == EVAL_PASSED || o->verdict == EVAL_FAILED;
+}
+
+void eval_summary_compare(struct eval_summary *s, const struct eval_results *now, const struct eval_results *was, bool is_steady)
+{
+    struct eval_change *c = &s->change;
+    *c = (struct eval_change){0};
+    s->has_baseline = true;
+    for (int i = 0; i < now->set->count; i++) {
+        const struct eval_outcome *a = &was->at[i], *b = &now->at[i];
+        if (!is_graded(a) || !is_graded(b))
+            continue;
+        bool was_right = a->verdict == EVAL_PASSED, is_right = b->verdict == EVAL_PASSED;
+        c->compared++;
+        c->was_passed += was_right;
+        c->now_passed += is_right;
+        c->broken += was_right && !is_right;
+        c->mended += !was_right && is_right;
+        c->was_usd += a->usd;
+        c->now_usd += b->usd;
+        c->was_ms += a->ms;
+        c->now_ms += b->ms;
+    }
+    double n = c->compared ? c->compared : 1;
+    c->was_usd /= n;
+    c->now_usd /= n;
+    c->was_ms /= n;
+    c->now_ms /= n;
+    c->p = coins(c->broken, c->broken + c->mended);
+    c->is_worse = c->broken > 0 && (is_steady || c->p < EVAL_ALPHA);
+}

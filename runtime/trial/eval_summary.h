@@ -1,0 +1,43 @@
+/*
+ * eval_summary: what the outcomes of a set come to: quality with its interval, cost and latency, as a whole, by model and by tag; and how that compares with a
+ * baseline, case by case. Pure.
+ */
+#pragma once
+
+#include "trial/eval_results.h"
+
+enum { EVAL_GROUPS = 256 };
+
+struct eval_group {
+    const char *name; /* "" for the whole; "provider/id"; the tag */
+    int cases, passed, failed, unjudged;
+    double quality, low, high; /* of those graded; Wilson's 95 % interval; NaN with none */
+    double usd, p50_ms, p95_ms; /* of all that were answered */
+};
+
+/* Each case that both graded, paired. */
+struct eval_change {
+    int compared, was_passed, now_passed, broken, mended;
+    double p;            /* of so many broken or more, were breaking and mending equally likely (one-sided exact McNemar) */
+    double was_usd, now_usd, was_ms, now_ms; /* means */
+    bool is_worse;
+};
+
+struct eval_summary {
+    struct eval_group whole, models[EVAL_GROUPS], tags[EVAL_GROUPS];
+    int model_count, tag_count;
+    double judge_usd;
+    bool has_baseline;
+    struct eval_change change;
+};
+
+/* p below this is a regression. Where answers do not vary by themselves (the simulator's, recorded ones) one broken case is. */
+#define EVAL_ALPHA 0.05
+
+void eval_summary_make(struct eval_summary *s, const struct eval_results *r);
+
+/* `was`: the baseline's outcomes for the same set, verdicts and all. */
+void eval_summary_compare(struct eval_summary *s, const struct eval_results *now, const struct eval_results *was, bool is_steady);
+
+/* Wilson (1927): the 95 % interval of a share. */
+void eval_wilson(int passed, int of, double *low, double *high);

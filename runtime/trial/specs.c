@@ -1,0 +1,233 @@
+#include "trial/specs.h"
+
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "bind/bind.h"
+#include "bind/kit.h"
+#include "trial/decided.h"
+#include "trial/trial.h"
+#include "serve/usage.h"
+
+enum { HEAD = 32 * 1024, ASK = 16 << 20, LONGEST_PATH = 4096, REPORT = 16 << 20 };
+
+/* One run of the specs; `kit` and `failed` belong to the decision that is under way. */
+struct specs {
+    struct trial *trial;
+    struct kit *kit;
+    bool has_failed;
+    struct err err; /* what a fake did wrong */
+};
+
+/* ---- the fakes ---- */
+
+/* Fills the reply from what the test kit made of a fake's answer; {} is a model without a fake. */
+static int read_answer(struct trial *t, struct trial_ask *ask, struct str answer, struct err *err)
+{
+    struct reply *r = ask->reply;
+    struct str body = json_get(answer, "body"), name = json_text(json_get(answer, "error"), &t->arena);
+    int64_t number;
+    if (body.p) {
+        r->status = 200;
+        r->body = body;
+        r->usage = usage_read(json_get(body, "usage"));
+        r->usd = usage_usd(&r->usage, r->model);
+    } else if (name.p) {
+        enum err_kind kind = err_kind_of(name.p);
+        if (kind == ERR_NONE || kind > ERR_CANCELLED)
+            return err_set(err, ERR_SCRIPT, "the fake of %s: '%s' is no error kind", r->model->id, name.p);
+        struct str message = json_text(json_get(answer, "message"), &t->arena);
+        trial_fault(r, kind);
+        if (message.p)
+            snprintf(r->err.message, sizeof r->err.message, "%s", message.p);
+        if (json_integer(json_get(answer, "status"), &number))
+            r->status = (int)number;
+    } else {
+        trial_answer(t, ask);
+    }
+    if (json_integer(json_get(answer, "ms"), &number))
+        r->ms = (unsigned)number;
+    return 0;
+}
+
+static void answer(struct trial *t, struct trial_ask *ask)
+{
+    struct specs *s = t->arg;
+    struct buf text = BUF(ASK);
+    struct str answer;
+    decided_ask(&text, ask, (int)(ask - t->asks) + 1);
+    buf_puts(&text, ",\"body\":");
+    struct str body = trial_body(t, ask);
+    buf_append(&text, body.p, body.len);
+    buf_putc(&text, '}');
+    struct err err;
+    bool is_answered = !s->has_failed && kit_answer(s->kit, buf_str(&text), &t->arena, &answer, &err) == 0 &&
+                       read_answer(t, ask, answer, &err) == 0;
+    buf_clear(&text);
+    if (is_answered)
+        return;
+    trial_fault(ask->reply, ERR_SYSTEM);
+    if (!s->has_failed)
+        s->err = err;
+    s->has_failed = true;
+}
+
+/* ---- one decision ---- */
+
+static void write_head(struct buf *out, struct str headers, struct arena *arena)
+{
+    buf_puts(out, "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n");
+    for (struct json_walk w = json_walk(headers); json_next(&w);) {
+        struct str value = json_text(w.value, arena);
+        buf_printf(out, STR_FMT ": " STR_FMT "\r\n", STR_ARG(w.key), STR_ARG(value));
+    }
+    buf_puts(out, "\r\n");
+}
+
+static const struct route *find_route(struct generation *g, struct str name, struct err *err)
+{
+    const char *names[256], *near;
+    const struct route *route = generation_route(g, name);
+    int count = g->route_count < 256 ? g->route_count : 256;
+    if (route)
+        return route;
+    for (int i = 0; i < count; i++)
+        names[i] = g->routes[i].name;
+    near = name.p ? vm_near(name.p, names, count) : NULL;
+    err_set(err, ERR_SCRIPT, "no route '%s'%s%s%s", name.p ? name.p : "", near ? " (did you mean '" : "", near ? near : "",
+            near ? "'?)" : "");
+    return NULL;
+}
+
+static int decide(void *arg, struct kit *kit, struct str call, struct arena *arena, struct buf *out, struct err *err)
+{
+    struct specs *s = arg;
+    struct trial *t = s->trial;
+    const struct route *route = find_route(t->generation, json_text(json_get(call, "route"), arena), err);
+    if (!route)
+        return -1;
+    struct buf head = BUF(HEAD);
+    write_head(&head, json_get(call, "headers"), arena);
+    t->head = arena_str(arena, buf_str(&head));
+    buf_clear(&head);
+    s->kit = kit;
+    s->has_failed = false;
+    trial_run(t, route, json_get(call, "request"));
+    if (s->has_failed) {
+        *err = s->err;
+        return -1;
+    }
+    if (t->has_failed && t->err.kind == ERR_BAD_REQUEST)
+        return err_set(err, ERR_BAD_REQUEST, "the request is refused before any route runs: %s", t->err.message);
+    decided_write(out, t);
+    return 0;
+}
+
+/* ---- the run ---- */
+
+static bool has_specs(const char *dir, char *folder, size_t size)
+{
+    struct stat st;
+    snprintf(folder, size, "%s/specs", dir);
+    return stat(folder, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static int run(struct generation *g, const char *folder, bool as_json, struct err *err)
+{
+    const char *args[] = {folder, "-o", "json"};
+    struct specs s = {.trial = trial_new(g)};
+    s.trial->answer = answer;
+    s.trial->arg = &s;
+    int outcome = kit_run(args, as_json ? 3 : 1, decide, &s, err);
+    trial_free(s.trial);
+    return outcome;
+}
+
+int specs_run(const char *dir, bool as_json, struct err *err)
+{
+    static const struct generation_options OPTIONS = {.open = bind_open};
+    char folder[LONGEST_PATH];
+    if (!has_specs(dir, folder, sizeof folder)) {
+        err_set(err, ERR_SYSTEM, "there are no specs in %s: write %s/NAME_spec.lua", dir, folder);
+        return KIT_BROKEN;
+    }
+    struct generation *g = generation_load(1, manifest_new(dir), &OPTIONS, err);
+    if (!g)
+        return KIT_BROKEN;
+    int outcome = run(g, folder, as_json, err);
+    generation_release(g);
+    return outcome;
+}
+
+/* ---- the gate ---- */
+
+static int count_of(struct str list)
+{
+    int count = 0;
+    for (struct json_walk w = json_walk(list); json_next(&w);)
+        count++;
+    return count;
+}
+
+/* The first failure, with its place as `wye test` shows it. */
+static void read_failure(struct str report, const char *label, struct err *err)
+{
+    struct arena arena = ARENA(1 << 20);
+    struct str failure = json_pointer(report, "/failures/0"), fault = json_pointer(report, "/errors/0");
+    struct str first = failure.p ? failure : fault;
+    struct str name = json_text(json_get(first, "name"), &arena), why = json_text(json_get(first, "message"), &arena);
+    struct str file = json_text(json_pointer(first, "/trace/short_src"), &arena);
+    const char *inner = file.p ? strstr(file.p, "/specs/") : NULL;
+    int64_t line = 0;
+    json_integer(json_pointer(first, "/trace/currentline"), &line);
+    if (inner && line > 0)
+        err_set(err, ERR_SCRIPT, "%s%s:%d: spec '%s' fails: %.300s", label, inner, (int)line, name.p ? name.p : "?", why.p ? why.p : "");
+    else
+        err_set(err, ERR_SCRIPT, "the specs fail: %.400s", why.p ? why.p : "busted says no more");
+    arena_clear(&arena);
+}
+
+/* What busted says goes into a memory file: standard output belongs to the server. */
+static int run_quietly(struct generation *g, const char *folder, struct buf *report, struct err *err)
+{
+    fflush(stdout);
+    int kept = dup(STDOUT_FILENO), memory = memfd_create("specs", MFD_CLOEXEC);
+    if (kept < 0 || memory < 0 || dup2(memory, STDOUT_FILENO) < 0) {
+        err_set(err, ERR_SYSTEM, "no memory file for what the specs say");
+        return KIT_BROKEN;
+    }
+    int outcome = run(g, folder, true, err);
+    fflush(stdout);
+    dup2(kept, STDOUT_FILENO);
+    close(kept);
+    char piece[4096];
+    ssize_t n;
+    lseek(memory, 0, SEEK_SET);
+    while ((n = read(memory, piece, sizeof piece)) > 0)
+        buf_append(report, piece, (size_t)n);
+    close(memory);
+    return outcome;
+}
+
+int specs_gate(struct generation *g, const char *dir, int *passed, struct err *err)
+{
+    char folder[LONGEST_PATH];
+    struct buf report = BUF(REPORT);
+    *passed = 0;
+    if (!has_specs(dir, folder, sizeof folder))
+        return KIT_PASSED;
+    int outcome = run_quietly(g, folder, &report, err);
+    bool is_json = json_validate(buf_str(&report), NULL) == 0;
+    if (is_json)
+        *passed = count_of(json_get(buf_str(&report), "successes"));
+    if (outcome == KIT_FAILED && is_json)
+        read_failure(buf_str(&report), manifest_label(g->files), err);
+    else if (outcome == KIT_FAILED)
+        err_set(err, ERR_SCRIPT, "the specs fail; `wye test` tells how");
+    buf_clear(&report);
+    return outcome;
+}

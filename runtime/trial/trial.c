@@ -1,0 +1,313 @@
+#include "trial/trial.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+
+#include "base/alloc.h"
+#include "base/json.h"
+#include "bind/req.h"
+#include "bind/translation.h"
+#include "serve/body.h"
+#include "serve/outbound.h"
+#include "vm/lines.h"
+
+enum { TRIAL_ARENA = 16 << 20, COMPLETION = 1 << 20, ASK_MAX = 16 << 20, INPUT_TOKENS = 10, OUTPUT_TOKENS = 5, ASK_PIECES = 96 };
+
+static const char REQUEST_HEAD[] = "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                                   "Content-Type: application/json\r\nx-wye-user: u-1\r\n\r\n";
+
+/* What a provider would have said with each kind. */
+static const int STATUS[ERR_KIND_COUNT] = {
+    [ERR_RATE_LIMIT] = 429,  [ERR_OVERLOADED] = 503,     [ERR_SERVER_ERROR] = 500,
+    [ERR_AUTH] = 401,        [ERR_BAD_REQUEST] = 400,    [ERR_CONTENT_FILTER] = 400,
+};
+
+void trial_text(struct trial *t, struct reply *reply, struct str text)
+{
+    struct buf body = BUF(COMPLETION);
+    buf_puts(&body, "{\"id\":\"trial\",\"object\":\"chat.completion\",\"created\":1,\"model\":");
+    json_quote(&body, str_of(reply->model->name));
+    buf_puts(&body, ",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":");
+    json_quote(&body, text);
+    buf_puts(&body, "},\"finish_reason\":\"stop\"}],"
+                    "\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":15}}");
+    reply->status = 200;
+    reply->body = arena_str(&t->arena, buf_str(&body));
+    reply->usage.is_known = true;
+    reply->usage.tokens[PRICE_INPUT] = INPUT_TOKENS;
+    reply->usage.tokens[PRICE_OUTPUT] = OUTPUT_TOKENS;
+    buf_clear(&body);
+}
+
+/* The schema that the ask wants its answer to follow; {NULL, 0}: none. */
+static struct str schema_of(const struct ask_options *o)
+{
+    for (int i = 0; i < o->edit_count; i++)
+        if (strcmp(o->edits[i].name, "response_format") == 0)
+            return json_pointer(o->edits[i].value, "/json_schema/schema");
+    return str_n(NULL, 0);
+}
+
+/* A value that follows a plain schema: the first of what it lists, else the emptiest of its type. */
+static void write_sample(struct buf *out, struct str schema)
+{
+    struct str first = json_pointer(schema, "/enum/0"), type = json_plain(json_get(schema, "type"));
+    if (first.p) {
+        buf_append(out, first.p, first.len);
+    } else if (str_eq(type, "object")) {
+        char before = '{';
+        for (struct json_walk w = json_walk(json_get(schema, "properties")); json_next(&w); before = ',') {
+            buf_printf(out, "%c\"" STR_FMT "\":", before, STR_ARG(w.key));
+            write_sample(out, w.value);
+        }
+        buf_puts(out, before == '{' ? "{}" : "}");
+    } else {
+        buf_puts(out, str_eq(type, "array")     ? "[]"
+                      : str_eq(type, "boolean") ? "true"
+                      : str_eq(type, "number") || str_eq(type, "integer") ? "1" : "\"ok\"");
+    }
+}
+
+void trial_answer(struct trial *t, struct trial_ask *ask)
+{
+    struct str schema = schema_of(&ask->options);
+    struct buf text = BUF(COMPLETION);
+    if (schema.p && json_type(schema) == JSON_OBJECT)
+        write_sample(&text, schema);
+    else
+        buf_puts(&text, "{\"answer\":\"ok\"}");
+    trial_text(t, ask->reply, buf_str(&text));
+    buf_clear(&text);
+}
+
+struct str trial_body(struct trial *t, const struct trial_ask *ask)
+{
+    struct view *v = &t->scope.view;
+    struct err err;
+    struct json_edit edits[BODY_ASK_EDITS];
+    struct str own = ask->options.body, body = own.p ? own : view_chat(v, &err) == 0 ? v->chat : v->body;
+    int edit_count = body_ask_edits(ask->model, &ask->options, own.p ? json_get(own, "messages") : v->messages, &t->arena, edits);
+    if (edit_count == 0)
+        return body;
+    struct iovec pieces[ASK_PIECES];
+    struct buf whole = BUF(ASK_MAX);
+    int count = json_splice(body, edits, edit_count, &t->arena, pieces, ASK_PIECES);
+    for (int i = 0; i < count; i++)
+        buf_append(&whole, pieces[i].iov_base, pieces[i].iov_len);
+    if (count > 0)
+        body = arena_str(&t->arena, buf_str(&whole));
+    buf_clear(&whole);
+    return body;
+}
+
+void trial_fault(struct reply *reply, enum err_kind kind)
+{
+    err_set(&reply->err, kind, "%s answers %s", reply->model->id, err_kind_name(kind));
+    reply->err.retryable = kind == ERR_RATE_LIMIT || kind == ERR_OVERLOADED || kind == ERR_SERVER_ERROR ||
+                           kind == ERR_CONNECT || kind == ERR_TIMEOUT;
+    reply->status = STATUS[kind];
+}
+
+/* ---- what bind/ reaches ---- */
+
+/* An ask that the route no longer waits for. */
+static void forget(struct op *op)
+{
+    struct trial *t = op->task->owner;
+    for (int i = t->next ? 0 : t->answered; i < t->ask_count; i++)
+        if (t->asks[i].op == op) {
+            t->asks[i].op = NULL;
+            err_set(&t->asks[i].reply->err, ERR_CANCELLED, "the route needs it no longer");
+        }
+    for (int i = 0; i < t->pause_count; i++)
+        if (t->pauses[i].op == op)
+            t->pauses[i].op = NULL;
+}
+
+static void ask(struct scope *scope, const struct model *model, const struct ask_options *options, struct reply *reply,
+                struct op *op)
+{
+    struct trial *t = (struct trial *)scope;
+    op->cancel = forget;
+    *reply = (struct reply){.model = model, .ms = 1, .attempt = t->ask_count + 1};
+    if (t->ask_count == TRIAL_MOST_ASKS) {
+        t->is_endless = true; /* and never answered */
+        err_set(&t->err, ERR_SCRIPT, STR_FMT ": the route asks on and on: %d asks, and no decision",
+                STR_ARG(options->where), TRIAL_MOST_ASKS);
+        return;
+    }
+    struct trial_ask *a = &t->asks[t->ask_count++];
+    *a = (struct trial_ask){model, *options, reply, op, ++t->operations};
+    a->options.where = arena_str(&t->arena, options->where);
+}
+
+/* Answers come at once, so a pause between asks never ends first, unless the caller says what does. */
+static void rest(struct scope *scope, unsigned ms, struct op *op)
+{
+    struct trial *t = (struct trial *)scope;
+    op->cancel = forget;
+    t->operations++;
+    if (t->pause_count < TRIAL_PAUSES)
+        t->pauses[t->pause_count++] = (struct trial_pause){ms, op, t->operations};
+}
+
+static void note(struct scope *scope, struct str text, struct str data, struct str where)
+{
+    struct trial *t = (struct trial *)scope;
+    struct arena *a = &t->arena;
+    if (t->note_count < TRIAL_NOTES)
+        t->notes[t->note_count++] = (struct trial_note){arena_str(a, text), arena_str(a, data), arena_str(a, where)};
+}
+
+static const struct host TRIAL_HOST = {.ask = ask, .sleep = rest, .note = note};
+
+static void post(void *arg, struct task *task)
+{
+    (void)arg;
+    ((struct trial *)task->owner)->is_posted = true;
+}
+
+static void unpost(void *arg, struct task *task)
+{
+    (void)arg;
+    ((struct trial *)task->owner)->is_posted = false;
+}
+
+static const struct task_host TASK_HOST = {.post = post, .unpost = unpost};
+
+/* ---- the run ---- */
+
+static void read_decision(struct trial *t, struct task_result *result)
+{
+    struct err err;
+    t->place = result->place;
+    if (decision_read(result->L, result->count, &t->arena, &t->decision, &err) == 0)
+        return;
+    const struct manifest *files = t->generation->files;
+    bool has_place = result->place != 0;
+    t->has_failed = true;
+    err_set(&t->err, ERR_SCRIPT, "%s/%s:%d: %s", manifest_label(files),
+            has_place ? manifest_path(files, lines_file(result->place)) : t->route->path,
+            has_place ? lines_line(result->place) : 1, err.message);
+}
+
+static void on_done(void *ctx, struct task_result *result)
+{
+    struct trial *t = ctx;
+    t->is_over = true;
+    if (result->outcome == TASK_RETURNED) {
+        read_decision(t, result);
+        return;
+    }
+    t->has_failed = true;
+    t->is_endless = result->outcome == TASK_OVER_TIME;
+    t->err = result->err;
+}
+
+static int push_req(lua_State *L, void *arg)
+{
+    req_push(L, arg);
+    return 1;
+}
+
+/* Outside any slice of the route: what the caller does to answer is not counted as the route's time. */
+static bool answer_next(struct trial *t)
+{
+    if (t->next) {
+        struct op *op = t->next(t, false);
+        if (op)
+            op_done(op);
+        return op;
+    }
+    if (t->answered == t->ask_count)
+        return false;
+    struct trial_ask *a = &t->asks[t->answered++];
+    if (t->answered > TRIAL_ASKS)
+        trial_fault(a->reply, ERR_LIMIT);
+    else
+        t->answer(t, a);
+    if (a->op)
+        op_done(a->op);
+    return true;
+}
+
+/* Plays the loop until the route has decided. */
+static void play(struct trial *t)
+{
+    task_start(&t->task, t->generation->vm, &TASK_HOST, t->route->ref, push_req, &t->scope, on_done, t);
+    while (!t->is_over) {
+        bool is_moving = answer_next(t);
+        for (struct op *op; t->is_posted && t->next && (op = t->next(t, true));)
+            op_done(op);
+        if (t->is_posted) {
+            t->is_posted = false;
+            task_continue(&t->task);
+        } else if (!is_moving) {
+            break;
+        }
+    }
+    if (t->is_over)
+        return;
+    task_cancel(&t->task);
+    t->has_failed = true;
+    if (!t->is_endless)
+        err_set(&t->err, ERR_SCRIPT, "the route waits for something that never comes");
+}
+
+/* One host VM for all trials of the process: it keeps nothing of a request. */
+static struct str to_chat(struct view *v, struct err *err)
+{
+    static struct translator *host;
+    if (host == NULL)
+        host = translator_new(err);
+    return host ? outbound_chat_by(host, v, err) : str_n(NULL, 0);
+}
+
+int trial_run(struct trial *t, const struct route *route, struct str body)
+{
+    static struct http_head head;
+    size_t scanned = 0;
+    struct http_error refused;
+    const char *param;
+    arena_reset(&t->arena);
+    t->route = route;
+    t->scope.seed = 0;
+    t->scope.tape = NULL;
+    t->scope.reads = 0;
+    t->ask_count = t->answered = t->operations = t->pause_count = t->note_count = t->place = 0;
+    t->is_posted = t->is_over = t->has_failed = t->is_endless = false;
+    t->task.owner = t;
+    t->scope.limit.is_set = t->scope.is_exposed = false;
+    t->scope.arms_choice = NULL;
+    struct str text = t->head.p ? t->head : str_n(REQUEST_HEAD, sizeof REQUEST_HEAD - 1);
+    if (!t->fields && http_parse_request(&head, text.p, text.len, &scanned, &refused) <= 0) {
+        t->has_failed = true;
+        return err_set(&t->err, ERR_BAD_REQUEST, "the request's headers are not HTTP");
+    }
+    if (view_init(&t->scope.view, t->protocol, "trial", t->fields ? t->fields : &head, body, &t->arena, &param, &t->err) < 0) {
+        t->has_failed = true;
+        return -1;
+    }
+    t->scope.view.to_chat = t->protocol == PROTOCOL_EMBEDDINGS ? NULL : to_chat;
+    if (t->prepare)
+        t->prepare(t);
+    play(t);
+    scope_close(&t->scope);
+    return t->has_failed ? -1 : 0;
+}
+
+struct trial *trial_new(struct generation *g)
+{
+    struct trial *t = xcalloc(1, sizeof *t);
+    t->generation = g;
+    t->scope.host = &TRIAL_HOST;
+    t->arena = ARENA(TRIAL_ARENA);
+    return t;
+}
+
+void trial_free(struct trial *t)
+{
+    arena_clear(&t->arena);
+    free(t);
+}
