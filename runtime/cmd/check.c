@@ -84,7 +84,7 @@ int cmd_check(struct options *o)
     struct check *check = xcalloc(1, sizeof *check);
     struct buf out = BUF(CHECK_OUTPUT);
     struct check_recorded recorded = {0};
-    if (o->trace && check_recorded_read(&recorded, o->trace, &err) < 0)
+    if (o->trace && check_recorded_read(&recorded, o->trace, false, &err) < 0)
         fprintf(stderr, "wye check: %s\n", err.message);
     check->recorded = &recorded;
     int errors = check_project(dir, check);

@@ -122,9 +122,13 @@ static void read_token(const struct config *c, struct loader_result *r)
 }
 
 /* What the check finds ends a reload; at start, when nothing runs that could go on, it is only told. */
-static int run_check(struct generation *g, bool is_gate, struct loader_result *r, struct err *err)
+static int run_check(struct generation *g, const struct loader_options *o, struct loader_result *r, struct err *err)
 {
     static struct check check;
+    static struct check_recorded recorded;
+    bool is_gate = o->is_gated;
+    if (o->gates && o->gates->trace_dir && check_recorded_read(&recorded, o->gates->trace_dir, true, NULL) == 0)
+        check.recorded = &recorded;
     int errors = check_generation(g, &check);
     bool is_first = true;
     for (int i = 0; i < check.count; i++) {
@@ -134,8 +138,8 @@ static int run_check(struct generation *g, bool is_gate, struct loader_result *r
             snprintf(place, sizeof place, "%s:%d: ", f->file, f->line);
         int n = snprintf(line, sizeof line, "%s%s", place, f->message);
         if (f->request[0])
-            snprintf(line + n, sizeof line - (size_t)n, " (route %s, built-in request '%s'%s%s)", f->route, f->request,
-                     f->seen[0] ? ", " : "", f->seen);
+            snprintf(line + n, sizeof line - (size_t)n, " (route %s, %s request '%s'%s%s)", f->route,
+                     f->is_recorded ? "recorded" : "built-in", f->request, f->seen[0] ? ", " : "", f->seen);
         if (f->is_warning || !is_gate)
             add_warning(r, line);
         else if (is_first)
@@ -165,7 +169,7 @@ static int attempt(const struct attempt *a, struct loader_result *r, struct err 
         return -1;
     bool is_live = o->live_hash && strcmp(o->live_hash, manifest_hash(g->files)) == 0;
     bool has_check = !o->gates || !(o->gates->skip & GATE_CHECK);
-    if (!is_live && ((has_check && run_check(g, o->is_gated, r, err) < 0) || run_gates(o->gates, g, r, err) < 0))
+    if (!is_live && ((has_check && run_check(g, o, r, err) < 0) || run_gates(o->gates, g, r, err) < 0))
         return -1;
     warn_of_providers(g, r);
     read_token(g->config, r);

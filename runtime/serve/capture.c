@@ -257,7 +257,8 @@ void capture_begin(struct request *rq)
 {
     const struct config *config = rq->generation->config;
     struct view *v = &rq->scope.view;
-    if (trace_of(rq) == NULL || v->message_count == 0 || router_random(rq->router) > rq->router->capture_below)
+    bool is_read = v->message_count || v->last_user.p; /* as far as to what it asks for */
+    if (trace_of(rq) == NULL || !is_read || router_random(rq->router) > rq->router->capture_below)
         return;
     struct buf headers = BUF(HEADERS_MAX);
     rq->capture = arena_need(v->arena, sizeof *rq->capture);

@@ -19,7 +19,7 @@ struct finding {
     char message[480]; /* without its place */
     char file[200];    /* "routes/route.lua"; "" when no place is known */
     int line;          /* 0: unknown */
-    int column, width; /* of the token the message names, from 1; 0: unknown */
+    int column, width; /* of the token the message names, else of all that the line says; from 1; 0: unknown */
     bool is_warning;
 };
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "trial/check.h"
+#include "vm/lexer.h"
 
 /* The file as the manifest names it: the label and its slash go. */
 static struct str source_of(struct manifest *files, const char *file)
@@ -57,15 +58,27 @@ static const char *find(struct str line, struct str token)
     return NULL;
 }
 
+/* What the line says, without blanks and a comment around it. {NULL, 0}: nothing. */
+static struct str statement_of(struct str line)
+{
+    struct lexer x = lexer_open(line);
+    enum token t = lexer_next(&x);
+    const char *start = x.start, *end = start;
+    for (; t == T_WORD || t == T_OTHER; t = lexer_next(&x))
+        end = x.at;
+    for (end = t == T_BROKEN ? line.p + line.len : end; end > start && isspace((unsigned char)end[-1]);)
+        end--;
+    return end > start ? str_n(start, (size_t)(end - start)) : str_n(NULL, 0);
+}
+
+/* At the token that the message names, else, where only the line is known, at all that it says. */
 static void point(struct finding *f, struct manifest *files)
 {
     struct str line = line_of(source_of(files, f->file), f->line), token = token_of(f->message);
     const char *at = token.p && line.p ? find(line, token) : NULL;
-    f->width = at ? (int)token.len : 1;
-    if (!at)
-        for (at = line.p; at && at < line.p + line.len && (*at == ' ' || *at == '\t');)
-            at++;
-    f->column = at ? (int)(at - line.p) + 1 : 0;
+    struct str place = at ? str_n(at, token.len) : line.p ? statement_of(line) : str_n(NULL, 0);
+    f->column = place.p ? (int)(place.p - line.p) + 1 : 0;
+    f->width = place.p ? (int)place.len : 1;
 }
 
 void check_place(struct finding *f, const char *words, struct manifest *files)

@@ -1,28 +1,29 @@
 #include "trial/check_requests.h"
 
-#include <stdlib.h>
-
-#include "base/alloc.h"
 #include "trace/captured.h"
+#include "trial/trial.h"
 
-enum { LONG_TURNS = 40, LONG_LINES = 25 };
+enum { LONG_TURNS = 40, LONG_LINES = 25, RECORDED_BYTES = 24 << 20 };
 
 const struct check_request CHECK_REQUESTS[] = {
-    {"chat", "{\"model\":\"auto\",\"messages\":[{\"role\":\"user\",\"content\":\"Hello!\"}]}"},
-    {"streamed", "{\"model\":\"auto\",\"stream\":true,\"stream_options\":{\"include_usage\":true},\"messages\":["
-                 "{\"role\":\"system\",\"content\":\"Be brief.\"},"
-                 "{\"role\":\"user\",\"content\":\"Write a function in C that reverses a string.\"}]}"},
-    {"tools", "{\"model\":\"auto\",\"user\":\"u-1\",\"messages\":["
-              "{\"role\":\"user\",\"content\":\"What is the weather in Paris?\"},"
-              "{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"id\":\"call_1\",\"type\":\"function\","
-              "\"function\":{\"name\":\"weather\",\"arguments\":\"{\\\"city\\\":\\\"Paris\\\"}\"}}]},"
-              "{\"role\":\"tool\",\"tool_call_id\":\"call_1\",\"content\":\"sunny\"}],"
-              "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"weather\",\"parameters\":{\"type\":\"object\","
-              "\"properties\":{\"city\":{\"type\":\"string\"}}}}}]}"},
-    {"image", "{\"model\":\"auto\",\"metadata\":{\"conversation_id\":\"c-1\"},\"messages\":[{\"role\":\"user\",\"content\":["
-              "{\"type\":\"text\",\"text\":\"What is this?\"},"
-              "{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,iVBORw0KGgo=\"}}]}]}"},
-    {"long", NULL},
+    {.name = "chat", .body = "{\"model\":\"auto\",\"messages\":[{\"role\":\"user\",\"content\":\"Hello!\"}]}"},
+    {.name = "streamed",
+     .body = "{\"model\":\"auto\",\"stream\":true,\"stream_options\":{\"include_usage\":true},\"messages\":["
+             "{\"role\":\"system\",\"content\":\"Be brief.\"},"
+             "{\"role\":\"user\",\"content\":\"Write a function in C that reverses a string.\"}]}"},
+    {.name = "tools",
+     .body = "{\"model\":\"auto\",\"user\":\"u-1\",\"messages\":["
+             "{\"role\":\"user\",\"content\":\"What is the weather in Paris?\"},"
+             "{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"id\":\"call_1\",\"type\":\"function\","
+             "\"function\":{\"name\":\"weather\",\"arguments\":\"{\\\"city\\\":\\\"Paris\\\"}\"}}]},"
+             "{\"role\":\"tool\",\"tool_call_id\":\"call_1\",\"content\":\"sunny\"}],"
+             "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"weather\",\"parameters\":{\"type\":\"object\","
+             "\"properties\":{\"city\":{\"type\":\"string\"}}}}}]}"},
+    {.name = "image",
+     .body = "{\"model\":\"auto\",\"metadata\":{\"conversation_id\":\"c-1\"},\"messages\":[{\"role\":\"user\",\"content\":["
+             "{\"type\":\"text\",\"text\":\"What is this?\"},"
+             "{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,iVBORw0KGgo=\"}}]}]}"},
+    {.name = "long"},
 };
 const int CHECK_REQUEST_COUNT = sizeof CHECK_REQUESTS / sizeof *CHECK_REQUESTS;
 
@@ -38,35 +39,45 @@ int check_long_body(struct buf *out)
     return failed | buf_puts(out, ",{\"role\":\"user\",\"content\":\"And then?\"}]}") ? -1 : 0;
 }
 
-static void keep(struct check_recorded *r, const struct captured *c)
+/* The same again finds the same. */
+static bool is_known(const struct check_recorded *r, const struct captured *c)
 {
-    bool is_chat = c->route.p && c->protocol == 0 && c->request.len && c->request.p[0] == '{' && !c->is_cut;
-    for (int i = 0; i < r->count && is_chat; i++)
-        is_chat = !str_eq(c->request, r->requests[i].body); /* the same again finds the same */
-    if (!is_chat || r->count == CHECK_RECORDED)
-        return;
-    r->routes[r->count] = xstrndup(c->route.p, c->route.len);
-    r->requests[r->count++] = (struct check_request){xstrndup(c->id.p, c->id.len), xstrndup(c->request.p, c->request.len)};
+    for (int i = 0; i < r->count; i++)
+        if (r->requests[i].protocol == (enum protocol)c->protocol && str_eq(c->request, r->requests[i].body))
+            return true;
+    return false;
 }
 
-int check_recorded_read(struct check_recorded *r, const char *dir, struct err *err)
+static void keep(struct check_recorded *r, const struct captured *c)
+{
+    struct arena *a = &r->arena;
+    bool is_whole = c->route.p && c->request.len && c->request.p[0] == '{' && !c->is_cut;
+    if (!is_whole || c->protocol < PROTOCOL_CHAT || c->protocol > PROTOCOL_EMBEDDINGS || r->count == CHECK_RECORDED || is_known(r, c))
+        return;
+    struct http_head *head = arena_alloc(a, sizeof *head);
+    struct check_request kept = {arena_strndup(a, c->id.p, c->id.len), arena_strndup(a, c->request.p, c->request.len), (enum protocol)c->protocol, head};
+    r->routes[r->count] = arena_strndup(a, c->route.p, c->route.len);
+    if (!head || !kept.name || !kept.body || !r->routes[r->count])
+        return;
+    trial_head(head, kept.protocol, arena_str(a, c->headers), a);
+    r->requests[r->count++] = kept;
+}
+
+int check_recorded_read(struct check_recorded *r, const char *dir, bool only_good, struct err *err)
 {
     struct captures *all = captures_open(dir, 0, err);
-    *r = (struct check_recorded){0};
+    *r = (struct check_recorded){.arena = ARENA(RECORDED_BYTES)};
     if (all == NULL)
         return -1;
     captures_newest(all, CHECK_RECORDED * 4);
     for (const struct captured *c; (c = captures_next(all));)
-        keep(r, c);
+        if (!only_good || !c->error.p)
+            keep(r, c);
     captures_close(all);
     return 0;
 }
 
 void check_recorded_clear(struct check_recorded *r)
 {
-    for (int i = 0; i < r->count; i++) {
-        free(r->routes[i]);
-        free((char *)r->requests[i].name);
-        free((char *)r->requests[i].body);
-    }
+    arena_clear(&r->arena);
 }

@@ -1,27 +1,33 @@
 /* check_requests: the requests that every route is tried with. */
 #pragma once
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "bind/view.h"
 
 struct check_request {
     const char *name;
     const char *body; /* NULL: check_long_body makes it */
+    enum protocol protocol;
+    const struct http_head *head; /* NULL: a plain one */
 };
 
 extern const struct check_request CHECK_REQUESTS[];
 extern const int CHECK_REQUEST_COUNT;
 
-/* Captured requests of the trace in `dir`, the newest first to be read; freed as a whole. Chat completions only. */
+/* Captured requests of the trace in `dir`, of clients of every protocol, the newest first to be read; freed as a whole. */
 enum { CHECK_RECORDED = 16 };
 
 struct check_recorded {
     struct check_request requests[CHECK_RECORDED];
-    char *routes[CHECK_RECORDED]; /* which decided each */
+    const char *routes[CHECK_RECORDED]; /* which decided each */
     int count;
+    struct arena arena;
 };
 
-int check_recorded_read(struct check_recorded *r, const char *dir, struct err *err);
+/* `only_good`: none on which the route raised then. */
+int check_recorded_read(struct check_recorded *r, const char *dir, bool only_good, struct err *err);
 void check_recorded_clear(struct check_recorded *r);
 
 /* A conversation of about 20,000 tokens. */

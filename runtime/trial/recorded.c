@@ -81,18 +81,6 @@ static void read_steps(struct recorded *r, struct arena *arena)
     }
 }
 
-static void read_head(struct recorded *r, struct str headers, struct arena *arena)
-{
-    r->head.method = str_of("POST");
-    r->head.target = str_of("/v1/chat/completions");
-    r->head.minor = 1;
-    r->head.count = 0;
-    for (struct json_walk w = json_walk(headers); json_next(&w) && r->head.count < HTTP_MAX_FIELDS;) {
-        struct str value = json_plain(w.value);
-        r->head.fields[r->head.count++] = (struct http_field){w.key, value.p ? value : json_text(w.value, arena)};
-    }
-}
-
 /* Which fields of req show what stands in a member of the body. */
 static uint32_t shown_by(const char *mask)
 {
@@ -155,7 +143,7 @@ enum recorded_problem recorded_open(struct recorded *r, const struct captured *c
         return RECORDED_CUT;
     if (was_ended(r->decided))
         return RECORDED_ENDED;
-    read_head(r, c->headers, arena);
+    trial_head(&r->head, (enum protocol)c->protocol, c->headers, arena);
     read_masks(r);
     return RECORDED_READY;
 }
@@ -361,7 +349,7 @@ void recorded_mount(struct recorded *r, struct trial *t)
     for (int i = 0; i < r->count; i++)
         r->steps[i].is_used = false;
     t->arg = r;
-    t->fields = &r->head;
+    t->head = &r->head;
     t->protocol = (enum protocol)r->from->protocol;
     t->prepare = prepare;
     t->next = next;

@@ -13,7 +13,7 @@
 #include "trial/trial.h"
 #include "serve/usage.h"
 
-enum { HEAD = 32 * 1024, ASK = 16 << 20, LONGEST_PATH = 4096, REPORT = 16 << 20 };
+enum { ASK = 16 << 20, LONGEST_PATH = 4096, REPORT = 16 << 20 };
 
 /* One run of the specs; `kit` and `failed` belong to the decision that is under way. */
 struct specs {
@@ -78,16 +78,6 @@ static void answer(struct trial *t, struct trial_ask *ask)
 
 /* ---- one decision ---- */
 
-static void write_head(struct buf *out, struct str headers, struct arena *arena)
-{
-    buf_puts(out, "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n");
-    for (struct json_walk w = json_walk(headers); json_next(&w);) {
-        struct str value = json_text(w.value, arena);
-        buf_printf(out, STR_FMT ": " STR_FMT "\r\n", STR_ARG(w.key), STR_ARG(value));
-    }
-    buf_puts(out, "\r\n");
-}
-
 static const struct route *find_route(struct generation *g, struct str name, struct err *err)
 {
     const char *names[256], *near;
@@ -105,15 +95,14 @@ static const struct route *find_route(struct generation *g, struct str name, str
 
 static int decide(void *arg, struct kit *kit, struct str call, struct arena *arena, struct buf *out, struct err *err)
 {
+    static struct http_head head;
     struct specs *s = arg;
     struct trial *t = s->trial;
     const struct route *route = find_route(t->generation, json_text(json_get(call, "route"), arena), err);
     if (!route)
         return -1;
-    struct buf head = BUF(HEAD);
-    write_head(&head, json_get(call, "headers"), arena);
-    t->head = arena_str(arena, buf_str(&head));
-    buf_clear(&head);
+    trial_head(&head, t->protocol, json_get(call, "headers"), arena);
+    t->head = &head;
     s->kit = kit;
     s->has_failed = false;
     trial_run(t, route, json_get(call, "request"));

@@ -68,6 +68,8 @@ static void report(struct sweep *s)
 static void run(struct sweep *s)
 {
     struct str body = s->request->body ? str_of(s->request->body) : s->long_body;
+    s->trial->protocol = s->request->protocol;
+    s->trial->head = s->request->head;
     trial_run(s->trial, s->route, body);
 }
 

@@ -14,8 +14,7 @@
 
 enum { TRIAL_ARENA = 16 << 20, COMPLETION = 1 << 20, ASK_MAX = 16 << 20, INPUT_TOKENS = 10, OUTPUT_TOKENS = 5, ASK_PIECES = 96 };
 
-static const char REQUEST_HEAD[] = "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-                                   "Content-Type: application/json\r\nx-wye-user: u-1\r\n\r\n";
+static const char PLAIN_FIELDS[] = "{\"content-type\":\"application/json\",\"x-wye-user\":\"u-1\"}";
 
 /* What a provider would have said with each kind. */
 static const int STATUS[ERR_KIND_COUNT] = {
@@ -38,6 +37,19 @@ void trial_text(struct trial *t, struct reply *reply, struct str text)
     reply->usage.tokens[PRICE_INPUT] = INPUT_TOKENS;
     reply->usage.tokens[PRICE_OUTPUT] = OUTPUT_TOKENS;
     buf_clear(&body);
+}
+
+void trial_head(struct http_head *head, enum protocol protocol, struct str fields, struct arena *arena)
+{
+    static const char *const TARGETS[] = {"/v1/chat/completions", "/v1/messages", "/v1/responses", "/v1/embeddings"};
+    head->method = str_of("POST");
+    head->target = str_of(TARGETS[protocol]);
+    head->minor = 1;
+    head->count = 0;
+    for (struct json_walk w = json_walk(fields); json_next(&w) && head->count < HTTP_MAX_FIELDS;) {
+        struct str value = json_plain(w.value);
+        head->fields[head->count++] = (struct http_field){w.key, value.p ? value : json_text(w.value, arena)};
+    }
 }
 
 /* The schema that the ask wants its answer to follow; {NULL, 0}: none. */
@@ -266,9 +278,7 @@ static struct str to_chat(struct view *v, struct err *err)
 
 int trial_run(struct trial *t, const struct route *route, struct str body)
 {
-    static struct http_head head;
-    size_t scanned = 0;
-    struct http_error refused;
+    static struct http_head plain;
     const char *param;
     arena_reset(&t->arena);
     t->route = route;
@@ -280,12 +290,9 @@ int trial_run(struct trial *t, const struct route *route, struct str body)
     t->task.owner = t;
     t->scope.limit.is_set = t->scope.is_exposed = false;
     t->scope.arms_choice = NULL;
-    struct str text = t->head.p ? t->head : str_n(REQUEST_HEAD, sizeof REQUEST_HEAD - 1);
-    if (!t->fields && http_parse_request(&head, text.p, text.len, &scanned, &refused) <= 0) {
-        t->has_failed = true;
-        return err_set(&t->err, ERR_BAD_REQUEST, "the request's headers are not HTTP");
-    }
-    if (view_init(&t->scope.view, t->protocol, "trial", t->fields ? t->fields : &head, body, &t->arena, &param, &t->err) < 0) {
+    if (!t->head)
+        trial_head(&plain, t->protocol, str_of(PLAIN_FIELDS), &t->arena);
+    if (view_init(&t->scope.view, t->protocol, "trial", t->head ? t->head : &plain, body, &t->arena, &param, &t->err) < 0) {
         t->has_failed = true;
         return -1;
     }

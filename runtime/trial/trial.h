@@ -44,9 +44,8 @@ struct trial {
     /* Fills ask->reply, whose memory is t->arena's. Called for at most TRIAL_ASKS asks: further ones answer `limit`, and one after TRIAL_MOST_ASKS ends the run. */
     void (*answer)(struct trial *t, struct trial_ask *ask);
     void *arg; /* the caller's */
-    struct str head; /* the request's, as it comes over the wire; {NULL, 0}: a plain one whose user is u-1 */
     enum protocol protocol; /* that the request is written in */
-    const struct http_head *fields; /* the same, parsed; NULL: as `head` says */
+    const struct http_head *head; /* the request's; NULL: a plain one whose user is u-1 */
 
     /* The next two may be NULL. Before the route starts: what else it finds (scope.seed, scope.tape, parts of scope.view). */
     void (*prepare)(struct trial *t);
@@ -80,8 +79,11 @@ struct trial {
 struct trial *trial_new(struct generation *g);
 void trial_free(struct trial *t);
 
-/* 0 when the route decided. -1 with t->err when it raised, ran over its limits, returned no decision, or `body` is no chat request. */
+/* 0 when the route decided. -1 with t->err when it raised, ran over its limits, returned no decision, or `body` is no request of t->protocol. */
 int trial_run(struct trial *t, const struct route *route, struct str body);
+
+/* A request's head with these fields, a JSON object of texts. Views into it, or in the arena. */
+void trial_head(struct http_head *head, enum protocol protocol, struct str fields, struct arena *arena);
 
 /* Makes the reply that of a model which does well: text that is JSON too and follows
  * the schema of the ask, so that routes which read reply.json find what they want. */

@@ -106,6 +106,16 @@ static void a_loop_is_ended_and_told_once(void **state)
     assert_int_equal(check->count, 1);
 }
 
+static void where_only_the_line_is_known_all_it_says_is_underlined(void **state)
+{
+    (void)state;
+    const struct finding *f = expect("return function(req)\n\tif req.has_tools then error({}) end   -- never\n  return wye.model \"a/good\"\nend\n", 2, 2, "");
+    struct buf out = BUF(4096);
+    check_explain(f, check->files, &out);
+    assert_non_null(strstr(out.p, "    2 | \tif req.has_tools then error({}) end   -- never\n      | \t^~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~\n"));
+    buf_clear(&out);
+}
+
 static void a_mishandled_failure_is_found_with_its_fault(void **state)
 {
     (void)state;
@@ -291,6 +301,7 @@ int main(void)
         CASE(a_syntax_error_is_pointed_at),
         CASE(a_branch_that_only_images_take_is_tried),
         CASE(a_loop_is_ended_and_told_once),
+        CASE(where_only_the_line_is_known_all_it_says_is_underlined),
         CASE(a_mishandled_failure_is_found_with_its_fault),
         CASE(two_failures_are_combined),
         CASE(text_that_is_not_json_is_tried),

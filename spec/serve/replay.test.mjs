@@ -253,13 +253,41 @@ test('--live: an interrupt ends what is under way and tells what is known', asyn
   await models.stop()
 })
 
-test('check tries recorded requests too', async () => {
-  const route = 'return function(req)\n  if req.metadata and req.metadata.tier == "odd" then local t = nil; return t.x end\n  return wye.model "sim/fast"\nend\n'
-  const w = await serve({ 'wye.lua': CONFIG(), 'route.lua': route }, { demo: true })
-  const odd = await chat(w, { model: 'auto', metadata: { tier: 'odd' }, messages: question() })
+const ODD = `return function(req)
+  if req.user == "odd" then local t = nil; return t.x end
+  return wye.model "sim/fast"
+end
+`
+const CLIENTS = {
+  chat: [{ user: 'odd', messages: question() }, {}],
+  messages: [{ max_tokens: 9, metadata: { user_id: 'odd' }, messages: question() }, { path: '/v1/messages' }],
+  responses: [{ input: 'hello' }, { path: '/v1/responses', headers: { 'x-wye-user': 'odd' } }],
+  embeddings: [{ input: 'hello', user: 'odd' }, { path: '/v1/embeddings' }],
+}
+for (const [name, [body, options]] of Object.entries(CLIENTS))
+  test(`check tries recorded requests of ${name} clients too`, async () => {
+    const w = await serve({ 'wye.lua': CONFIG(), 'route.lua': ODD }, { demo: true })
+    const odd = await chat(w, { model: 'auto', ...body }, options)
+    assert.equal((await w.decision(odd.headers['x-wye-id'])).cause, 'script_error')
+    await w.stop()
+    assert.equal((await run(WYE, ['check', w.dir])).code, 0)
+    const found = await run(WYE, ['check', w.dir, '--trace', join(w.home, 'trace')])
+    assert.equal(found.code, 1)
+    assert.match(found.stdout, new RegExp(`routes/route\\.lua:2:.*\\n(.*\\n)+.*for the recorded request '${odd.headers['x-wye-id']}'`))
+  })
+
+test('a reload is refused for a recorded request on which the new rules fail, not for one on which the old did', async () => {
+  const fine = ODD.replace('local t = nil; return t.x', 'return wye.model "sim/smart"').replace('"odd"', '"fine"')
+  const w = await serve({ 'wye.lua': CONFIG(), 'route.lua': fine }, { demo: true })
+  const [body, options] = CLIENTS.messages
+  const { headers } = await chat(w, { model: 'auto', ...body }, options)
+  w.write({ 'route.lua': ODD })
+  const refused = await w.cli('reload')
+  assert.equal(refused.code, 1)
+  assert.match(refused.stderr, new RegExp(`routes/route\\.lua:2: .*recorded request '${headers['x-wye-id']}'`))
+  assert.equal((await w.cli('reload', '--skip', 'check')).code, 0)
+  await chat(w, { model: 'auto', ...body, messages: question('another') }, options)
+  w.write({ 'route.lua': ODD.replace('if req', 'if #req.prompt == 7 and req') })
+  assert.equal((await w.cli('reload')).code, 0)
   await w.stop()
-  assert.equal((await run(WYE, ['check', w.dir])).code, 0)
-  const found = await run(WYE, ['check', w.dir, '--trace', join(w.home, 'trace')])
-  assert.equal(found.code, 1)
-  assert.match(found.stdout, new RegExp(`routes/route\\.lua:2:.*\\n(.*\\n)+.*for the recorded request '${odd.headers['x-wye-id']}'`))
 })
