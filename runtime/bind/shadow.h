@@ -4,7 +4,7 @@
  *     wye.shadow(rule, req, { rate = 0.05 })
  *
  * Only the chance is taken and the rule noted while the route runs: the host runs it once the answer has left (serve/shadow.h). Where the host has none
- * (check, specs, replay) nothing happens.
+ * (specs, replay) nothing happens; the sweep of `wye check` runs each such rule.
  */
 #pragma once
 

@@ -30,8 +30,8 @@ enum tape_kind {
 enum tape_answer { TAPE_LIVE, TAPE_GIVEN, TAPE_ABSENT };
 
 struct tape {
-    /* The value lives as long as the request. NULL: it records. */
-    bool (*take)(struct tape *t, enum tape_kind kind, struct str key, struct str *value);
+    /* TAPE_GIVEN with a value that lives as long as the request, TAPE_ABSENT, or TAPE_LIVE for what it does not play. NULL: it records. */
+    enum tape_answer (*take)(struct tape *t, enum tape_kind kind, struct str key, struct str *value);
     /* NULL: it plays. */
     void (*put)(struct tape *t, enum tape_kind kind, struct str key, struct str value);
 };
@@ -39,9 +39,7 @@ struct tape {
 static inline enum tape_answer tape_take(struct scope *scope, enum tape_kind kind, struct str key, struct str *value)
 {
     struct tape *t = scope->tape;
-    if (t == NULL || t->take == NULL)
-        return TAPE_LIVE;
-    return t->take(t, kind, key, value) ? TAPE_GIVEN : TAPE_ABSENT;
+    return t && t->take ? t->take(t, kind, key, value) : TAPE_LIVE;
 }
 
 static inline void tape_put(struct scope *scope, enum tape_kind kind, struct str key, struct str value)

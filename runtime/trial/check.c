@@ -73,8 +73,6 @@ static void lint(struct generation *g, struct check *check)
 
 static void check_route(struct sweep *s, struct check *check)
 {
-    s->paths = 0;
-    s->is_cut = s->is_hopeless = false;
     sweep_run(s);
     check->paths += s->paths;
     if (check->routes == CHECK_ROUTES)

@@ -46,16 +46,25 @@ static bool is_word(const char *p, struct str line)
     return p >= line.p && p < line.p + line.len && (isalnum((unsigned char)*p) || *p == '_');
 }
 
-/* The token in the line, not as a part of a longer word. */
-static const char *find(struct str line, struct str token)
+/* The token in the line, not as a part of a longer word, before one of `next` (NULL: anything). */
+static const char *find(struct str line, struct str token, const char *next)
 {
     const char *end = line.p + line.len;
     for (const char *at = line.p; (at = memmem(at, (size_t)(end - at), token.p, token.len)); at++) {
         const char *last = at + token.len - 1;
-        if (!(is_word(at, line) && is_word(at - 1, line)) && !(is_word(last, line) && is_word(last + 1, line)))
+        bool is_whole = !(is_word(at, line) && is_word(at - 1, line)) && !(is_word(last, line) && is_word(last + 1, line));
+        if (is_whole && (next == NULL || (last + 1 < end && strchr(next, last[1]))))
             return at;
     }
     return NULL;
+}
+
+/* Of a name that stands there twice, the one that is used as the message says. */
+static const char *find_used(struct str line, struct str token, const char *message)
+{
+    const char *next = strstr(message, "attempt to index") ? ".:[" : strstr(message, "attempt to call") ? "({\"'" : NULL;
+    const char *at = next ? find(line, token, next) : NULL;
+    return at ? at : find(line, token, NULL);
 }
 
 /* What the line says, without blanks and a comment around it. {NULL, 0}: nothing. */
@@ -75,7 +84,7 @@ static struct str statement_of(struct str line)
 static void point(struct finding *f, struct manifest *files)
 {
     struct str line = line_of(source_of(files, f->file), f->line), token = token_of(f->message);
-    const char *at = token.p && line.p ? find(line, token) : NULL;
+    const char *at = token.p && line.p ? find_used(line, token, f->message) : NULL;
     struct str place = at ? str_n(at, token.len) : line.p ? statement_of(line) : str_n(NULL, 0);
     f->column = place.p ? (int)(place.p - line.p) + 1 : 0;
     f->width = place.p ? (int)place.len : 1;

@@ -150,21 +150,16 @@ enum recorded_problem recorded_open(struct recorded *r, const struct captured *c
 
 /* ---- the tape ---- */
 
-static bool give(struct recorded *r, struct str text, struct str *value)
-{
-    *value = text;
-    return r != NULL;
-}
-
 /* Clocks always have an answer: where the recorded ones are used up, it is as late as what happened last. */
-static bool give_time(struct recorded *r, enum tape_kind kind, struct str *value)
+static enum tape_answer give_time(struct recorded *r, enum tape_kind kind, struct str *value)
 {
     uint64_t us = kind == TAPE_NOW ? r->from->began_us + r->now_us : r->now_us * 1000;
     char *text = arena_printf(&r->trial->arena, "%" PRIu64, us);
-    return text && give(r, str_of(text), value);
+    *value = str_of(text ? text : "0");
+    return TAPE_GIVEN;
 }
 
-static bool take(struct tape *tape, enum tape_kind kind, struct str key, struct str *value)
+static enum tape_answer take(struct tape *tape, enum tape_kind kind, struct str key, struct str *value)
 {
     struct recorded *r = (struct recorded *)tape;
     for (int i = 0; i < r->count; i++) {
@@ -172,12 +167,13 @@ static bool take(struct tape *tape, enum tape_kind kind, struct str key, struct 
         if (s->is_used || s->kind != (int)kind || !str_same(s->was->key, key))
             continue;
         s->is_used = true;
-        return give(r, s->was->value, value);
+        *value = s->was->value;
+        return TAPE_GIVEN;
     }
     if (kind == TAPE_NOW || kind == TAPE_CLOCK)
         return give_time(r, kind, value);
     r->unrecorded_kv += kind == TAPE_KV && !str_starts(key, "set ");
-    return false;
+    return TAPE_ABSENT;
 }
 
 /* ---- asks and pauses ---- */

@@ -7,7 +7,7 @@
 #include "bind/after.h"
 #include "serve/answer.h"
 
-enum { OK, FIRST_FAULT, PROSE = 9, OUTCOMES };
+enum { OK, FIRST_FAULT, PROSE = 9, OUTCOMES, SEEN = 400 };
 
 static const enum err_kind FAULTS[] = {
     [FIRST_FAULT] = ERR_MALFORMED, ERR_TIMEOUT, ERR_CONNECT,        ERR_OVERLOADED,
@@ -23,6 +23,8 @@ static const char *outcome_name(int outcome)
 
 static int outcome_of(const struct sweep *s, int n)
 {
+    if (s->trial->shadow && !s->trial->is_shadow)
+        return OK; /* so that it comes as far as to the shadow */
     if (s->from >= 0)
         return n >= s->from ? s->outcome : OK;
     return n < SWEEP_DEPTH ? s->path[n] : OK;
@@ -41,41 +43,52 @@ static void answer(struct trial *t, struct trial_ask *ask)
 
 /* ---- one path ---- */
 
-static void name_asks(const struct sweep *s, char *out, size_t size)
+static void name_asks(const struct sweep *s, struct buf *out)
 {
     const struct trial *t = s->trial;
-    int count = t->ask_count < SWEEP_DEPTH ? t->ask_count : SWEEP_DEPTH;
-    size_t n = 0;
-    for (int i = 0; i < count && n < size; i++)
-        if (s->path[i] != OK)
-            n += (size_t)snprintf(out + n, size - n, "%s ask %d of %s answers %s", n ? " and" : "when", i + 1,
-                                  t->asks[i].model->id, outcome_name(s->path[i]));
+    const char *before = out->len ? ", when" : "when";
+    for (int i = 0; i < t->ask_count && i < SWEEP_DEPTH; i++) {
+        if (s->path[i] == OK)
+            continue;
+        buf_printf(out, "%s ask %d of %s answers %s", before, i + 1, t->asks[i].model->id, outcome_name(s->path[i]));
+        before = " and";
+    }
 }
 
 static void report(struct sweep *s)
 {
-    char seen[400] = "";
+    struct buf seen = BUF(SEEN);
+    casts_tell(&s->casts, &seen);
+    const char *when = seen.len ? ", when" : "when";
     if (s->from == 0)
-        snprintf(seen, sizeof seen, "when every ask answers %s", outcome_name(s->outcome));
+        buf_printf(&seen, "%s every ask answers %s", when, outcome_name(s->outcome));
     else if (s->from > 0)
-        snprintf(seen, sizeof seen, "when every ask from ask %d on answers %s", s->from + 1, outcome_name(s->outcome));
+        buf_printf(&seen, "%s every ask from ask %d on answers %s", when, s->from + 1, outcome_name(s->outcome));
     else
-        name_asks(s, seen, sizeof seen);
-    s->is_hopeless = s->trial->is_endless;
-    s->found(s, seen);
+        name_asks(s, &seen);
+    casts_now(&s->casts)->is_done |= s->trial->is_endless;
+    s->found(s, seen.len ? seen.p : "");
+    buf_clear(&seen);
 }
 
 static void run(struct sweep *s)
 {
     struct str body = s->request->body ? str_of(s->request->body) : s->long_body;
-    s->trial->protocol = s->request->protocol;
-    s->trial->head = s->request->head;
-    trial_run(s->trial, s->route, body);
+    struct trial *t = s->trial;
+    t->protocol = s->request->protocol;
+    t->head = s->request->head;
+    t->shadow = casts_now(&s->casts)->shadow;
+    trial_run(t, s->route, body);
+    casts_look(&s->casts);
+    if (t->shadow && !t->is_shadow) { /* it was not called: this is about nothing */
+        t->has_failed = false;
+        t->ask_count = 0;
+    }
 }
 
 static bool has_room(struct sweep *s)
 {
-    if (s->is_hopeless || s->is_cut)
+    if (casts_now(&s->casts)->is_done || s->is_cut)
         return false;
     s->is_cut = s->paths >= SWEEP_PATHS || clock_ns() > s->until_ns;
     return !s->is_cut;
@@ -104,10 +117,11 @@ static bool advance(struct sweep *s, int asks, int most_faults)
     return false;
 }
 
-/* Every path with this many faults. False when there is none, and so none with more. */
-static bool try_faults(struct sweep *s, int faults)
+/* Every path with s->faults of them. False when there is none, and so none with more. */
+static bool try_faults(struct sweep *s)
 {
     bool has_any = false;
+    int faults = s->faults;
     memset(s->path, OK, sizeof s->path);
     s->from = -1;
     while (has_room(s)) {
@@ -125,7 +139,7 @@ static bool try_faults(struct sweep *s, int faults)
     return has_any;
 }
 
-static void try_outages(struct sweep *s)
+static bool try_outages(struct sweep *s)
 {
     memset(s->path, OK, sizeof s->path);
     s->from = -1;
@@ -140,6 +154,7 @@ static void try_outages(struct sweep *s)
                 report(s);
         }
     }
+    return asks > 0;
 }
 
 /* ---- what is served ---- */
@@ -155,14 +170,14 @@ static void tell_after(struct sweep *s, const struct model *served, int status, 
         s->found(s, seen);
 }
 
-static void try_served(struct sweep *s)
+static bool try_served(struct sweep *s)
 {
     const struct decision *d = &s->trial->decision;
     memset(s->path, OK, sizeof s->path);
     s->from = -1;
     run(s);
-    if (s->trial->has_failed || s->route->after_ref < 0)
-        return;
+    if (s->trial->has_failed || s->trial->shadow || s->route->after_ref < 0)
+        return false;
     if (d->kind == DECIDE_REFUSAL)
         tell_after(s, NULL, d->status, "after the refusal");
     else
@@ -173,6 +188,7 @@ static void try_served(struct sweep *s)
                  err_kind_name(FAULTS[i]));
         tell_after(s, NULL, answer_status(FAULTS[i]), seen);
     }
+    return true;
 }
 
 /* ---- the whole ---- */
@@ -189,35 +205,42 @@ static const struct check_request *request_at(const struct sweep *s, int i)
     return NULL;
 }
 
-static void each_request(struct sweep *s, void (*act)(struct sweep *s))
+/* Casts are found on the way, and then have their turn. Whether any act was of use. */
+static bool each_request(struct sweep *s, bool (*act)(struct sweep *s))
 {
-    const struct check_request *request;
-    for (int i = 0; (request = request_at(s, i)) && has_room(s); i++) {
-        s->request = request;
-        act(s);
-    }
+    bool has_any = false;
+    for (s->casts.at = 0; s->casts.at < s->casts.count; s->casts.at++)
+        for (int i = 0; (s->request = request_at(s, i)) && has_room(s); i++)
+            has_any = act(s) || has_any;
+    return has_any;
 }
 
 static bool each_with_faults(struct sweep *s, int faults)
 {
-    bool has_any = false;
-    const struct check_request *request;
-    for (int i = 0; (request = request_at(s, i)) && has_room(s); i++) {
-        s->request = request;
-        has_any = try_faults(s, faults) || has_any;
-    }
-    return has_any;
+    s->faults = faults;
+    return each_request(s, try_faults);
+}
+
+static void prepare(struct trial *t)
+{
+    struct sweep *s = t->arg;
+    t->scope.tape = casts_tape(&s->casts);
 }
 
 void sweep_run(struct sweep *s)
 {
     s->trial->answer = answer;
+    s->trial->prepare = prepare;
     s->trial->arg = s;
+    s->paths = 0;
+    s->is_cut = false;
+    casts_begin(&s->casts, s->trial);
     each_with_faults(s, 0);
     each_request(s, try_served);
-    if (!each_with_faults(s, 1))
-        return;
-    each_request(s, try_outages);
-    for (int faults = 2; faults <= SWEEP_DEPTH && each_with_faults(s, faults);)
-        faults++;
+    if (each_with_faults(s, 1)) {
+        each_request(s, try_outages);
+        for (int faults = 2; faults <= SWEEP_DEPTH && each_with_faults(s, faults);)
+            faults++;
+    }
+    s->is_cut |= s->casts.is_cut;
 }

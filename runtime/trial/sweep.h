@@ -7,10 +7,12 @@
  * what makes a retry loop spin), then two faults and more, so that what is found first is seen under the fewest faults.
  * Up to SWEEP_DEPTH asks deep and SWEEP_PATHS a route; `is_cut` says that there was more.
  *
+ * All of it under each arm of the experiments that the route takes part in, and for the rule of each shadow that it has (cast.h).
  * What is served is swept too: `after` is told of an answer and of a list that is exhausted by each kind of failure.
  */
 #pragma once
 
+#include "trial/cast.h"
 #include "trial/check_requests.h"
 #include "trial/trial.h"
 
@@ -22,7 +24,7 @@ struct sweep {
     struct str long_body; /* of check_long_body */
     uint64_t until_ns;    /* clock_ns; what is not done by then is cut */
 
-    /* A run failed with trial->err; `seen` is "when ask 1 of local/8b answers timeout", "" without a fault. */
+    /* A run failed with trial->err; `seen` is "in arm v2 of trial, when ask 1 of local/8b answers timeout", "" without a fault. */
     void (*found)(struct sweep *s, const char *seen);
     void *arg;
 
@@ -33,9 +35,10 @@ struct sweep {
 
     /* sweep.c's own. */
     unsigned char path[SWEEP_DEPTH];
+    int faults; /* that the paths of this turn have */
     int from; /* asks from this one on share one outcome; -1: they answer well */
     unsigned char outcome;
-    bool is_hopeless; /* it did not end, which each further run would cost again */
+    struct casts casts;
 };
 
 void sweep_run(struct sweep *s);

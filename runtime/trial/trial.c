@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/json.h"
 #include "bind/req.h"
+#include "bind/shadow.h"
 #include "bind/translation.h"
 #include "serve/body.h"
 #include "serve/outbound.h"
@@ -172,7 +173,21 @@ static void note(struct scope *scope, struct str text, struct str data, struct s
         t->notes[t->note_count++] = (struct trial_note){arena_str(a, text), arena_str(a, data), arena_str(a, where)};
 }
 
-static const struct host TRIAL_HOST = {.ask = ask, .sleep = rest, .note = note};
+static bool takes_shadow(struct scope *scope, double rate)
+{
+    struct trial *t = (struct trial *)scope;
+    (void)rate;
+    return !t->is_shadow && ++t->shadow_calls == t->shadow;
+}
+
+static void shadow(struct scope *scope, int rule, struct str where)
+{
+    struct trial *t = (struct trial *)scope;
+    t->shadow_rule = rule;
+    t->shadow_where = arena_str(&t->arena, where);
+}
+
+static const struct host TRIAL_HOST = {.ask = ask, .sleep = rest, .note = note, .takes_shadow = takes_shadow, .shadow = shadow};
 
 static void post(void *arg, struct task *task)
 {
@@ -244,10 +259,12 @@ static bool answer_next(struct trial *t)
     return true;
 }
 
-/* Plays the loop until the route has decided. */
-static void play(struct trial *t)
+/* Plays the loop until the rule has decided. */
+static void play(struct trial *t, int rule)
 {
-    task_start(&t->task, t->generation->vm, &TASK_HOST, t->route->ref, push_req, &t->scope, on_done, t);
+    t->ask_count = t->answered = t->operations = t->pause_count = t->note_count = t->place = 0;
+    t->is_posted = t->is_over = t->has_failed = t->is_endless = false;
+    task_start(&t->task, t->generation->vm, &TASK_HOST, rule, push_req, &t->scope, on_done, t);
     while (!t->is_over) {
         bool is_moving = answer_next(t);
         for (struct op *op; t->is_posted && t->next && (op = t->next(t, true));)
@@ -265,6 +282,13 @@ static void play(struct trial *t)
     t->has_failed = true;
     if (!t->is_endless)
         err_set(&t->err, ERR_SCRIPT, "the route waits for something that never comes");
+}
+
+static void play_shadow(struct trial *t)
+{
+    t->is_shadow = true;
+    play(t, t->shadow_rule);
+    shadow_forget(t->generation->vm, t->shadow_rule);
 }
 
 /* One host VM for all trials of the process: it keeps nothing of a request. */
@@ -285,8 +309,8 @@ int trial_run(struct trial *t, const struct route *route, struct str body)
     t->scope.seed = 0;
     t->scope.tape = NULL;
     t->scope.reads = 0;
-    t->ask_count = t->answered = t->operations = t->pause_count = t->note_count = t->place = 0;
-    t->is_posted = t->is_over = t->has_failed = t->is_endless = false;
+    t->shadow_calls = t->shadow_rule = t->ask_count = t->note_count = 0;
+    t->is_shadow = false;
     t->task.owner = t;
     t->scope.limit.is_set = t->scope.is_exposed = false;
     t->scope.arms_choice = NULL;
@@ -299,7 +323,9 @@ int trial_run(struct trial *t, const struct route *route, struct str body)
     t->scope.view.to_chat = t->protocol == PROTOCOL_EMBEDDINGS ? NULL : to_chat;
     if (t->prepare)
         t->prepare(t);
-    play(t);
+    play(t, t->route->ref);
+    if (t->shadow_rule)
+        play_shadow(t);
     scope_close(&t->scope);
     return t->has_failed ? -1 : 0;
 }

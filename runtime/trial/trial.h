@@ -47,6 +47,9 @@ struct trial {
     enum protocol protocol; /* that the request is written in */
     const struct http_head *head; /* the request's; NULL: a plain one whose user is u-1 */
 
+    /* Which call of wye.shadow gives the rule that runs once the route has decided, and is then what the run is about; 0: none, shadows do not run. */
+    int shadow;
+
     /* The next two may be NULL. Before the route starts: what else it finds (scope.seed, scope.tape, parts of scope.view). */
     void (*prepare)(struct trial *t);
     /*
@@ -65,6 +68,9 @@ struct trial {
     int note_count;
     struct decision decision;
     int place; /* of the return that decided (vm/lines.h); 0: unknown */
+    int shadow_calls;        /* of wye.shadow, by the route */
+    bool is_shadow;          /* the rule of the shadow runs, or ran: the rest is about it */
+    struct str shadow_where; /* who called it: "routes/trial.lua:9" */
     bool has_failed;
     bool is_endless; /* it failed because it ran over its time or asked on and on */
     struct err err;
@@ -72,6 +78,7 @@ struct trial {
     /* trial.c's own. */
     struct task task;
     const struct route *route;
+    int shadow_rule; /* in the registry; 0: not called */
     int answered, operations;
     bool is_posted, is_over;
 };

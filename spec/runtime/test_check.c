@@ -185,6 +185,58 @@ static void a_loop_only_under_a_fault_is_ended(void **state)
     assert_int_equal(check->count, 1);
 }
 
+static const char TRIAL[] = "local m = wye.model \"a/good\"\n"
+                            "local inner = wye.experiment(\"inner\", { { \"x\", 100, function() return m end },\n"
+                            "  { \"y\", 0, function(req) local r = m:ask(req); if not r then return r.text end return m end } })\n"
+                            "local outer = wye.experiment(\"outer\", { unit = \"user\", { \"a\", 50, function() return m end },\n"
+                            "  { \"b\", 50, function(req) return inner(req) end } })\n"
+                            "return function(req) return outer(req) end\n";
+
+static void each_arm_is_tried_and_named(void **state)
+{
+    (void)state;
+    const struct finding *f = expect(TRIAL, 3, 70, "index local 'r'");
+    assert_string_equal(f->seen, "in arm b of outer and arm y of inner, when ask 1 of a/good answers malformed");
+}
+
+static void an_arm_that_does_not_end_hides_no_other(void **state)
+{
+    (void)state;
+    write_file("route.lua", "local m = wye.model \"a/good\"\n"
+                            "local t = wye.experiment(\"t\", { unit = \"user\", { \"a\", 50, function() while true do end end },\n"
+                            "  { \"b\", 50, function(req) return req.nonesuch end } })\n"
+                            "return function(req) return t(req) end\n");
+    assert_int_equal(check_project(dir, check), 2);
+    assert_string_equal(check->findings[0].seen, "in arm a of t");
+    assert_string_equal(check->findings[1].seen, "in arm b of t");
+}
+
+static void the_rule_of_a_shadow_is_tried_and_named(void **state)
+{
+    (void)state;
+    const struct finding *f = expect("local m = wye.model \"a/good\"\nlocal function rule(req)\n  local r, err = m:ask(req)\n"
+                                     "  if err and err.kind == \"auth\" then return r.text end\n  return r or m\nend\n"
+                                     "return function(req)\n  wye.shadow(rule, req, { rate = 0.01 })\n  local r = m:ask(req)\n  return r or m\nend\n",
+                                     4, 45, "index local 'r'");
+    assert_non_null(strstr(f->seen, "/route.lua:8, when ask 1 of a/good answers auth"));
+    assert_memory_equal(f->seen, "in the shadow of ", 17);
+}
+
+static void more_casts_than_are_tried_are_said(void **state)
+{
+    (void)state;
+    struct buf route = BUF(8192);
+    buf_puts(&route, "local m = wye.model \"a/good\"\nlocal t = {}\n");
+    for (int i = 0; i < 6; i++)
+        buf_printf(&route, "t[%d] = wye.experiment(\"t%d\", { unit = \"user\", { \"a\", 50, function() return m end }, { \"b\", 50, function() return m end } })\n",
+                   i + 1, i);
+    buf_puts(&route, "return function(req) for i = 1, 6 do t[i](req) end return m end\n");
+    write_file("route.lua", route.p);
+    assert_int_equal(check_project(dir, check), 0);
+    assert_true(check->checked[0].is_cut);
+    buf_clear(&route);
+}
+
 static void after_is_told_of_an_exhausted_list(void **state)
 {
     (void)state;
@@ -309,6 +361,10 @@ int main(void)
         CASE(what_follows_a_label_is_tried),
         CASE(a_retry_without_an_end_is_found),
         CASE(a_loop_only_under_a_fault_is_ended),
+        CASE(each_arm_is_tried_and_named),
+        CASE(an_arm_that_does_not_end_hides_no_other),
+        CASE(the_rule_of_a_shadow_is_tried_and_named),
+        CASE(more_casts_than_are_tried_are_said),
         CASE(after_is_told_of_an_exhausted_list),
         CASE(what_is_cut_is_said),
         CASE(words_without_a_place_are_kept_whole),

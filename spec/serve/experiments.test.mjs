@@ -23,7 +23,7 @@ local asking = wye.experiment("asking", { unit = "header:x-shop", salt = "pepper
   { "plain", 50, function() return m, "plain" end },
   { "asked", 50, function(req)
     local reply = m:ask(req)
-    return reply, "asked"
+    return reply or m, "asked"
   end },
 })
 return function(req)
