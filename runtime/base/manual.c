@@ -64,13 +64,13 @@ void manual_all(FILE *out, const struct verb *const *verbs, int count)
           "Usage: wye VERB [arguments] [options]\n\n",
           out);
     for (int i = 0; i < count; i++) {
-        char left[64];
+        char left[128];
         snprintf(left, sizeof left, "%s %s", verbs[i]->name, verbs[i]->args);
         bool is_long = strlen(left) > 16;
         fprintf(out, "  %-16s%s%s\n", left, is_long ? "\n                   " : " ", verbs[i]->summary);
     }
     fputs("\n`wye VERB --help` lists the options of a verb.\n"
-          "Exit status: 0 ok, 1 refused or failed, 2 usage, 3 no server.\n",
+          "Exit status: 0 ok, 1 refused or failed, 2 usage, 3 no server, 130 interrupted.\n",
           out);
 }
 

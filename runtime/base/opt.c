@@ -194,6 +194,12 @@ static int refuse(const struct verb *verb, int found, char **argv, struct err *e
     return unknown(verb, is_letter ? letter : word, err);
 }
 
+/* getopt takes the beginning of a name for all of it; what is typed today must not mean another option tomorrow. */
+static bool is_abbreviated(const char *word, const char *name)
+{
+    return strcspn(word + 2, "=") != strlen(name);
+}
+
 int opt_parse(struct options *o, const struct verb *verb, int argc, char **argv, struct err *err)
 {
     *o = (struct options){.verb = verb};
@@ -209,6 +215,9 @@ int opt_parse(struct options *o, const struct verb *verb, int argc, char **argv,
         int i = found == '?' || found == ':' ? -1 : row_of(found);
         if (i < 0)
             return refuse(verb, found, argv, err);
+        const char *word = argv[optind - 1 - (optarg && optarg == argv[optind - 1])];
+        if (found >= FIRST_LONG && is_abbreviated(word, ROWS[i].name))
+            return err_set(err, ERR_BAD_REQUEST, "unknown option '%.*s' (did you mean '--%s'?)", (int)strcspn(word, "="), word, ROWS[i].name);
         char given[64];
         snprintf(given, sizeof given, found >= FIRST_LONG ? "--%s" : "-%.1s",
                  found >= FIRST_LONG ? ROWS[i].name : &ROWS[i].letter);

@@ -56,6 +56,6 @@ struct opt {
 bool opt_row(int i, const char *verb, struct opt *out);
 int opt_count(void);
 
-/* Reads the verb's options; argv[0] is the verb. Pointers go into argv and the environment. -1 (err: one line that names the near option) on bad usage. The
+/* Reads the verb's options, whose names are not to be abbreviated; argv[0] is the verb. Pointers go into argv and the environment. -1 (err: one line that names the near option) on bad usage. The
  * count of arguments is not checked when --help is given. */
 int opt_parse(struct options *o, const struct verb *verb, int argc, char **argv, struct err *err);

@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "base/log.h"
 #include "bind/analysis.h"
 #include "cmd/client.h"
 #include "cmd/command.h"
+#include "cmd/complain.h"
 #include "cmd/place.h"
 #include "cmd/table.h"
 #include "cmd/terminal.h"
@@ -15,12 +15,6 @@
 #include "trace/query.h"
 
 enum { ROW_MOST = 1 << 20, PAGE_MOST = 64 << 20, LIST_MOST = 1 << 20, PATH_MOST = 512 };
-
-static int fail(const struct err *err)
-{
-    log_error("%s", err->message);
-    return err->kind == ERR_CONNECT ? EXIT_NO_SERVER : EXIT_REFUSED;
-}
 
 /* ---- list ---- */
 
@@ -98,30 +92,29 @@ static int put_options(struct buf *out, const struct options *o, bool is_what_if
     return result;
 }
 
-static int count(const struct options *o, bool is_what_if, struct query *query, struct err *err)
+static int count(const struct options *o, bool is_what_if, struct str options, struct query *query, struct err *err)
 {
     struct place place;
-    struct buf options = BUF(ROW_MOST), page = BUF(PAGE_MOST);
+    struct buf page = BUF(PAGE_MOST);
     const char *method = is_what_if ? (o->json ? "what_if_json" : "what_if_page") : o->json ? "json" : "page";
-    bool is_ready = put_options(&options, o, is_what_if, err) == 0 && place_find(o, &place, err) == 0;
-    struct analysis *a = is_ready ? analysis_open("stats.ab", buf_str(&options), err) : NULL;
+    struct analysis *a = place_find(o, &place, err) == 0 ? analysis_open("stats.ab", options, err) : NULL;
     bool is_good = a && rows_feed(a, place.trace, o->args[1], query, err) == 0 && analysis_call(a, method, str_of(""), &page, err) == 0;
     if (is_good)
         printf(STR_FMT "%s", STR_ARG(buf_str(&page)), o->json ? "\n" : "");
     if (a)
         analysis_close(a);
-    buf_clear(&options);
     buf_clear(&page);
-    return is_good ? EXIT_OK : fail(err);
+    return is_good ? EXIT_OK : complain_of(o, err);
 }
 
 static int report(const struct options *o, bool is_what_if)
 {
     struct err err;
     struct query *query = NULL;
-    if (o->query && (query = query_compile(str_of(o->query), &err)) == NULL)
-        return fail(&err);
-    int status = count(o, is_what_if, query, &err);
+    struct buf options = BUF(ROW_MOST);
+    bool is_good = put_options(&options, o, is_what_if, &err) == 0 && (!o->query || (query = query_compile(str_of(o->query), &err)));
+    int status = is_good ? count(o, is_what_if, buf_str(&options), query, &err) : complain(o, EXIT_USAGE, "%s", err.message);
+    buf_clear(&options);
     if (query)
         query_free(query);
     return status;
@@ -129,14 +122,28 @@ static int report(const struct options *o, bool is_what_if)
 
 /* ---- the verb ---- */
 
+/* Numbers from 0 to 100, each perhaps with the name of its arm; which arms there are knows the server. */
+static bool are_weights(const struct options *o, const char *text)
+{
+    for (size_t len; *text; text += len + (text[len] == ',')) {
+        len = strcspn(text, ",");
+        const char *equals = memchr(text, '=', len), *number = equals ? equals + 1 : text;
+        char *end;
+        double weight = strtod(number, &end);
+        if (end != number && end == text + len && weight >= 0 && weight <= 100)
+            continue;
+        complain(o, EXIT_USAGE, "'%.*s' is no weight: a number from 0 to 100, in percent, such as 80,20 for both arms, or v2=20", (int)len, text);
+        return false;
+    }
+    return true;
+}
+
 static int change(const struct options *o, const char *what, const char *argument)
 {
     char path[PATH_MOST];
     snprintf(path, sizeof path, "/experiments/%.100s/%s%s%.200s", o->args[1], what, argument ? "?" : "", argument ? argument : "");
-    if (strpbrk(path, " \t\r\n#") || strpbrk(o->args[1], "/?")) {
-        fprintf(stderr, "wye ab: names and weights have no blanks, slashes or question marks\n");
-        return EXIT_USAGE;
-    }
+    if (strpbrk(path, " \t\r\n#") || strpbrk(o->args[1], "/?"))
+        return complain(o, EXIT_USAGE, "names and weights have no blanks, slashes or question marks");
     return client_order(o, path, CLIENT_QUICK_MS);
 }
 
@@ -151,9 +158,9 @@ int cmd_ab(struct options *o)
     if (strcmp(what, "what-if") == 0 && count == 3)
         return report(o, true);
     if (strcmp(what, "ramp") == 0 && count == 3)
-        return change(o, "ramp", o->args[2]);
+        return are_weights(o, o->args[2]) ? change(o, "ramp", o->args[2]) : EXIT_USAGE;
     if (strcmp(what, "stop") == 0 && (count == 2 || count == 3))
         return change(o, "stop", count == 3 ? o->args[2] : NULL);
-    fprintf(stderr, "wye ab: say list, report NAME, ramp NAME WEIGHTS (80,20), stop NAME [ARM], or what-if NAME WEIGHTS (v1=50,v2=50)\n");
-    return EXIT_USAGE;
+    static const char *const WORDS[] = {"list", "report", "ramp", "stop", "what-if"};
+    return complain_word(o, WORDS, 5, "list, report NAME, ramp NAME WEIGHTS (80,20), stop NAME [ARM], or what-if NAME WEIGHTS (v1=50,v2=50)");
 }

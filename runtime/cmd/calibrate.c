@@ -12,6 +12,7 @@
 #include "classify/reliability.h"
 #include "classify/threshold.h"
 #include "cmd/command.h"
+#include "cmd/complain.h"
 #include "cmd/frontier.h"
 #include "cmd/table.h"
 
@@ -290,24 +291,16 @@ static void report(const struct calibrating *k, const struct reliability *groups
         printf("wrote %s, %ld bytes\n", k->o->out, k->bytes);
 }
 
-static int fail(const struct options *o, const struct err *err)
-{
-    fprintf(stderr, "wye %s: %s\n", o->verb->name, err->message);
-    return err->kind == ERR_BAD_REQUEST ? EXIT_USAGE : EXIT_REFUSED;
-}
-
 int cmd_calibrate(struct options *o)
 {
     struct calibrating k = {.o = o};
     struct reliability groups[RELIABILITY_ROWS];
     struct err err = {0};
-    if (o->out == NULL && o->with == NULL) {
-        err_set(&err, ERR_BAD_REQUEST, "say where to: -o calibrations/NAME.json; or --with FILE to measure one that is there");
-        return fail(o, &err);
-    }
-    int result = read_method(&k, &err) < 0 || read_measure(&k, &err) < 0 || read_target(&k, &err) < 0 ? -1 : 0;
-    if (result == 0)
-        result = work(&k, &err);
+    if (o->out == NULL && o->with == NULL)
+        return complain(o, EXIT_USAGE, "say where to: -o calibrations/NAME.json; or --with FILE to measure one that is there");
+    if (read_method(&k, &err) < 0 || read_measure(&k, &err) < 0 || read_target(&k, &err) < 0)
+        return complain(o, EXIT_USAGE, "%s", err.message);
+    int result = work(&k, &err);
     int count = result == 0 ? reliability_table(&k.rows, k.p, groups) : 0;
     if (result == 0 && o->json)
         report_json(&k, groups, count);
@@ -315,5 +308,5 @@ int cmd_calibrate(struct options *o)
         report(&k, groups, count);
     scored_clear(&k.rows);
     free(k.p);
-    return result == 0 ? EXIT_OK : fail(o, &err);
+    return result == 0 ? EXIT_OK : complain_of(o, &err);
 }

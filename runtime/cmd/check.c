@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/json.h"
 #include "cmd/command.h"
+#include "cmd/complain.h"
 #include "proc/places.h"
 #include "trial/check.h"
 #include "vm/guard.h"
@@ -77,15 +78,11 @@ int cmd_check(struct options *o)
 {
     struct err err;
     const char *dir = o->arg_count ? o->args[0] : "routes";
-    if (places_project(dir, &err) < 0 || guard_open(&err) < 0) {
-        fprintf(stderr, "wye check: %s\n", err.message);
-        return EXIT_REFUSED;
-    }
+    struct check_recorded recorded = {0};
+    if (places_project(dir, &err) < 0 || (o->trace && check_recorded_read(&recorded, o->trace, false, &err) < 0) || guard_open(&err) < 0)
+        return complain_of(o, &err);
     struct check *check = xcalloc(1, sizeof *check);
     struct buf out = BUF(CHECK_OUTPUT);
-    struct check_recorded recorded = {0};
-    if (o->trace && check_recorded_read(&recorded, o->trace, false, &err) < 0)
-        fprintf(stderr, "wye check: %s\n", err.message);
     check->recorded = &recorded;
     int errors = check_project(dir, check);
     if (o->json)

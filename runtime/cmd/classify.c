@@ -8,12 +8,7 @@
 #include "classify/jsonl.h"
 #include "classify/similar.h"
 #include "cmd/command.h"
-
-static int fail(const struct err *err)
-{
-    fprintf(stderr, "wye classify: %s\n", err->message);
-    return EXIT_REFUSED;
-}
+#include "cmd/complain.h"
 
 /* One of the two, as the file's kind says. */
 struct learnt {
@@ -89,14 +84,13 @@ int cmd_classify(struct options *o)
     struct learnt l = {0};
     struct err err;
     if (modelfile_map(o->args[0], &bytes, &err) < 0)
-        return fail(&err);
+        return complain_of(o, &err);
     if (open_learnt(&l, bytes, &err) < 0) {
-        fprintf(stderr, "wye classify: %s: %s\n", o->args[0], err.message);
         modelfile_unmap(bytes);
-        return EXIT_REFUSED;
+        return complain(o, EXIT_REFUSED, "%s: %s", o->args[0], err.message);
     }
     int result = read_all(&l, &err);
     close_learnt(&l);
     modelfile_unmap(bytes);
-    return result < 0 ? fail(&err) : EXIT_OK;
+    return result < 0 ? complain_of(o, &err) : EXIT_OK;
 }

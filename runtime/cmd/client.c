@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "cmd/command.h"
+#include "cmd/complain.h"
 #include "net/fetch.h"
 
 enum {
@@ -37,14 +38,10 @@ static void print_message(struct str reply)
 
 static int no_answer(const struct options *o, const struct err *err)
 {
-    if (err->kind != ERR_CONNECT) {
-        fprintf(stderr, "wye %s: %s: %s\n", o->verb->name, o->admin, err->message);
-        return EXIT_REFUSED;
-    }
-    fprintf(stderr,
-            "wye %s: %s\n"
-            "Start one with `wye serve`, or say where it is: --admin ADDR or WYE_ADMIN.\n",
-            o->verb->name, err->message);
+    if (err->kind != ERR_CONNECT)
+        return complain(o, EXIT_REFUSED, "%s", err->message);
+    complain_of(o, err);
+    fprintf(stderr, "Start one with `wye serve`, or say where it is: --admin ADDR or WYE_ADMIN.\n");
     return EXIT_NO_SERVER;
 }
 
@@ -85,11 +82,8 @@ static int refusal(const struct options *o, struct str reply, int status)
 static int take_reply(const struct options *o, struct str reply, int status,
                       void (*print)(struct str))
 {
-    if (json_validate(reply, NULL) < 0) {
-        fprintf(stderr, "wye %s: what listens at %s is not wye's admin API (status %d, no JSON)\n",
-                o->verb->name, o->admin, status);
-        return EXIT_REFUSED;
-    }
+    if (json_validate(reply, NULL) < 0)
+        return complain(o, EXIT_REFUSED, "what listens at %s is not wye's admin API (status %d, no JSON)", o->admin, status);
     bool refused = is_refused(reply, status);
     if (o->json)
         print_raw(reply);
@@ -125,7 +119,7 @@ bool client_is_generation(const struct options *o, const char *text, bool or_has
     bool is_number = text[digits] == '\0' && digits > 0 && digits <= NUMBER_DIGITS;
     if (is_number || (or_hash && text[hex] == '\0' && hex >= HASH_LEAST && hex <= HASH_DIGITS))
         return true;
-    fprintf(stderr, "wye %s: '%s' is no generation: give its number%s; `wye status` lists them\n",
-            o->verb->name, text, or_hash ? " or the first digits of its hash" : "");
+    complain(o, EXIT_USAGE, "'%s' is no generation: give its number%s; `wye status` lists them", text,
+             or_hash ? " or the first digits of its hash" : "");
     return false;
 }

@@ -5,6 +5,8 @@
 
 #include "base/manual.h"
 #include "base/near.h"
+#include "cmd/complain.h"
+#include "net/server.h"
 
 static const struct command COMMANDS[] = {
 #define COMMAND(name, args, least, most, summary) {{#name, args, least, most, summary}, cmd_##name},
@@ -50,29 +52,44 @@ static const char *verb_meant(const char *word)
     return word;
 }
 
+/* Whatever else is wrong with the line. */
+static bool wants_json(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--json") == 0)
+            return true;
+    return false;
+}
+
+static int check_address(const char *option, const char *address, struct err *err)
+{
+    struct err why;
+    return address && listen_check(address, &why) < 0 ? err_set(err, ERR_BAD_REQUEST, "%s: %s", option, why.message) : 0;
+}
+
 int command_run(int argc, char **argv)
 {
     if (argc < 2) {
         manual_all(stderr, command_verbs(), COUNT);
         return EXIT_USAGE;
     }
-    const char *near;
+    const char *near = NULL;
     const struct command *command = command_find(verb_meant(argv[1]), &near);
-    if (command == NULL) {
-        fprintf(stderr, "wye: unknown verb '%s'%s%s%s; `wye help` lists them\n", argv[1],
-                near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
-        return EXIT_USAGE;
-    }
-    struct options o;
+    struct options o = {.json = wants_json(argc, argv)};
     struct err err;
+    if (command == NULL)
+        return complain(&o, EXIT_USAGE, "unknown verb '%s'%s%s%s; `wye help` lists them", argv[1], near ? " (did you mean '" : "", near ? near : "",
+                        near ? "'?)" : "");
     if (opt_parse(&o, &command->verb, argc - 1, argv + 1, &err) < 0) {
-        fprintf(stderr, "wye %s: %s; `wye %s --help` lists the options\n", command->verb.name,
-                err.message, command->verb.name);
-        return EXIT_USAGE;
+        o.json = wants_json(argc, argv);
+        return complain(&o, EXIT_USAGE, "%s; `wye %s --help` lists the options", err.message, command->verb.name);
     }
     if (o.help) {
-        manual_verb(stdout, &command->verb);
+        const struct verb *verb = &command->verb;
+        o.json ? manual_json(stdout, &verb, 1) : manual_verb(stdout, verb);
         return EXIT_OK;
     }
+    if (check_address("--listen", o.listen, &err) < 0 || check_address("--admin", o.admin, &err) < 0)
+        return complain(&o, EXIT_USAGE, "%s", err.message);
     return command->run(&o);
 }

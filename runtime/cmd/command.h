@@ -7,7 +7,7 @@
 
 #include "base/opt.h"
 
-enum { EXIT_OK = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_NO_SERVER = 3 };
+enum { EXIT_OK = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_NO_SERVER = 3, EXIT_INTERRUPTED = 130 };
 
 struct command {
     struct verb verb;

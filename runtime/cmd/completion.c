@@ -1,98 +1,123 @@
 /* completion: a script that lets a shell complete verbs and options, out of the tables that the parser reads. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
+#include "base/json.h"
 #include "cmd/command.h"
+#include "cmd/complain.h"
 
-static void print_verbs(void)
+enum { JSON_MOST = 1 << 20 };
+
+static void print_verbs(FILE *out)
 {
     for (int i = 0; i < command_count(); i++)
-        printf("%s%s", i ? " " : "", command_verbs()[i]->name);
+        fprintf(out, "%s%s", i ? " " : "", command_verbs()[i]->name);
 }
 
-static void print_options(const char *verb)
+static void print_options(FILE *out, const char *verb)
 {
     struct opt row;
     int count = 0;
     for (int i = 0; i < opt_count(); i++)
         if (opt_row(i, verb, &row) && row.type != OPT_SECRET)
-            printf("%s--%s", count++ ? " " : "", row.name);
+            fprintf(out, "%s--%s", count++ ? " " : "", row.name);
 }
 
 /* zsh reads the same function through bashcompinit. */
-static void print_bash(void)
+static void print_bash(FILE *out)
 {
-    printf("_wye() {\n"
+    fprintf(out, "_wye() {\n"
            "    local word=${COMP_WORDS[COMP_CWORD]} words\n"
            "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
            "        COMPREPLY=($(compgen -W '");
-    print_verbs();
-    printf("' -- \"$word\"))\n"
+    print_verbs(out);
+    fprintf(out, "' -- \"$word\"))\n"
            "        return\n"
            "    fi\n"
            "    case ${COMP_WORDS[1]} in\n");
     for (int i = 0; i < command_count(); i++) {
-        printf("    %s) words='", command_verbs()[i]->name);
-        print_options(command_verbs()[i]->name);
-        printf("' ;;\n");
+        fprintf(out, "    %s) words='", command_verbs()[i]->name);
+        print_options(out, command_verbs()[i]->name);
+        fprintf(out, "' ;;\n");
     }
-    printf("    *) return ;;\n"
+    fprintf(out, "    *) return ;;\n"
            "    esac\n"
            "    [[ $word == -* ]] && COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n"
            "}\n"
            "complete -o default -F _wye wye\n");
 }
 
-static void print_zsh(void)
+static void print_zsh(FILE *out)
 {
-    printf("autoload -U +X bashcompinit && bashcompinit\n");
-    print_bash();
+    fprintf(out, "autoload -U +X bashcompinit && bashcompinit\n");
+    print_bash(out);
 }
 
-static void print_quoted(const char *words)
+static void print_quoted(FILE *out, const char *words)
 {
-    putchar('\'');
+    putc('\'', out);
     for (; *words; words++)
-        printf(*words == '\'' || *words == '\\' ? "\\%c" : "%c", *words);
-    putchar('\'');
+        fprintf(out, *words == '\'' || *words == '\\' ? "\\%c" : "%c", *words);
+    putc('\'', out);
 }
 
-static void print_fish_options(const char *verb)
+static void print_fish_options(FILE *out, const char *verb)
 {
     struct opt row;
     for (int i = 0; i < opt_count(); i++) {
         if (!opt_row(i, verb, &row) || row.type == OPT_SECRET)
             continue;
-        printf("complete -c wye -n '__fish_seen_subcommand_from %s' -l %s", verb, row.name);
+        fprintf(out, "complete -c wye -n '__fish_seen_subcommand_from %s' -l %s", verb, row.name);
         if (row.letter)
-            printf(" -s %c", row.letter);
-        printf("%s -d ", row.type == OPT_FLAG ? "" : " -r");
-        print_quoted(row.help);
-        putchar('\n');
+            fprintf(out, " -s %c", row.letter);
+        fprintf(out, "%s -d ", row.type == OPT_FLAG ? "" : " -r");
+        print_quoted(out, row.help);
+        putc('\n', out);
     }
 }
 
-static void print_fish(void)
+static void print_fish(FILE *out)
 {
     for (int i = 0; i < command_count(); i++) {
-        printf("complete -c wye -n __fish_use_subcommand -f -a %s -d ", command_verbs()[i]->name);
-        print_quoted(command_verbs()[i]->summary);
-        putchar('\n');
-        print_fish_options(command_verbs()[i]->name);
+        fprintf(out, "complete -c wye -n __fish_use_subcommand -f -a %s -d ", command_verbs()[i]->name);
+        print_quoted(out, command_verbs()[i]->summary);
+        putc('\n', out);
+        print_fish_options(out, command_verbs()[i]->name);
     }
+}
+
+static int print_json(const char *shell, void (*print)(FILE *out))
+{
+    char *script = NULL;
+    size_t len = 0;
+    FILE *memory = open_memstream(&script, &len);
+    struct buf out = BUF(JSON_MOST);
+    if (memory) {
+        print(memory);
+        fclose(memory);
+    }
+    buf_printf(&out, "{\"shell\":\"%s\",\"script\":", shell);
+    json_quote(&out, str_n(script, len));
+    printf("%s}\n", out.p);
+    buf_clear(&out);
+    free(script);
+    return EXIT_OK;
 }
 
 int cmd_completion(struct options *o)
 {
     static const struct {
         const char *name;
-        void (*print)(void);
+        void (*print)(FILE *out);
     } shells[] = {{"bash", print_bash}, {"zsh", print_zsh}, {"fish", print_fish}};
     for (size_t i = 0; i < sizeof shells / sizeof *shells; i++)
         if (strcmp(o->args[0], shells[i].name) == 0) {
-            shells[i].print();
+            if (o->json)
+                return print_json(shells[i].name, shells[i].print);
+            shells[i].print(stdout);
             return EXIT_OK;
         }
-    fprintf(stderr, "wye completion: no shell %s: it takes bash, zsh or fish\n", o->args[0]);
-    return EXIT_USAGE;
+    return complain(o, EXIT_USAGE, "no shell '%s': it takes bash, zsh or fish", o->args[0]);
 }

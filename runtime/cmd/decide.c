@@ -2,11 +2,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/uio.h>
 
 #include "base/json.h"
 #include "base/log.h"
 #include "bind/bind.h"
 #include "cmd/command.h"
+#include "cmd/complain.h"
 #include "cmd/live.h"
 #include "trial/decided.h"
 #include "trial/rule.h"
@@ -30,6 +32,26 @@ static int read_request(const char *path, struct buf *out, struct err *err)
     if (failed)
         return err_set(err, ERR_LIMIT, "%s is over %d MiB", path, REQUEST_MAX >> 20);
     return is_whole ? 0 : err_set(err, ERR_SYSTEM, "cannot read %s: %s", path, strerror(error));
+}
+
+/* Whoever tries a file need not say which model clients would name. Anything that is no object is refused where all requests are. */
+static int name_model(struct buf *request, struct err *err)
+{
+    struct iovec pieces[4];
+    struct arena arena = ARENA(64 * 1024);
+    struct str body = buf_str(request);
+    bool has_none = json_validate(body, NULL) == 0 && json_type(body) == JSON_OBJECT && json_get(body, "model").p == NULL;
+    int count = has_none ? json_splice(body, &(struct json_edit){"model", str_of("\"auto\"")}, 1, &arena, pieces, 4) : 0;
+    struct buf named = BUF(REQUEST_MAX);
+    int failed = 0;
+    for (int i = 0; i < count && failed == 0; i++)
+        failed = buf_append(&named, pieces[i].iov_base, pieces[i].iov_len);
+    arena_clear(&arena);
+    if (count > 0) {
+        buf_clear(request);
+        *request = named;
+    }
+    return failed ? err_set(err, ERR_LIMIT, "the request is over %d MiB", REQUEST_MAX >> 20) : 0;
 }
 
 /* Beyond its budgets an ask fails as one beyond req:limit does. */
@@ -133,24 +155,22 @@ static int decide(const struct options *o, struct generation *g, const char *nam
     } else {
         print_text(t);
     }
-    status = status < 0 || t->has_failed ? EXIT_REFUSED : fflush(stdout) == 0 ? EXIT_OK : EXIT_REFUSED;
-    if (route == NULL || (t->has_failed && t->err.kind == ERR_BAD_REQUEST))
-        log_error("%s", err->message);
+    if (status < 0)
+        complain_of(o, err);
+    status = status < 0 || t->has_failed || fflush(stdout) != 0 ? EXIT_REFUSED : EXIT_OK;
     trial_free(t);
     return status;
 }
 
 static int decide_live(const struct options *o, struct generation *g, const char *name, struct str request, struct live *live, struct err *err)
 {
-    if (live_open(live, g, o->demo, err) < 0) {
-        log_error("%s", err->message);
-        return EXIT_REFUSED;
-    }
+    if (live_open(live, g, o->demo, err) < 0)
+        return complain_of(o, err);
     int status = decide(o, g, name, request, live, err);
     if (live->stopped)
         log_warn("asks failed: %s", live->stopped);
     live_close(live);
-    return live_is_interrupted() ? EXIT_REFUSED : status;
+    return live_is_interrupted() ? EXIT_INTERRUPTED : status;
 }
 
 int cmd_decide(struct options *o)
@@ -162,21 +182,17 @@ int cmd_decide(struct options *o)
     struct generation *g = NULL;
     struct live live = {0};
     int status = EXIT_REFUSED;
-    if (!o->input) {
-        log_error("-i FILE: the request is needed, a chat completion's body; - reads standard input");
-        return EXIT_USAGE;
-    }
-    if (live_options(&live, o, &err) < 0) {
-        log_error("%s", err.message);
-        return EXIT_USAGE;
-    }
-    if (read_request(o->input, &request, &err) == 0 && guard_open(&err) == 0 && rule_open(&rule, o->args[0], "routes", &err) == 0)
+    if (!o->input)
+        return complain(o, EXIT_USAGE, "-i FILE: the request is needed, a chat completion's body; - reads standard input");
+    if (live_options(&live, o, &err) < 0)
+        return complain(o, EXIT_USAGE, "%s", err.message);
+    if (read_request(o->input, &request, &err) == 0 && name_model(&request, &err) == 0 && guard_open(&err) == 0 && rule_open(&rule, o->args[0], "routes", &err) == 0)
         g = generation_load(1, rule.files, &OPTIONS, &err);
     const char *name = rule.route[0] ? rule.route : "route";
     if (g)
         status = o->live ? decide_live(o, g, name, buf_str(&request), &live, &err) : decide(o, g, name, buf_str(&request), NULL, &err);
     else
-        log_error("%s", err.message);
+        complain_of(o, &err);
     if (g)
         generation_release(g);
     buf_clear(&request);

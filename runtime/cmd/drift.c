@@ -5,6 +5,7 @@
 
 #include "classify/jsonl.h"
 #include "cmd/command.h"
+#include "cmd/complain.h"
 #include "cmd/place.h"
 #include "cmd/table.h"
 #include "admin/learnt.h"
@@ -73,11 +74,8 @@ int cmd_drift(struct options *o)
     struct learnt l = {0};
     struct err err = {0};
     const char *dir = o->arg_count ? o->args[0] : "routes";
-    int status = EXIT_REFUSED;
-    if (o->readings && o->arg_count == 0) {
-        fprintf(stderr, "wye drift: --readings needs the model or calibration that they are of: `wye drift MODEL --readings FILE`\n");
-        return EXIT_USAGE;
-    }
+    if (o->readings && o->arg_count == 0)
+        return complain(o, EXIT_USAGE, "--readings needs the model or calibration that they are of: `wye drift MODEL --readings FILE`");
     int result = o->readings ? read_readings(&l, o, &err) : 0;
     if (!o->readings && learnt_add_project(&l, dir, &err) < 0)
         result = -1;
@@ -85,10 +83,7 @@ int cmd_drift(struct options *o)
         result = err_set(&err, ERR_BAD_REQUEST, "%s has no classifiers/NAME.model and no calibrations/NAME.json", dir);
     else if (!o->readings)
         result = read_trace(&l, o, &err);
-    if (result == 0)
-        status = report(&l, o);
-    else
-        fprintf(stderr, "wye drift: %s\n", err.message);
+    int status = result == 0 ? report(&l, o) : complain_of(o, &err);
     learnt_clear(&l);
-    return result < 0 && err.kind == ERR_CONNECT ? EXIT_NO_SERVER : status;
+    return status;
 }

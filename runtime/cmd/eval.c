@@ -14,6 +14,7 @@
 #include "base/near.h"
 #include "bind/bind.h"
 #include "cmd/command.h"
+#include "cmd/complain.h"
 #include "cmd/eval_frontier.h"
 #include "cmd/evaluation.h"
 #include "proc/places.h"
@@ -27,12 +28,6 @@ static void on_interrupt(int number)
 {
     (void)number;
     stop = stop + 1;
-}
-
-static int complain(const struct err *err)
-{
-    log_error("%s", err->message);
-    return -1;
 }
 
 /* ---- what is evaluated ---- */
@@ -64,13 +59,11 @@ static int read_set(struct evaluation *e, const char *route)
 {
     struct err err;
     const struct generation *g = e->generation;
-    if (!eval_cases_exist(e->project, route)) {
-        err_set(&err, ERR_BAD_REQUEST, "the route '%s' has no eval set: write %s/evals/%s.jsonl, one {\"id\", \"prompt\", \"expect\"} a line", route,
-                e->project, route);
-        return complain(&err);
-    }
+    if (!eval_cases_exist(e->project, route))
+        return complain(e->options, -1, "the route '%s' has no eval set: write %s/evals/%s.jsonl, one {\"id\", \"prompt\", \"expect\"} a line", route,
+                        e->project, route);
     if (eval_cases_read(&e->sets[e->set_count++], e->project, route, g->config, &err) < 0)
-        return complain(&err);
+        return complain(e->options, -1, "%s", err.message);
     return 0;
 }
 
@@ -83,8 +76,8 @@ static int read_sets(struct evaluation *e, const char *route)
         names[i] = g->routes[i].name;
     if (route && !generation_route(g, str_of(route))) {
         const char *near = near_name(route, names, count);
-        log_error("%s has no route '%s'%s%s%s", e->project, route, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
-        return -1;
+        return complain(e->options, -1, "%s has no route '%s'%s%s%s", e->project, route, near ? " (did you mean '" : "", near ? near : "",
+                        near ? "'?)" : "");
     }
     if (route)
         return read_set(e, route);
@@ -92,8 +85,9 @@ static int read_sets(struct evaluation *e, const char *route)
         if (eval_cases_exist(e->project, names[i]) && read_set(e, names[i]) < 0)
             return -1;
     if (e->set_count == 0)
-        log_error("%s/evals has no eval set: write %s/evals/ROUTE.jsonl, one {\"id\", \"prompt\", \"expect\"} a line", e->project, e->project);
-    return e->set_count ? 0 : -1;
+        return complain(e->options, -1, "%s/evals has no eval set: write %s/evals/ROUTE.jsonl, one {\"id\", \"prompt\", \"expect\"} a line", e->project,
+                        e->project);
+    return 0;
 }
 
 /* ---- judges ---- */
@@ -117,13 +111,12 @@ static int choose_judge(struct evaluation *e)
     e->judge = name ? config_model(c, name) : c->fallback;
     if (name && !e->judge) {
         bool has_near = config_near_models(c, name, &near, 1) > 0;
-        log_error("--judge: the project has no model '%s'%s%s%s", name, has_near ? " (did you mean '" : "", has_near ? near : "", has_near ? "'?)" : "");
-        return -1;
+        return complain(e->options, -1, "--judge: the project has no model '%s'%s%s%s", name, has_near ? " (did you mean '" : "", has_near ? near : "",
+                        has_near ? "'?)" : "");
     }
     if (e->judge || e->options->demo || e->options->replies || !needs_judge(e))
         return 0;
-    log_error("which model judges? Give --judge provider/id, or a default model in wye.lua");
-    return -1;
+    return complain(e->options, -1, "which model judges? Give --judge provider/id, or a default model in wye.lua");
 }
 
 /* ---- the server ---- */
@@ -156,7 +149,7 @@ static int serve(struct evaluation *e)
     int failed = private_open(&e->server, e->generation->files, pins, c->model_count, e->options->demo, &err);
     free(pins);
     e->is_served = failed == 0;
-    return failed ? complain(&err) : 0;
+    return failed ? complain(e->options, -1, "%s", err.message) : 0;
 }
 
 /* ---- the whole ---- */
@@ -175,8 +168,7 @@ static int make_folder(struct evaluation *e)
     snprintf(e->folder, sizeof e->folder, "%s/evals", state);
     if (mkdir(e->folder, 0777) == 0 || errno == EEXIST)
         return 0;
-    log_error("cannot make the folder %s: %s", e->folder, strerror(errno));
-    return -1;
+    return complain(e->options, -1, "cannot make the folder %s: %s", e->folder, strerror(errno));
 }
 
 static int prepare(struct evaluation *e, const char *route)
@@ -184,17 +176,17 @@ static int prepare(struct evaluation *e, const char *route)
     static const struct generation_options OPTIONS = {.open = bind_open};
     struct err err;
     if (places_project(e->project, &err) < 0 || guard_open(&err) < 0)
-        return complain(&err);
+        return complain(e->options, -1, "%s", err.message);
     e->generation = generation_load(1, manifest_new(e->project), &OPTIONS, &err);
     if (e->generation == NULL)
-        return complain(&err);
+        return complain(e->options, -1, "%s", err.message);
     snprintf(e->hash, sizeof e->hash, "%s", manifest_hash(e->generation->files));
     e->sets = xcalloc(MOST_SETS, sizeof *e->sets);
     if (read_sets(e, route) < 0 || choose_judge(e) < 0)
         return -1;
     e->lua = eval_lua_open(e->project, e->generation->config, e->sets, e->set_count, &err);
     if (e->lua == NULL)
-        return complain(&err);
+        return complain(e->options, -1, "%s", err.message);
     if (e->options->replies)
         return 0;
     return make_folder(e) < 0 ? -1 : serve(e);
@@ -229,13 +221,13 @@ static void clear(struct evaluation *e)
     guard_close();
 }
 
-static bool read_amount(const char *text, const char *name, double *out)
+static bool read_amount(const struct options *o, const char *text, const char *name, double *out)
 {
     char *end;
     *out = text ? strtod(text, &end) : 0;
     if (!text || (*end == '\0' && end != text && *out > 0 && isfinite(*out)))
         return true;
-    log_error("%s: a number above 0 is needed, not '%s'", name, text);
+    complain(o, EXIT_USAGE, "%s: a number above 0 is needed, not '%s'", name, text);
     return false;
 }
 
@@ -243,12 +235,10 @@ int cmd_eval(struct options *o)
 {
     struct evaluation e = {.options = o, .stop = &stop, .out = BUF(PAGE), .is_complete = true};
     double seconds;
-    if (!read_amount(o->usd, "--usd", &e.usd) || !read_amount(o->seconds, "--seconds", &seconds))
+    if (!read_amount(o, o->usd, "--usd", &e.usd) || !read_amount(o, o->seconds, "--seconds", &seconds))
         return EXIT_USAGE;
-    if (o->frontier && o->replies) {
-        log_error("--frontier asks the weak and the strong model: not together with --replies");
-        return EXIT_USAGE;
-    }
+    if (o->frontier && o->replies)
+        return complain(o, EXIT_USAGE, "--frontier asks the weak and the strong model: not together with --replies");
     if (o->frontier && eval_frontier_is_data(o))
         return eval_frontier_data(o);
     struct sigaction action = {.sa_handler = on_interrupt};
@@ -258,8 +248,8 @@ int cmd_eval(struct options *o)
     e.until_ms = seconds > 0 ? clock_ms() + (uint64_t)(seconds * 1000) : 0;
     for (int i = 0; i < e.set_count && failed == 0; i++)
         failed = evaluation_run(&e, &e.sets[i]);
-    if (failed == 0 || e.routes > 0)
+    if (failed == 0 || (e.routes > 0 && !o->json))
         failed |= print(&e);
     clear(&e);
-    return failed || e.is_worse || stop ? EXIT_REFUSED : EXIT_OK;
+    return stop ? EXIT_INTERRUPTED : failed || e.is_worse ? EXIT_REFUSED : EXIT_OK;
 }

@@ -10,6 +10,7 @@
 #include "classify/classifier.h"
 #include "classify/pairs.h"
 #include "cmd/command.h"
+#include "cmd/complain.h"
 #include "cmd/frontier.h"
 
 enum { PAGE = 1 << 20, RESAMPLES = 1000, LINES = 11 };
@@ -224,14 +225,10 @@ int eval_frontier_data(const struct options *o)
     struct err err;
     for (int i = 0; i < o->arg_count && router == NULL; i++)
         router = o->args[i] == data ? NULL : o->args[i];
-    if (router == NULL) {
-        log_error("--frontier over %s: which model ranks the questions? Give --router FILE, from `wye train --pairs`", data);
-        return EXIT_USAGE;
-    }
-    if (rank_data(data, router, &m, &err) < 0) {
-        log_error("%s", err.message);
-        return EXIT_REFUSED;
-    }
+    if (router == NULL)
+        return complain(o, EXIT_USAGE, "--frontier over %s: which model ranks the questions? Give --router FILE, from `wye train --pairs`", data);
+    if (rank_data(data, router, &m, &err) < 0)
+        return complain_of(o, &err);
     struct buf out = BUF(PAGE);
     if (o->json)
         frontier_json(&m, &out);

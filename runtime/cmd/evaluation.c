@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "cmd/complain.h"
 #include "cmd/eval_frontier.h"
 #include "serve/capture.h"
 #include "trial/eval_baseline.h"
@@ -231,7 +232,5 @@ int evaluation_run(struct evaluation *e, const struct eval_cases *set)
     if (failed == 0 && e->options->frontier && is_complete)
         failed = add_frontier(e, set, &results, &err);
     eval_results_close(&results);
-    if (failed)
-        log_error("%s", err.message);
-    return failed;
+    return failed ? complain(e->options, -1, "%s", err.message) : 0;
 }

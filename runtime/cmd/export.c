@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cmd/command.h"
+#include "cmd/complain.h"
 #include "cmd/push.h"
 #include "cmd/scan.h"
 #include "trace/otlp.h"
@@ -67,10 +68,8 @@ static int push(const struct options *o)
 {
     struct scan s;
     bool is_url = strncmp(o->to, "http://", 7) == 0 || strncmp(o->to, "https://", 8) == 0;
-    if (strcmp(o->as, "otlp") != 0 || !is_url) {
-        fprintf(stderr, "wye export: --to takes http://… or https://…, with --as otlp\n");
-        return EXIT_USAGE;
-    }
+    if (strcmp(o->as, "otlp") != 0 || !is_url)
+        return complain(o, EXIT_USAGE, "--to takes http://… or https://…, with --as otlp");
     int status = scan_open(&s, o);
     if (status != EXIT_OK)
         return status;
@@ -88,10 +87,8 @@ int cmd_export(struct options *o)
     struct scan s;
     if (o->to)
         return push(o);
-    if (o->follow) {
-        fprintf(stderr, "wye export: -f goes with --to; `wye trace -f --json` follows as JSON lines\n");
-        return EXIT_USAGE;
-    }
+    if (o->follow)
+        return complain(o, EXIT_USAGE, "-f goes with --to; `wye trace -f --json` follows as JSON lines");
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
         if (strcmp(o->as, formats[i].name) != 0)
             continue;
@@ -104,6 +101,5 @@ int cmd_export(struct options *o)
         scan_close(&s);
         return fflush(stdout) == 0 ? EXIT_OK : EXIT_REFUSED;
     }
-    fprintf(stderr, "wye export: --as %s: it takes jsonl, otlp or perfetto\n", o->as);
-    return EXIT_USAGE;
+    return complain(o, EXIT_USAGE, "--as %s: it takes jsonl, otlp or perfetto", o->as);
 }

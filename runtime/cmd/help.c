@@ -2,18 +2,17 @@
 
 #include "base/manual.h"
 #include "cmd/command.h"
+#include "cmd/complain.h"
 
-static int help_verb(const char *name, bool json)
+static int help_verb(const struct options *o, const char *name)
 {
     const char *near;
     const struct command *command = command_find(name, &near);
-    if (command == NULL) {
-        fprintf(stderr, "wye help: unknown verb '%s'%s%s%s\n", name, near ? " (did you mean '" : "",
-                near ? near : "", near ? "'?)" : "");
-        return EXIT_USAGE;
-    }
+    if (command == NULL)
+        return complain(o, EXIT_USAGE, "unknown verb '%s'%s%s%s; `wye help` lists them", name, near ? " (did you mean '" : "",
+                        near ? near : "", near ? "'?)" : "");
     const struct verb *verb = &command->verb;
-    if (json)
+    if (o->json)
         manual_json(stdout, &verb, 1);
     else
         manual_verb(stdout, verb);
@@ -23,7 +22,7 @@ static int help_verb(const char *name, bool json)
 int cmd_help(struct options *o)
 {
     if (o->arg_count > 0)
-        return help_verb(o->args[0], o->json);
+        return help_verb(o, o->args[0]);
     if (o->json)
         manual_json(stdout, command_verbs(), command_count());
     else if (o->markdown)

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "cmd/command.h"
+#include "cmd/complain.h"
 #include "cmd/scan.h"
 #include "cmd/terminal.h"
 #include "trace/column.h"
@@ -119,10 +120,8 @@ int cmd_hist(struct options *o)
     const struct show *show = column_find(o->args[0], &err);
     if (show && !is_numeric(show))
         err_set(&err, ERR_BAD_REQUEST, "%s is no number; `wye top --by %s` counts its values", o->args[0], o->args[0]);
-    if (show == NULL || !is_numeric(show)) {
-        fprintf(stderr, "wye hist: %s\n", err.message);
-        return EXIT_USAGE;
-    }
+    if (show == NULL || !is_numeric(show))
+        return complain(o, EXIT_USAGE, "%s", err.message);
     int status = scan_open(&scan, o);
     if (status != EXIT_OK)
         return status;

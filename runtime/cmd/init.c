@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "cmd/command.h"
+#include "cmd/complain.h"
 
 static const unsigned char WYE_LUA[] = {
 #include "init/wye.lua.inc"
@@ -101,10 +102,8 @@ int cmd_init(struct options *o)
     int result = make_folder(dir, &err);
     for (int i = 0; i < FILE_COUNT && result == 0; i++)
         result = write_file(dir, i, &err);
-    if (result < 0) {
-        fprintf(stderr, "wye init: %s\n", err.message);
-        return EXIT_REFUSED;
-    }
+    if (result < 0)
+        return complain_of(o, &err);
     if (o->json)
         print_json(dir);
     else

@@ -7,8 +7,10 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "cmd/client.h"
 #include "cmd/command.h"
+#include "cmd/complain.h"
 #include "cmd/table.h"
 #include "net/fetch.h"
 #include "policy/keyfile.h"
@@ -20,12 +22,6 @@ struct keeping {
     char state[STATE_MOST];
     bool has_server;
 };
-
-static int fail(const struct options *o, const struct err *err)
-{
-    fprintf(stderr, "wye %s: %s\n", o->verb->name, err->message);
-    return EXIT_REFUSED;
-}
 
 static int call(const struct options *o, const char *method, const char *path, struct buf *reply, struct err *err)
 {
@@ -64,13 +60,12 @@ static int find_state(struct keeping *k, struct err *err)
 }
 
 /* The change is on disk already; a server that does not hear of it is worth a word. */
-static int tell_server(const struct keeping *k)
+static int tell_server(const struct keeping *k, struct err *err)
 {
     struct buf reply = BUF(REPLY_MOST);
-    struct err err;
-    int result = k->has_server ? call(k->options, "POST", "/keys/reload", &reply, &err) : 0;
+    int result = k->has_server ? call(k->options, "POST", "/keys/reload", &reply, err) : 0;
     buf_clear(&reply);
-    return result < 0 ? fail(k->options, &err) : EXIT_OK;
+    return result;
 }
 
 static int read_usd(const struct options *o, double *usd, struct err *err)
@@ -120,28 +115,26 @@ static int make(struct keeping *k, const char *name)
     char secret[KEY_SECRET + 1];
     struct err err;
     struct quota_limits limits = {.rpm = (uint32_t)o->rpm, .tpm = (uint64_t)o->tpm, .concurrent = (uint32_t)o->concurrent};
-    if (read_usd(o, &limits.usd_per_day, &err) < 0) {
-        fail(o, &err);
-        return EXIT_USAGE;
-    }
+    if (read_usd(o, &limits.usd_per_day, &err) < 0)
+        return complain(o, EXIT_USAGE, "%s", err.message);
     if (keyfile_add(k->state, name, &limits, secret, &err) < 0)
-        return fail(o, &err);
-    int status = tell_server(k);
+        return complain_of(o, &err);
     print_secret(o, name, &limits, secret);
-    return status;
+    if (tell_server(k, &err) == 0)
+        return EXIT_OK;
+    log_error("the key is kept, but the server was not told: %s", err.message);
+    return EXIT_REFUSED;
 }
 
 static int take_away(struct keeping *k, const char *name)
 {
     struct err err;
     if (keyfile_revoke(k->state, name, &err) < 0)
-        return fail(k->options, &err);
-    int status = tell_server(k);
-    if (k->options->json && status == EXIT_OK)
-        printf("{\"ok\":true,\"name\":\"%s\"}\n", name);
-    else if (status == EXIT_OK)
-        printf("revoked %s\n", name);
-    return status;
+        return complain_of(k->options, &err);
+    if (tell_server(k, &err) < 0)
+        return complain_of(k->options, &err);
+    printf(k->options->json ? "{\"ok\":true,\"name\":\"%s\"}\n" : "revoked %s\n", name);
+    return EXIT_OK;
 }
 
 static void print_json(const struct keyfile *f)
@@ -191,7 +184,7 @@ static int list(const struct keeping *k)
     struct keyfile f;
     struct err err;
     if (keyfile_read(&f, k->state, &err) < 0)
-        return fail(k->options, &err);
+        return complain_of(k->options, &err);
     if (k->options->json)
         print_json(&f);
     else if (f.count == 0)
@@ -204,17 +197,16 @@ static int list(const struct keeping *k)
 
 int cmd_key(struct options *o)
 {
+    static const char *const WORDS[] = {"add", "list", "revoke"};
     struct keeping k = {.options = o};
     struct err err;
     bool is_list = strcmp(o->args[0], "list") == 0, is_add = strcmp(o->args[0], "add") == 0;
-    if ((!is_list && !is_add && strcmp(o->args[0], "revoke") != 0) || o->arg_count != (is_list ? 1 : 2)) {
-        fprintf(stderr, "wye key: say `wye key add NAME`, `wye key list` or `wye key revoke NAME`\n");
-        return EXIT_USAGE;
-    }
-    if (find_state(&k, &err) < 0) {
-        fail(o, &err);
-        return err.kind == ERR_CONNECT ? EXIT_NO_SERVER : EXIT_REFUSED;
-    }
+    if ((!is_list && !is_add && strcmp(o->args[0], "revoke") != 0) || o->arg_count != (is_list ? 1 : 2))
+        return complain_word(o, WORDS, 3, "`wye key add NAME`, `wye key list` or `wye key revoke NAME`");
+    if (is_add && !keyfile_is_name(o->args[1]))
+        return complain(o, EXIT_USAGE, "'%.80s' is no name of a key: up to %d letters, digits and . _ @ -", o->args[1], KEY_NAME - 1);
+    if (find_state(&k, &err) < 0)
+        return complain_of(o, &err);
     if (is_list)
         return list(&k);
     return is_add ? make(&k, o->args[1]) : take_away(&k, o->args[1]);

@@ -1,9 +1,9 @@
 #include <stdio.h>
 
 #include "base/json.h"
-#include "base/log.h"
 #include "cmd/client.h"
 #include "cmd/command.h"
+#include "cmd/complain.h"
 #include "cmd/span.h"
 #include "trial/gates.h"
 
@@ -25,10 +25,8 @@ int cmd_reload(struct options *o)
     unsigned skip;
     double most = 0;
     struct err err;
-    if ((o->skip && gates_parse(o->skip, &skip, &err) < 0) || (o->max_change && span_percent(o->max_change, "--max-change", &most, &err) < 0)) {
-        log_error("%s", err.message);
-        return EXIT_USAGE;
-    }
+    if ((o->skip && gates_parse(o->skip, &skip, &err) < 0) || (o->max_change && span_percent(o->max_change, "--max-change", &most, &err) < 0))
+        return complain(o, EXIT_USAGE, "%s", err.message);
     int n = snprintf(path, sizeof path, "/reload?force=%d", o->force);
     if (o->skip)
         n += snprintf(path + n, sizeof path - (size_t)n, "&skip=%.60s", o->skip);

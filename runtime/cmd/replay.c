@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "bind/bind.h"
 #include "cmd/command.h"
+#include "cmd/complain.h"
 #include "cmd/live.h"
 #include "cmd/place.h"
 #include "cmd/simulated.h"
@@ -16,12 +17,6 @@
 #include "vm/guard.h"
 
 enum { PAGE = 4 << 20, TELL_EACH = 20000 };
-
-static int complain(const struct err *err, int status)
-{
-    log_error("%s", err->message);
-    return status;
-}
 
 static void tell_progress(const struct replay *r, const struct live *live)
 {
@@ -105,10 +100,10 @@ static int replay_live(const struct options *o, const struct rule *rule, struct 
 {
     struct err err;
     if (live_open(live, g, false, &err) < 0)
-        return complain(&err, EXIT_REFUSED);
+        return complain_of(o, &err);
     int status = replay(o, rule, g, all, live, trace, most);
     live_close(live);
-    return live_is_interrupted() ? EXIT_REFUSED : status;
+    return live_is_interrupted() ? EXIT_INTERRUPTED : status;
 }
 
 int cmd_replay(struct options *o)
@@ -123,20 +118,20 @@ int cmd_replay(struct options *o)
     if (o->sim && o->live)
         err_set(&err, ERR_BAD_REQUEST, "--sim or --live: who answers what was not recorded?");
     if ((o->sim && o->live) || live_options(&live, o, &err) < 0)
-        return complain(&err, EXIT_USAGE);
+        return complain(o, EXIT_USAGE, "%s", err.message);
     if ((o->since && span_since(o->since, &since, &err) < 0) || (o->max_change && span_percent(o->max_change, "--max-change", &most, &err) < 0))
-        return complain(&err, EXIT_USAGE);
+        return complain(o, EXIT_USAGE, "%s", err.message);
     if (place_find(o, &place, &err) < 0)
-        return complain(&err, err.kind == ERR_CONNECT ? EXIT_NO_SERVER : EXIT_REFUSED);
+        return complain_of(o, &err);
     struct captures *all = captures_open(place.trace, since, &err);
     if (all == NULL)
-        return complain(&err, EXIT_REFUSED);
+        return complain_of(o, &err);
     int status = EXIT_REFUSED;
     struct generation *g = NULL;
     if (guard_open(&err) == 0 && rule_open(&rule, o->arg_count ? o->args[0] : "routes", "routes", &err) == 0)
         g = generation_load(1, rule.files, &OPTIONS, &err);
     if (g == NULL) {
-        complain(&err, EXIT_REFUSED);
+        complain_of(o, &err);
     } else {
         status = o->live ? replay_live(o, &rule, g, all, &live, place.trace, most) : replay(o, &rule, g, all, NULL, place.trace, most);
         generation_release(g);

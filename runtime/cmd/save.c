@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "base/json.h"
-#include "base/log.h"
 #include "cmd/command.h"
+#include "cmd/complain.h"
 #include "trace/saved.h"
 
 enum { LONGEST_PATH = 4096 };
@@ -51,10 +51,8 @@ int save_decision(const struct options *o, const char *trace, const char *id, co
     int result = all ? save(all, id, dir, path, sizeof path, &err) : -1;
     if (all)
         captures_close(all);
-    if (result < 0) {
-        log_error("%s", err.message);
-        return EXIT_REFUSED;
-    }
+    if (result < 0)
+        return complain_of(o, &err);
     if (o->json)
         printf("{\"file\":\"%s\"}\n", path);
     else

@@ -5,14 +5,9 @@
 
 #include "base/log.h"
 #include "cmd/command.h"
+#include "cmd/complain.h"
 #include "cmd/place.h"
 #include "cmd/span.h"
-
-static int complain(const struct options *o, const struct err *err, int status)
-{
-    fprintf(stderr, "wye %s: %s\n", o->verb->name, err->message);
-    return status;
-}
 
 int scan_open(struct scan *s, const struct options *o)
 {
@@ -20,16 +15,16 @@ int scan_open(struct scan *s, const struct options *o)
     struct place place = {0};
     *s = (struct scan){0};
     if (o->since && span_since(o->since, &s->since_us, &err) < 0)
-        return complain(o, &err, EXIT_USAGE);
+        return complain(o, EXIT_USAGE, "%s", err.message);
     if (o->query && (s->query = query_compile(str_of(o->query), &err)) == NULL)
-        return complain(o, &err, EXIT_USAGE);
+        return complain(o, EXIT_USAGE, "%s", err.message);
     if (place_find(o, &place, &err) == 0)
         s->reader = reader_open(place.trace, &err);
     snprintf(s->state, sizeof s->state, "%s", place.state);
     if (s->reader)
         return EXIT_OK;
     query_free(s->query);
-    return complain(o, &err, err.kind == ERR_CONNECT ? EXIT_NO_SERVER : EXIT_REFUSED);
+    return complain_of(o, &err);
 }
 
 struct decision *scan_next(struct scan *s)

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/stats.h"
 #include "cmd/command.h"
+#include "cmd/complain.h"
 #include "cmd/span.h"
 #include "proc/master.h"
 #include "trial/gates.h"
@@ -37,16 +38,19 @@ static int run_sim(int listen_fd)
     return EXIT_REFUSED;
 }
 
+static void say_failed(void *arg, const char *words)
+{
+    complain(arg, EXIT_REFUSED, "%s", words);
+}
+
 int cmd_serve(struct options *o)
 {
     unsigned skip = 0;
     double max_change = -1;
     struct canary_guard guard = CANARY_GUARD;
     struct err err;
-    if ((o->guard && canary_guard_parse(o->guard, &guard, &err) < 0) || (o->skip && gates_parse(o->skip, &skip, &err) < 0) || (o->max_change && span_percent(o->max_change, "--max-change", &max_change, &err) < 0)) {
-        log_error("%s", err.message);
-        return EXIT_USAGE;
-    }
+    if ((o->guard && canary_guard_parse(o->guard, &guard, &err) < 0) || (o->skip && gates_parse(o->skip, &skip, &err) < 0) || (o->max_change && span_percent(o->max_change, "--max-change", &max_change, &err) < 0))
+        return complain(o, EXIT_USAGE, "%s", err.message);
     /* Copies: process titles are written over the command line. */
     char *project = xstrdup(o->arg_count ? o->args[0] : "routes");
     size_t len = strlen(project);
@@ -69,12 +73,10 @@ int cmd_serve(struct options *o)
         .is_demo = o->demo,
         .prints_json = o->json,
         .run_sim = run_sim,
+        .say_failed = say_failed,
+        .arg = o,
     };
-    int status = EXIT_USAGE;
-    if (options.workers > STATS_MAX_WORKERS)
-        fprintf(stderr, "wye serve: --workers: at most %d\n", STATS_MAX_WORKERS);
-    else
-        status = master_run(&options);
+    int status = master_run(&options);
     free(project);
     free(listen);
     free(admin);

@@ -1,8 +1,7 @@
 #include "sim/sim.h"
 
-#include <stdio.h>
-
 #include "cmd/command.h"
+#include "cmd/complain.h"
 
 int cmd_sim(struct options *o)
 {
@@ -10,6 +9,5 @@ int cmd_sim(struct options *o)
     struct err err;
     if (sim_run(&options, &err) == 0)
         return EXIT_OK;
-    fprintf(stderr, "wye sim: %s\n", err.message);
-    return EXIT_REFUSED;
+    return complain_of(o, &err);
 }

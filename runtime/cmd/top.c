@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "cmd/command.h"
+#include "cmd/complain.h"
 #include "cmd/scan.h"
 #include "cmd/terminal.h"
 #include "trace/tally.h"
@@ -144,10 +145,8 @@ int cmd_top(struct options *o)
 {
     struct err err;
     struct view v = {.options = o, .terminal = terminal_look(), .out = BUF(PAGE_MAX)};
-    if ((v.show = column_find(o->by, &err)) == NULL) {
-        fprintf(stderr, "wye top: --by: %s\n", err.message);
-        return EXIT_USAGE;
-    }
+    if ((v.show = column_find(o->by, &err)) == NULL)
+        return complain(o, EXIT_USAGE, "--by: %s", err.message);
     int status = scan_open(&v.scan, o);
     if (status != EXIT_OK)
         return status;

@@ -6,8 +6,8 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "base/log.h"
 #include "cmd/command.h"
+#include "cmd/complain.h"
 #include "cmd/conversations.h"
 #include "cmd/place.h"
 #include "cmd/save.h"
@@ -29,12 +29,6 @@ struct listing {
     struct buf out;
     uint64_t skip; /* raw: events still to pass over */
 };
-
-static int complain(const struct err *err, int status)
-{
-    fprintf(stderr, "wye trace: %s\n", err->message);
-    return status;
-}
 
 /* False once nobody reads what is printed. */
 static bool flush(struct listing *l)
@@ -223,10 +217,10 @@ static int run(struct listing *l, const char *group, const char *dir, struct err
     return result;
 }
 
-static int print_fields(void)
+static int print_fields(bool as_json)
 {
     struct buf out = BUF(1024 * 1024);
-    fields_print(&out);
+    (as_json ? fields_json : fields_print)(&out);
     fwrite(out.p, 1, out.len, stdout);
     buf_clear(&out);
     return EXIT_OK;
@@ -252,12 +246,10 @@ static int save(const struct options *o)
 {
     struct err err;
     struct place place;
-    if (strcmp(o->args[0], "save") != 0 || o->arg_count < 2) {
-        err_set(&err, ERR_BAD_REQUEST, "trace %s: it takes no argument but `save ID [DIR]`", o->args[0]);
-        return complain(&err, EXIT_USAGE);
-    }
+    if (strcmp(o->args[0], "save") != 0 || o->arg_count < 2)
+        return complain_word(o, (const char *const[]){"save"}, 1, "`wye trace save ID [DIR]`, or no argument at all to list");
     if (place_find(o, &place, &err) < 0)
-        return complain(&err, err.kind == ERR_CONNECT ? EXIT_NO_SERVER : EXIT_REFUSED);
+        return complain_of(o, &err);
     return save_decision(o, place.trace, o->args[1], o->arg_count > 2 ? o->args[2] : "routes");
 }
 
@@ -268,19 +260,19 @@ int cmd_trace(struct options *o)
     if (o->arg_count)
         return save(o);
     if (o->fields)
-        return print_fields();
+        return print_fields(o->json);
     if (check_group(o, &err) < 0)
-        return complain(&err, EXIT_USAGE);
+        return complain(o, EXIT_USAGE, "%s", err.message);
     struct terminal terminal = terminal_look();
     struct listing l = {.options = o, .style = {terminal.has_colour, terminal.width}, .out = BUF(LINE_MAX_BYTES)};
     l.by_attempt = strcmp(o->group, "attempt") == 0;
     if (o->query && (l.query = query_compile(str_of(o->query), &err)) == NULL)
-        return complain(&err, EXIT_USAGE);
+        return complain(o, EXIT_USAGE, "%s", err.message);
     int status = EXIT_OK;
     if (place_find(o, &place, &err) < 0)
-        status = complain(&err, err.kind == ERR_CONNECT ? EXIT_NO_SERVER : EXIT_REFUSED);
+        status = complain_of(o, &err);
     else if (run(&l, o->group, place.trace, &err) < 0)
-        status = complain(&err, EXIT_REFUSED);
+        status = complain_of(o, &err);
     buf_clear(&l.out);
     query_free(l.query);
     return status;

@@ -10,16 +10,11 @@
 #include "classify/similar.h"
 #include "classify/training.h"
 #include "cmd/command.h"
+#include "cmd/complain.h"
 #include "cmd/table.h"
 #include "cmd/train_pairs.h"
 
 enum { CONFUSIONS = 10, TABLE_MOST = 4 << 20 };
-
-static int fail(const struct err *err)
-{
-    fprintf(stderr, "wye train: %s\n", err->message);
-    return EXIT_REFUSED;
-}
 
 static void warn(const char *words)
 {
@@ -113,7 +108,7 @@ static int make_index(const struct options *o)
                o->embeddings ? "what they are made of and mean" : "what they are made of (--embeddings FILE adds what they mean)",
                (double)bytes / 1024, accuracy);
     samples_clear(&s);
-    return result < 0 ? fail(&err) : EXIT_OK;
+    return result < 0 ? complain_of(o, &err) : EXIT_OK;
 }
 
 int cmd_train(struct options *o)
@@ -122,10 +117,8 @@ int cmd_train(struct options *o)
     struct training t = {0};
     struct err err;
     uint64_t start = clock_ms();
-    if (o->out == NULL) {
-        fprintf(stderr, "wye train: say where the model goes: `wye train %s -o MODEL`\n", o->args[0]);
-        return EXIT_USAGE;
-    }
+    if (o->out == NULL)
+        return complain(o, EXIT_USAGE, "say where the model goes: `wye train %s -o MODEL`", o->args[0]);
     if (o->pairs)
         return train_pairs(o);
     if (o->similar)
@@ -140,5 +133,5 @@ int cmd_train(struct options *o)
         print_text(&t, &s, o->out, seconds);
     training_clear(&t);
     samples_clear(&s);
-    return result < 0 ? fail(&err) : EXIT_OK;
+    return result < 0 ? complain_of(o, &err) : EXIT_OK;
 }

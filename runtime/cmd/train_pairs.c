@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "classify/pairs.h"
 #include "cmd/command.h"
+#include "cmd/complain.h"
 #include "cmd/frontier.h"
 
 enum { REPORT_MOST = 1 << 16 };
@@ -42,10 +43,8 @@ int train_pairs(const struct options *o)
     uint64_t start = clock_ms();
     char *end = NULL;
     double share = o->share ? strtod(o->share, &end) : 0.5;
-    if (o->share && (end == o->share || *end || !(share >= 0 && share <= 1))) {
-        fprintf(stderr, "wye train: --share is '%s'; a number from 0 to 1 is needed\n", o->share);
-        return EXIT_USAGE;
-    }
+    if (o->share && (end == o->share || *end || !(share >= 0 && share <= 1)))
+        return complain(o, EXIT_USAGE, "--share is '%s'; a number from 0 to 1 is needed", o->share);
     int result = pairs_read(&pairs, o->args[0], &err);
     if (result == 0)
         result = pairs_train(&pairs, o->out, share, progress, &report, &err);
@@ -55,7 +54,7 @@ int train_pairs(const struct options *o)
     else if (result == 0)
         print_text(o, &report, pairs.count, seconds);
     else
-        fprintf(stderr, "wye train: %s\n", err.message);
+        complain_of(o, &err);
     pairs_clear(&pairs);
     return result == 0 ? EXIT_OK : EXIT_REFUSED;
 }

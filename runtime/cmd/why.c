@@ -3,6 +3,7 @@
 
 #include "cmd/between.h"
 #include "cmd/command.h"
+#include "cmd/complain.h"
 #include "cmd/place.h"
 #include "cmd/terminal.h"
 #include "proc/store.h"
@@ -106,16 +107,14 @@ int cmd_why(struct options *o)
     struct place place;
     struct err err;
     struct decision *d, *other = NULL;
-    if (place_find(o, &place, &err) < 0) {
-        fprintf(stderr, "wye why: %s\n", err.message);
-        return err.kind == ERR_CONNECT ? EXIT_NO_SERVER : EXIT_REFUSED;
-    }
+    if (place_find(o, &place, &err) < 0)
+        return complain_of(o, &err);
     d = find(&place, o->arg_count > 0 ? o->args[0] : NULL, &err);
     if (d && o->arg_count > 1)
         other = find(&place, o->args[1], &err);
     int status = EXIT_REFUSED;
     if (d == NULL || (o->arg_count > 1 && other == NULL))
-        fprintf(stderr, "wye why: %s\n", err.message);
+        complain_of(o, &err);
     else if (other)
         status = contrast(d, other, place.state, o->json);
     else

@@ -100,8 +100,9 @@ static int fail(CURL *easy, CURLcode code, const char *address, const char *word
         return err_set(err, ERR_TIMEOUT, "%s did not answer in time", address);
     case CURLE_WRITE_ERROR:
         return err_set(err, ERR_LIMIT, "%s: the reply is too large", address);
-    case CURLE_URL_MALFORMAT:
     case CURLE_COULDNT_RESOLVE_HOST:
+        return err_set(err, ERR_CONNECT, "no server at %s (no host of that name)", address);
+    case CURLE_URL_MALFORMAT:
         return err_set(err, ERR_BAD_REQUEST,
                        "%s is not an address (try 127.0.0.1:9090 or unix:/path)", address);
     case CURLE_UNSUPPORTED_PROTOCOL:

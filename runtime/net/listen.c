@@ -74,7 +74,7 @@ static int bad_address(const char *address, struct err *err)
 {
     return err_set(
         err, ERR_SYSTEM,
-        "\"%s\" is no address to listen on; write HOST:PORT (127.0.0.1:8080, [::1]:8080, :8080) or "
+        "\"%s\" is no address: write HOST:PORT (127.0.0.1:8080, [::1]:8080, :8080; a port is 0 to 65535) or "
         "unix:/path",
         address);
 }
@@ -115,6 +115,14 @@ static int open_at(const struct addrinfo *to, const char *address, bool reuse_po
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){0},
                    sizeof(int)); /* ":8080" serves IPv4 too */
     return bind_and_listen(fd, to->ai_addr, to->ai_addrlen, address, err);
+}
+
+int listen_check(const char *address, struct err *err)
+{
+    char host[256];
+    const char *port;
+    bool is_unix = strncmp(address, "unix:", 5) == 0;
+    return (is_unix && address[5]) || split(address, host, sizeof host, &port) == 0 ? 0 : bad_address(address, err);
 }
 
 int listen_open(const char *address, bool reuse_port, struct err *err)

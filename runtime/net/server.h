@@ -118,6 +118,9 @@ void exchange_abort(struct exchange *x);
 
 bool exchange_begun(const struct exchange *x); /* a reply head was queued */
 
+/* Is it written as an address, whoever has it? */
+int listen_check(const char *address, struct err *err);
+
 /*
  * Opens a listening socket. With reuse_port a port that another program shares the same way is not noticed: open it once without first.
  * `address`: "127.0.0.1:8080", "[::1]:0", ":8080", "unix:/path". -1 with words that

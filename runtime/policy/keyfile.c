@@ -167,10 +167,15 @@ static int make_secret(char *out, struct err *err)
     return 0;
 }
 
-static int append(struct keyfile *f, const char *name, const struct quota_limits *limits, char *secret, struct err *err)
+bool keyfile_is_name(const char *name)
 {
     size_t len = strlen(name);
-    if (len == 0 || len >= KEY_NAME || strspn(name, NAME_BYTES) != len)
+    return len > 0 && len < KEY_NAME && strspn(name, NAME_BYTES) == len;
+}
+
+static int append(struct keyfile *f, const char *name, const struct quota_limits *limits, char *secret, struct err *err)
+{
+    if (!keyfile_is_name(name))
         return err_set(err, ERR_BAD_REQUEST, "'%.80s' is no name of a key: up to %d letters, digits and . _ @ -", name, KEY_NAME - 1);
     if (find(f, name) >= 0)
         return err_set(err, ERR_BAD_REQUEST, "there is a key '%s' already: revoke it first, or choose another name", name);
@@ -182,7 +187,7 @@ static int append(struct keyfile *f, const char *name, const struct quota_limits
         f->entries = xmalloc(KEYS_MOST * sizeof *f->entries);
     struct keyfile_entry *e = &f->entries[f->count++];
     *e = (struct keyfile_entry){.limits = *limits, .created_s = clock_wall_us() / 1000000};
-    memcpy(e->name, name, len);
+    memcpy(e->name, name, strlen(name));
     keyfile_digest(str_n(secret, KEY_SECRET), e->digest);
     return 0;
 }

@@ -26,6 +26,9 @@ struct keyfile {
 int keyfile_read(struct keyfile *f, const char *state_dir, struct err *err);
 void keyfile_clear(struct keyfile *f);
 
+/* May a key be called so? */
+bool keyfile_is_name(const char *name);
+
 /* Adds a key with a new secret, which is written to secret[KEY_SECRET + 1] and kept nowhere. -1: a bad or taken name, too many keys, the disk. */
 int keyfile_add(const char *state_dir, const char *name, const struct quota_limits *limits, char *secret, struct err *err);
 

@@ -65,6 +65,13 @@ static void stop_now(struct master *m, int status)
     loop_stop(m->loop);
 }
 
+/* It cannot begin. */
+static void fail(struct master *m, const char *words)
+{
+    m->options->say_failed(m->options->arg, words);
+    stop_now(m, EXIT_FAILURE);
+}
+
 static void on_drain_deadline(void *arg)
 {
     log_warn("workers did not finish in time: killed");
@@ -245,8 +252,7 @@ static void on_all_serve(void *arg, const struct reload_outcome *o)
 {
     struct master *m = arg;
     if (o->status != 200) {
-        log_error("%s", o->error);
-        stop_now(m, EXIT_FAILURE);
+        fail(m, o->error);
         return;
     }
     m->is_ready = true;
@@ -259,14 +265,12 @@ static void on_all_serve(void *arg, const struct reload_outcome *o)
 
 static bool admin_may_open(struct master *m)
 {
+    struct err err;
     if (admin_is_local(m->options->admin) || m->reload.token[0])
         return true;
-    if (m->reload.has_token)
-        log_error("the admin token that wye.lua names is not set or cannot be read");
-    else
-        log_error("--admin %s can be reached from other machines and needs a token: add admin = { token = { env = \"NAME\" } } "
-                  "to wye.lua, or use a loopback address or unix:PATH",
-                  m->options->admin);
+    err_set(&err, ERR_SYSTEM, "--admin %s can be reached from other machines and needs a token: add admin = { token = { env = \"NAME\" } } "
+            "to wye.lua, or use a loopback address or unix:PATH", m->options->admin);
+    fail(m, m->reload.has_token ? "the admin token that wye.lua names is not set or cannot be read" : err.message);
     return false;
 }
 
@@ -312,10 +316,8 @@ static bool begin_from_store(struct master *m, const char *error)
 static void begin(struct master *m, unsigned live, unsigned canary)
 {
     struct rollout *o = &m->reload.rollout;
-    if (!admin_may_open(m)) {
-        stop_now(m, EXIT_FAILURE);
+    if (!admin_may_open(m))
         return;
-    }
     if (canary)
         rollout_set(o, warm_find(&m->reload.warm, live), warm_find(&m->reload.warm, canary), o->record.percent);
     else if (o->record.state == ROLLOUT_RUNNING)
@@ -360,8 +362,7 @@ static void on_first(void *arg, const struct reload_outcome *o)
     if (o->status != 200) {
         if (begin_from_store(m, o->error))
             return;
-        log_error("%s", o->error);
-        stop_now(m, EXIT_FAILURE);
+        fail(m, o->error);
         return;
     }
     if (!begin_with_canary(m, o))
@@ -475,7 +476,7 @@ int master_run(const struct master_options *options)
     struct err err;
     log_init(NULL, LOG_INFO);
     if (places_descriptors(options->workers, &err) < 0) {
-        log_error("%s", err.message);
+        options->say_failed(options->arg, err.message);
         return EXIT_FAILURE;
     }
     *m = (struct master){.options = options, .status = EXIT_SUCCESS, .admin_end = -1};
@@ -495,7 +496,7 @@ int master_run(const struct master_options *options)
     title_set("wye: master");
     open_signals(m);
     if (open_places(m, &err) < 0) {
-        log_error("%s", err.message);
+        options->say_failed(options->arg, err.message);
         m->status = EXIT_FAILURE;
     } else {
         open_parts(m);

@@ -21,6 +21,9 @@ struct master_options {
     bool is_watching, is_demo, prints_json;
     /* Runs the simulator on a listening socket until it is told to end; NULL: none. Handed in by cmd/. */
     int (*run_sim)(int listen_fd);
+    /* Hears why it cannot begin. Handed in likewise. */
+    void (*say_failed)(void *arg, const char *words);
+    void *arg;
 };
 
 /* Until a signal ends it. Returns the exit status. */

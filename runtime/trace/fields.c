@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/json.h"
 #include "base/near.h"
 
 const enum field_type field_types[FIELD_COUNT] = {
@@ -70,6 +71,19 @@ const struct show *field_find(struct str name, const struct show **near)
         }
     }
     return NULL;
+}
+
+void fields_json(struct buf *out)
+{
+    buf_puts(out, "{\"fields\":[");
+    for (int i = 0; i < field_show_count; i++) {
+        char name[NAME_MAX_LEN + 1];
+        buf_printf(out, "%s{\"name\":\"%s\",\"type\":\"%s\",\"meaning\":", i ? "," : "",
+                   field_query_name(&field_shows[i], name, sizeof name), type_name(field_types[field_shows[i].field]));
+        json_quote(out, str_of(field_shows[i].doc));
+        buf_putc(out, '}');
+    }
+    buf_puts(out, "]}\n");
 }
 
 void fields_print(struct buf *out)

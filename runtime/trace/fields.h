@@ -55,3 +55,6 @@ const char *event_type_name(unsigned type);
 
 /* The reference as a Markdown table. */
 void fields_print(struct buf *out);
+
+/* The same as one JSON object. */
+void fields_json(struct buf *out);

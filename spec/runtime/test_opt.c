@@ -104,6 +104,16 @@ static void test_secret_comes_from_the_environment_only(void **state)
     REFUSED("unknown option '--token'", &USE, "3", "--token=abc");
 }
 
+static void test_a_name_is_not_abbreviated(void **state)
+{
+    (void)state;
+    REFUSED("unknown option '--work' (did you mean '--workers'?)", &SERVE, "--work", "3");
+    REFUSED("unknown option '--work' (did you mean '--workers'?)", &SERVE, "--work=3");
+    REFUSED("unknown option '--dem' (did you mean '--demo'?)", &SERVE, "--dem");
+    assert_int_equal(parse(&SERVE, "--listen", "--workers", NULL), 0); /* a value may look like an option */
+    assert_string_equal(o.listen, "--workers");
+}
+
 static void test_arguments_and_options_mix(void **state)
 {
     (void)state;
@@ -298,6 +308,7 @@ int main(void)
         TEST(test_a_verb_has_its_own_default_and_environment),
         TEST(test_environment_then_command_line),
         TEST(test_secret_comes_from_the_environment_only),
+        TEST(test_a_name_is_not_abbreviated),
         TEST(test_arguments_and_options_mix),
         TEST(test_letters),
         TEST(test_every_verb_takes_json_and_help),

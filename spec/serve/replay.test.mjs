@@ -246,7 +246,7 @@ test('--live: an interrupt ends what is under way and tells what is known', asyn
   const stats = async () => (await (await fetch(`${models.url}/sim/stats`)).json())
   await until('the second ask to hang', async () => JSON.stringify(await stats()).match(/"requests":2/))
   child.kill('SIGINT')
-  assert.equal((await child.ended).code, 1)
+  assert.equal((await child.ended).code, 130)
   const r = JSON.parse(child.out)
   assert.deepEqual([r.decisions, r.replayed, r.changed, r.answered.asks, r.answered.stopped], [2, 1, 1, 1, 'interrupted'])
   await w.stop()
