@@ -54,12 +54,26 @@ static const char *advice(int error)
     return "";
 }
 
+/* Readers see a file with a head or none: one without would be passed over for good. */
+static int give_name(const char *fresh, const char *path)
+{
+    int result = renameat2(AT_FDCWD, fresh, AT_FDCWD, path, RENAME_NOREPLACE);
+    if (result < 0 && errno == EINVAL) /* this file system cannot tell */
+        result = access(path, F_OK) < 0 ? rename(fresh, path) : (errno = EEXIST, -1);
+    int error = errno;
+    if (result < 0)
+        unlink(fresh);
+    errno = error;
+    return result;
+}
+
 struct segment *segment_create(const char *dir, unsigned slot, uint64_t sequence, uint64_t run,
                                uint64_t bytes, struct err *err)
 {
-    char path[4096];
+    char path[4096], fresh[4100];
     segment_path(path, sizeof path, dir, slot, sequence);
-    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    snprintf(fresh, sizeof fresh, "%s.new", path);
+    int fd = open(fresh, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0) {
         err_set(err, ERR_SYSTEM, "trace: cannot make %s: %s%s", path, strerror(errno), advice(errno));
         return NULL;
@@ -72,14 +86,13 @@ struct segment *segment_create(const char *dir, unsigned slot, uint64_t sequence
     }
     close(fd);
     if (error) {
-        unlink(path);
+        unlink(fresh);
         err_set(err, ERR_SYSTEM, "trace: no room for %" PRIu64 " bytes of %s: %s%s", bytes, path,
                 strerror(error), advice(error));
         return NULL;
     }
     madvise(base, bytes, MADV_RANDOM); /* the first touch would else read ahead megabytes of nothing */
-    struct segment *s = wrap(base, bytes, path);
-    struct segment_head *head = s->head;
+    struct segment_head *head = base;
     memcpy(head->magic, MAGIC, sizeof MAGIC);
     head->version = SEGMENT_VERSION;
     head->slot = slot;
@@ -88,7 +101,12 @@ struct segment *segment_create(const char *dir, unsigned slot, uint64_t sequence
     head->bytes = bytes;
     head->pid = (uint32_t)getpid();
     head->crc = head_crc(head);
-    return s;
+    if (give_name(fresh, path) < 0) {
+        err_set(err, ERR_SYSTEM, "trace: cannot make %s: %s%s", path, strerror(errno), advice(errno));
+        munmap(base, bytes);
+        return NULL;
+    }
+    return wrap(base, bytes, path);
 }
 
 static int check_head(const struct segment_head *head, const char *path, struct err *err)

@@ -62,7 +62,7 @@ struct segment {
     char path[];
 };
 
-/* Makes, preallocates and maps a new file. NULL with words that say what to do. */
+/* Makes, preallocates and maps a new file, which has its name only once it has its head. NULL with words that say what to do. */
 struct segment *segment_create(const char *dir, unsigned slot, uint64_t sequence, uint64_t run,
                                uint64_t bytes, struct err *err);
 

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "base/alloc.h"
 #include "trace/reader.h"
 #include "trace/record.h"
 #include "trace_folder.h"
@@ -359,6 +360,47 @@ static void test_reader_beside_a_writer(void **state)
     trace_close(t);
 }
 
+enum { SEGMENTS = 300 };
+
+static void *create_many(void *dir)
+{
+    for (uint64_t i = 1; i <= SEGMENTS; i++) {
+        struct err err;
+        struct segment *s = segment_create(dir, 0, i, 1, 1 << 20, &err);
+        if (s == NULL)
+            return xstrdup(err.message);
+        segment_free(s);
+    }
+    return NULL;
+}
+
+/* One that is passed over while it is made would be passed over for good. */
+static void test_a_segment_that_is_listed_can_be_mapped(void **state)
+{
+    pthread_t writer;
+    uint64_t mapped = 0;
+    void *failed;
+    assert_int_equal(pthread_create(&writer, NULL, create_many, *state), 0);
+    while (mapped < SEGMENTS) {
+        struct segment_name *names;
+        struct err err;
+        char path[4096];
+        int count = segment_list(*state, 0, &names, &err);
+        assert_in_range(count, 0, SEGMENTS);
+        if (count > 0)
+            mapped = names[count - 1].sequence;
+        free(names);
+        segment_path(path, sizeof path, *state, 0, mapped);
+        struct segment *s = mapped ? segment_map(path, false, &err) : NULL;
+        if (mapped && s == NULL)
+            fail_msg("%s", err.message);
+        if (s)
+            segment_free(s);
+    }
+    pthread_join(writer, &failed);
+    assert_null(failed);
+}
+
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, folder_make, folder_remove)
 
 int main(void)
@@ -377,6 +419,7 @@ int main(void)
         IN_FOLDER(test_newer_versions_are_named),
         IN_FOLDER(test_no_folder),
         IN_FOLDER(test_reader_beside_a_writer),
+        IN_FOLDER(test_a_segment_that_is_listed_can_be_mapped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
