@@ -85,7 +85,7 @@ static void ask_master(struct admin *a, struct exchange *x, enum control_verb ve
     send_master(a, x, (struct control_request){.verb = verb, .generation = generation, .force = force});
 }
 
-/* The master's object with a member more. */
+/* The master's object with what this process knows. */
 static void reply_status(struct admin *a, struct exchange *x, struct str json)
 {
     struct buf all = BUF(ADMIN_REPLY);
@@ -94,6 +94,8 @@ static void reply_status(struct admin *a, struct exchange *x, struct str json)
     buf_append(&all, json.p, json.len > 0 ? json.len - 1 : 0);
     buf_puts(&all, ",\"drift\":");
     lookout_json(&a->lookout, &all);
+    buf_puts(&all, ",\"otlp\":");
+    exporter_json(&a->options->host->otlp, &all);
     buf_puts(&all, "}\n");
     reply(x, 200, &all);
     buf_clear(&all);

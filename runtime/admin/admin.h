@@ -24,7 +24,8 @@
  * "generation","requests","in_flight","connections"}],"generations":[{"id","hash","state":"live|canary|warm|quarantined|loading","loaded_at",
  * "requests","script_errors","files"}],"canary":null or {"generation","live","state":"running|stepped back|ended","hash","base","percent","since_us","until_us",
  * "reason","guard":{…},"sides":[{"generation","requests","script_errors","errors","served","error_rate","p95_ms","usd","usd_per_request"}]},"trace":{"events","dropped"},
- * "drift":{"failure":null or why, "sources":[as `wye drift --json`]}}
+ * "drift":{"failure":null or why, "sources":[as `wye drift --json`]},"otlp":null or {"url","state":"sending|waiting|down","sent","refused","missed",
+ * "tries_failed","behind_s","problem":null or words}}
  *
  * On loopback or a Unix socket no token is asked for, but Host must be a loopback name or address (or the one configured) and Origin, when present,
  * must match it: a web page must not reach this API through its reader's browser. Any other address needs the token.
@@ -37,6 +38,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "admin/exporter.h"
 #include "base/stats.h"
 #include "policy/region.h"
 
@@ -53,6 +55,7 @@ struct host_board {
         _Atomic int state; /* enum worker_state */
         _Atomic unsigned restarts;
     } workers[STATS_MAX_WORKERS];
+    struct exporter_board otlp;
     struct {
         _Atomic unsigned id; /* written last */
         char hash[65];

@@ -172,4 +172,5 @@ void metrics_write(struct buf *out, const struct stats_board *board, const struc
     write_cooling(out, &region->health);
     write_keys(out, &region->health);
     write_experiments(out, region);
+    exporter_metrics(&host->otlp, out);
 }

@@ -65,7 +65,7 @@ static void become_server(const struct private_server *s, const char *root, bool
     snprintf(state, sizeof state, "%s/state", s->folder);
     snprintf(log, sizeof log, "%s/log", s->folder);
     const char *argv[] = {"wye", "serve", root, "--listen", "127.0.0.1:0", "--admin", s->admin, "--trace", trace, "--state", state,
-                          "--workers", "1", "--json",
+                          "--workers", "1", "--json", "--no-otlp",
                           is_demo ? "--demo" : "--watch", NULL}; /* either makes it keep all that its routes learn */
     int words = open(log, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     setpgid(0, 0);

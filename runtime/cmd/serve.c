@@ -72,6 +72,7 @@ int cmd_serve(struct options *o)
         .is_watching = o->watch,
         .is_demo = o->demo,
         .prints_json = o->json,
+        .keeps_spans = o->no_otlp,
         .run_sim = run_sim,
         .say_failed = say_failed,
         .arg = o,

@@ -94,6 +94,18 @@ static void print_drift(struct str drift)
     arena_clear(&arena);
 }
 
+static void print_otlp(struct str otlp)
+{
+    struct arena arena = ARENA(TABLE_MOST);
+    struct str problem = member(otlp, "problem", &arena);
+    if (json_type(otlp) == JSON_OBJECT)
+        printf("spans to " STR_FMT ": " STR_FMT " sent, " STR_FMT " refused, " STR_FMT " events missed, " STR_FMT " s behind%s" STR_FMT "\n",
+               STR_ARG(member(otlp, "url", &arena)), STR_ARG(json_get(otlp, "sent")), STR_ARG(json_get(otlp, "refused")), STR_ARG(json_get(otlp, "missed")),
+               STR_ARG(json_get(otlp, "behind_s")), json_type(json_get(otlp, "problem")) == JSON_STRING ? ": " : "",
+               STR_ARG(json_type(json_get(otlp, "problem")) == JSON_STRING ? problem : str_n("", 0)));
+    arena_clear(&arena);
+}
+
 static void print_status(struct str reply)
 {
     static const char *const generation[] = {"id",       "state",         "hash", "loaded_at",
@@ -114,6 +126,7 @@ static void print_status(struct str reply)
     printf("\ntrace in " STR_FMT ": " STR_FMT " events, " STR_FMT " dropped\n",
            STR_ARG(member(reply, "trace_dir", &arena)), STR_ARG(json_get(trace, "events")),
            STR_ARG(json_get(trace, "dropped")));
+    print_otlp(json_get(reply, "otlp"));
     arena_clear(&arena);
 }
 

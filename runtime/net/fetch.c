@@ -1,9 +1,14 @@
 #include "net/fetch.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+
+#include "net/address.h"
+#include "net/target.h"
 
 enum { LONGEST_UNIX_PATH = 107 };
 
@@ -157,17 +162,67 @@ int fetch_with_field(const char *address, const char *method, const char *path, 
     return perform(easy, headers(token), address, reply, status, field, err);
 }
 
-int fetch_post(const char *url, const char *const *lines, struct str body, unsigned timeout_ms, struct buf *reply, int *status,
-               struct fetch_field *field, struct err *err)
+/* ---- a whole URL ---- */
+
+/* Who asks for a socket, and what became of it. */
+struct gate {
+    struct target target;
+    char refused[INET6_ADDRSTRLEN]; /* the address that was; "": none */
+};
+
+static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *to)
 {
-    CURL *easy = curl_easy_init();
-    if (easy == NULL)
-        return err_set(err, ERR_SYSTEM, "libcurl does not start");
-    struct curl_slist *list = headers(NULL);
-    for (; *lines; lines++)
-        list = curl_slist_append(list, *lines);
-    curl_easy_setopt(easy, CURLOPT_URL, url);
-    set_request(easy, "POST", body, timeout_ms);
+    struct gate *gate = arg;
+    (void)purpose;
+    if (address_may_connect(&to->addr, gate->target.is_literal, gate->target.is_private))
+        return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+    const void *bytes = to->family == AF_INET6 ? (void *)&((struct sockaddr_in6 *)(void *)&to->addr)->sin6_addr
+                                               : (void *)&((struct sockaddr_in *)(void *)&to->addr)->sin_addr;
+    inet_ntop(to->family, bytes, gate->refused, sizeof gate->refused);
+    return CURL_SOCKET_BAD;
+}
+
+static void set_route(CURL *easy, const struct fetch_to *to, struct gate *gate)
+{
+    curl_easy_setopt(easy, CURLOPT_URL, to->url);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    return perform(easy, list, url, reply, status, field, err);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, gate);
+    if (to->proxy)
+        curl_easy_setopt(easy, CURLOPT_PROXY, gate->target.proxy);
+    if (to->ca_file)
+        curl_easy_setopt(easy, CURLOPT_CAINFO, to->ca_file);
+}
+
+/* Names an address that was refused, a name that is not found. */
+static int explain(const struct gate *gate, int result, struct err *err)
+{
+    if (result == 0 || err->kind == ERR_TIMEOUT || err->kind == ERR_LIMIT)
+        return result;
+    if (gate->refused[0])
+        return err_set(err, ERR_CONNECT, "%s resolves to %s, which is not public: private = true allows it", gate->target.name, gate->refused);
+    if (err->kind == ERR_BAD_REQUEST)
+        return err_set(err, ERR_CONNECT, "%s is not found (DNS)", gate->target.name);
+    return result;
+}
+
+int fetch_url(const struct fetch_to *to, const char *method, struct str body, unsigned timeout_ms, struct buf *reply, int *status,
+              struct fetch_field *field, struct err *err)
+{
+    struct gate gate = {0};
+    if (target_init(&gate.target, &(struct endpoint){.base_url = to->url, .proxy = to->proxy, .is_private = to->is_private}, NULL) < 0)
+        return err_set(err, ERR_BAD_REQUEST, "%s is no URL such as http://127.0.0.1:4318, or its proxy is none", to->url);
+    CURL *easy = curl_easy_init();
+    if (easy == NULL) {
+        target_clear(&gate.target);
+        return err_set(err, ERR_SYSTEM, "libcurl does not start");
+    }
+    struct curl_slist *list = headers(NULL);
+    for (const char *const *line = to->lines; line && *line; line++)
+        list = curl_slist_append(list, *line);
+    set_request(easy, method, body, timeout_ms);
+    set_route(easy, to, &gate);
+    int result = explain(&gate, perform(easy, list, to->url, reply, status, field, err), err);
+    target_clear(&gate.target);
+    return result;
 }

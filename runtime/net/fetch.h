@@ -1,5 +1,5 @@
 /*
- * fetch: one blocking HTTP request, for the command line. Servers and workers never call it.
+ * fetch: one blocking HTTP request, for the command line and for processes that may wait. Loops never call it.
  *
  * `err->kind` tells what a command has to tell apart: ERR_CONNECT means that nothing listens at the address
  * (refused, or no such socket), so commands exit 3; every other kind means that something was there but did
@@ -35,6 +35,14 @@ struct fetch_field {
 int fetch_with_field(const char *address, const char *method, const char *path, struct str body, const char *token, unsigned timeout_ms,
                      struct buf *reply, int *status, struct fetch_field *field, struct err *err);
 
-/* A POST of JSON to a whole URL, http or https, with further header lines (a list that NULL ends), for the command line as well. */
-int fetch_post(const char *url, const char *const *lines, struct str body, unsigned timeout_ms, struct buf *reply, int *status,
-               struct fetch_field *field, struct err *err);
+/* A whole URL, http or https, and how it is reached. */
+struct fetch_to {
+    const char *url;
+    const char *const *lines; /* further header lines; a list that NULL ends */
+    const char *proxy, *ca_file; /* NULL: none, the system's */
+    bool is_private;             /* a name may resolve to a private, loopback or link-local address (net/address.h) */
+};
+
+/* A request with a body of JSON to it. ERR_BAD_REQUEST for a URL that is none; ERR_CONNECT when nobody is there, or the address is not allowed. */
+int fetch_url(const struct fetch_to *to, const char *method, struct str body, unsigned timeout_ms, struct buf *reply, int *status,
+              struct fetch_field *field, struct err *err);

@@ -121,6 +121,16 @@ static void read_token(const struct config *c, struct loader_result *r)
     fclose(f);
 }
 
+static void read_otlp(const struct config *c, struct loader_result *r)
+{
+    char words[sizeof c->otlp->headers[0].value + 200];
+    if (c->otlp == NULL)
+        return;
+    r->otlp = *c->otlp;
+    if (collector_problem(c->otlp, words, sizeof words))
+        add_warning(r, words);
+}
+
 /* What the check finds ends a reload; at start, when nothing runs that could go on, it is only told. */
 static int run_check(struct generation *g, const struct loader_options *o, struct loader_result *r, struct err *err)
 {
@@ -173,6 +183,7 @@ static int attempt(const struct attempt *a, struct loader_result *r, struct err 
         return -1;
     warn_of_providers(g, r);
     read_token(g->config, r);
+    read_otlp(g->config, r);
     r->files = manifest_count(g->files);
     snprintf(r->hash, sizeof r->hash, "%s", manifest_hash(g->files));
     return hand_over(a, g->files, r, err);

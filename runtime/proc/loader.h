@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "net/loop.h"
 #include "trial/gates.h"
+#include "vm/collector.h"
 #include "vm/generation.h"
 
 struct loader_options {
@@ -28,6 +29,7 @@ struct loader_result {
     int files;           /* how many it read */
     bool has_token;      /* the configuration names an admin token */
     char token[256];     /* the token, when it could be read */
+    struct collector otlp; /* zeroed: the configuration names none */
     char error[1000];    /* !ok: "routes/route.lua:3: message" */
     char warnings[2000]; /* one a line */
     char gates[1200];    /* what they say, one a line */

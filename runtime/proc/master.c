@@ -22,6 +22,7 @@
 #include "proc/control.h"
 #include "proc/crew.h"
 #include "proc/folder.h"
+#include "proc/outlet.h"
 #include "proc/places.h"
 #include "proc/reload.h"
 #include "proc/splits.h"
@@ -42,6 +43,7 @@ struct master {
     struct watchdog watchdog;
     struct control control;
     struct splits splits;
+    struct outlet outlet;
     struct folder folder;
     struct aide admin, sim;
     struct timer deadline;
@@ -74,14 +76,16 @@ static void fail(struct master *m, const char *words)
 
 static void on_drain_deadline(void *arg)
 {
-    log_warn("workers did not finish in time: killed");
-    stop_now(arg, EXIT_SUCCESS);
+    struct master *m = arg;
+    log_warn("%s did not finish in time: killed", m->outlet.is_finishing ? "the exporter" : "workers");
+    stop_now(m, EXIT_SUCCESS);
 }
 
 static void on_empty(void *ctx)
 {
     struct master *m = ctx;
-    loop_stop(m->loop);
+    if (!outlet_finish(&m->outlet))
+        loop_stop(m->loop);
 }
 
 static void on_stop(void *arg)
@@ -165,8 +169,9 @@ static void on_child(void *arg)
     struct master *m = arg;
     int status;
     for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
-        if (!crew_reaped(&m->crew, pid, status) && !aide_reaped(&m->admin, pid, status))
-            aide_reaped(&m->sim, pid, status);
+        if (!crew_reaped(&m->crew, pid, status) && !aide_reaped(&m->admin, pid, status) && !aide_reaped(&m->sim, pid, status) &&
+            outlet_reaped(&m->outlet, pid, status) && m->outlet.is_finishing)
+            loop_stop(m->loop);
 }
 
 static void reload_by(struct master *m, const char *who)
@@ -324,6 +329,7 @@ static void begin(struct master *m, unsigned live, unsigned canary)
         rollout_lapse(o, "the server began again with other files");
     start_admin(m);
     reload_begin(&m->reload, live, on_all_serve, m);
+    outlet_look(&m->outlet);
 }
 
 /* The other one of a canary and the live generation beside it is there too. */
@@ -438,6 +444,9 @@ static void open_parts(struct master *m)
     watchdog_open(&m->watchdog);
     m->splits = (struct splits){.experiments = &m->region->experiments, .state_dir = o->state_dir};
     splits_open(&m->splits, m->loop);
+    m->outlet = (struct outlet){
+        .reload = &m->reload, .loop = m->loop, .trace_dir = o->trace_dir, .state_dir = o->state_dir, .board = &m->host->otlp, .is_off = o->keeps_spans};
+    outlet_open(&m->outlet);
 }
 
 static void open_signals(struct master *m)
@@ -462,6 +471,7 @@ static void close_all(struct master *m)
         folder_close(&m->folder);
     control_close(&m->control);
     splits_close(&m->splits);
+    outlet_close(&m->outlet);
     watchdog_close(&m->watchdog);
     reap_rest(m);
     reload_close(&m->reload);

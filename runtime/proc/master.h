@@ -19,6 +19,7 @@ struct master_options {
     unsigned skip;     /* gates that reloads leave out (trial/gates.h) */
     double max_change; /* percent; below 0: any */
     bool is_watching, is_demo, prints_json;
+    bool keeps_spans; /* nothing is sent to the collector that wye.lua may name */
     /* Runs the simulator on a listening socket until it is told to end; NULL: none. Handed in by cmd/. */
     int (*run_sim)(int listen_fd);
     /* Hears why it cannot begin. Handed in likewise. */

@@ -42,6 +42,7 @@ struct warm *warm_add(struct warm_table *t, const struct loader_result *result, 
     struct warm *w = find(t, 0); /* there is one: warm_surplus is forgotten after every change */
     *w = (struct warm){.id = ++t->newest, .files = result->files, .memory = memory, .loaded_us = clock_wall_us()};
     memcpy(w->hash, result->hash, sizeof w->hash);
+    w->otlp = result->otlp;
     warm_touch(t, w);
     return w;
 }

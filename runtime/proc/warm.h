@@ -21,6 +21,7 @@ struct warm {
     uint64_t touched;   /* order of last use */
     unsigned kills;     /* by the watchdog, in its script */
     bool is_quarantined;
+    struct collector otlp; /* where its decisions are sent; zeroed: nowhere */
 };
 
 struct warm_table {

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/near.h"
+#include "vm/collector.h"
 #include "vm/entries.h"
 #include "vm/settings.h"
 #include "vm/state.h"
@@ -156,6 +157,7 @@ static int read_all(struct settings *s, struct config *c)
         {"limits", read_limits, 0, 0, 0, NULL},
         {"capture", read_capture, 0, 0, 0, NULL},
         {"admin", read_admin, 0, 0, 0, NULL},
+        {"otlp", collector_read, offsetof(struct config, otlp), 0, 0, NULL},
     };
     struct where_twice twice;
     if (lua_type(s->L, -1) != LUA_TTABLE)

@@ -69,6 +69,8 @@ struct alias {
     const char *name, *target; /* "gpt-4o" → "wye/route" */
 };
 
+struct collector;
+
 struct config {
     struct arena arena;
     struct provider *providers;
@@ -97,6 +99,7 @@ struct config {
     struct {
         const char *token_env, *token_file;
     } admin;
+    const struct collector *otlp; /* where decisions are sent as spans (collector.h); NULL: nowhere */
 };
 
 /* Reads and validates what wye.lua left on top of vm's stack (popped). `source` and `label` find the line of a key. NULL with err. */

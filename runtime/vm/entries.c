@@ -122,7 +122,7 @@ static int check_url(struct settings *s, const char *url, const char *const *sch
     return 0;
 }
 
-static int read_base_url(struct settings *s, void *field, const struct setting *row)
+int entries_base_url(struct settings *s, void *field, const struct setting *row)
 {
     static const char *const SCHEMES[] = {"https://", "http://"};
     if (settings_text(s, field, row) < 0)
@@ -139,7 +139,7 @@ static int read_traceparent(struct settings *s, void *field, const struct settin
     return 0;
 }
 
-static int read_proxy(struct settings *s, void *field, const struct setting *row)
+int entries_proxy(struct settings *s, void *field, const struct setting *row)
 {
     static const char *const SCHEMES[] = {"http://",    "https://",   "socks4://",
                                           "socks4a://", "socks5h://", "socks5://"};
@@ -220,7 +220,7 @@ static int read_provider(struct settings *s, const char *name, void *arg)
 {
     static const struct setting PROVIDER[] = {
         {"kind", read_kind, offsetof(struct provider, kind), 0, 0, NULL},
-        {"base_url", read_base_url, offsetof(struct provider, base_url), 0, 0, NULL},
+        {"base_url", entries_base_url, offsetof(struct provider, base_url), 0, 0, NULL},
         {"key", read_key, 0, 0, 0, NULL},
         {"keys", read_keys, 0, 0, 0, NULL},
         {"max_connections", settings_unsigned, offsetof(struct provider, max_connections), 1, 65536,
@@ -232,7 +232,7 @@ static int read_provider(struct settings *s, const char *name, void *arg)
         {"responses", settings_yes_no, offsetof(struct provider, responses), 0, 0, NULL},
         {"private", settings_bool, offsetof(struct provider, is_private), 0, 0, NULL},
         {"traceparent", read_traceparent, offsetof(struct provider, no_traceparent), 0, 0, NULL},
-        {"proxy", read_proxy, offsetof(struct provider, proxy), 0, 0, NULL},
+        {"proxy", entries_proxy, offsetof(struct provider, proxy), 0, 0, NULL},
         {"ca", settings_text, offsetof(struct provider, ca_file), 0, 0, NULL},
     };
     struct config *c = arg;

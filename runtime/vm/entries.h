@@ -14,3 +14,7 @@ int entries_models(struct settings *s, struct config *c);
 
 /* A reader for settings: { env = "NAME" } or { file = "PATH" } into two neighbouring texts, env first. */
 int entries_secret(struct settings *s, void *field, const struct setting *row);
+
+/* Readers for settings, into a text: an http(s) URL without user, query and fragment; a proxy's. */
+int entries_base_url(struct settings *s, void *field, const struct setting *row);
+int entries_proxy(struct settings *s, void *field, const struct setting *row);

@@ -7,36 +7,10 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "vm/secret.h"
 #include "vm/where.h"
 
-enum { MAX_KEY = 4096 };
-
 static const struct vm_limits LOAD_LIMITS = {.script_ms = 50, .memory = 32u << 20};
-
-/* What a key file holds, without the blanks around it; NULL when it cannot be read. */
-static char *read_key_file(const char *path)
-{
-    FILE *f = fopen(path, "re");
-    if (f == NULL)
-        return NULL;
-    char text[MAX_KEY];
-    size_t len = fread(text, 1, sizeof text - 1, f);
-    fclose(f);
-    text[len] = '\0';
-    char *start = text + strspn(text, " \t\r\n");
-    start[strcspn(start, " \t\r\n")] = '\0';
-    char *key = *start ? xstrdup(start) : NULL;
-    explicit_bzero(text, sizeof text);
-    return key;
-}
-
-static char *read_key(const struct secret *s)
-{
-    if (s->file)
-        return read_key_file(s->file);
-    const char *value = s->env ? getenv(s->env) : NULL;
-    return value && *value ? xstrdup(value) : NULL;
-}
 
 static bool is_played(const struct generation *g, const struct provider *p)
 {
@@ -58,7 +32,7 @@ static const char *const KEY_FIELDS[] = {
 /* Header lines that every call to a provider begins with. */
 static char *write_fields(const struct provider *p, const char *key)
 {
-    struct buf out = BUF(MAX_KEY * 2);
+    struct buf out = BUF(SECRET_MOST * 2);
     bool is_signed = p->secret.env || p->secret.file;
     buf_puts(&out, "Content-Type: application/json\r\nUser-Agent: wye\r\n");
     if (key && !is_signed)
@@ -66,35 +40,28 @@ static char *write_fields(const struct provider *p, const char *key)
     return out.p;
 }
 
-static void forget(char *secret)
-{
-    if (secret)
-        explicit_bzero(secret, strlen(secret));
-    free(secret);
-}
-
 /* A player of the simulator is sent no key; it has as many as the provider that it plays. */
 static void open_keyring(struct keyring *ring, const struct provider *p, bool is_sent)
 {
     ring->count = p->key_count ? p->key_count : 1;
-    ring->secret = is_sent ? read_key(&p->secret) : NULL;
-    ring->session = is_sent ? read_key(&p->session) : NULL;
+    ring->secret = is_sent ? secret_read(&p->secret) : NULL;
+    ring->session = is_sent ? secret_read(&p->session) : NULL;
     ring->keys = xcalloc((size_t)ring->count, sizeof *ring->keys);
     for (int i = 0; i < ring->count; i++) {
         struct credential *c = &ring->keys[i];
         bool is_wanted = is_sent && p->key_count > 0;
-        c->key = is_wanted ? read_key(&p->keys[i]) : NULL;
+        c->key = is_wanted ? secret_read(&p->keys[i]) : NULL;
         c->fields = is_wanted && c->key == NULL ? NULL : write_fields(p, c->key);
     }
 }
 
 static void close_keyring(struct keyring *ring)
 {
-    forget(ring->secret);
-    forget(ring->session);
+    secret_forget(ring->secret);
+    secret_forget(ring->session);
     for (int i = 0; i < ring->count; i++) {
-        forget(ring->keys[i].key);
-        forget(ring->keys[i].fields);
+        secret_forget(ring->keys[i].key);
+        secret_forget(ring->keys[i].fields);
     }
     free(ring->keys);
 }

@@ -248,7 +248,7 @@ static const struct {
     {"return {\n models = {},\n provders = {} }",
      "3: unknown key 'provders' (did you mean 'providers'?)"},
     {"return { models = {},\n zzz = 1 }", "2: unknown key 'zzz' (known: providers, models, "
-                                          "aliases, default, direct, limits, capture, admin)"},
+                                          "aliases, default, direct, limits, capture, admin, otlp)"},
     {"return { models = {}, 'x' }", "1: an item without a name; entries are written name = value"},
     {"return { models = {}, [true] = 1 }", "1: a key is a boolean; names are strings"},
     {PROVIDER("kind = 'openai',\n base_ulr = 'https://x'"),
