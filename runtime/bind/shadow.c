@@ -1,10 +1,12 @@
 #include "bind/shadow.h"
 
 #include <lauxlib.h>
+#include <string.h>
 
 #include "bind/option.h"
 #include "bind/req.h"
 #include "bind/scope.h"
+#include "bind/source.h"
 
 int shadow_add(lua_State *L)
 {
@@ -21,6 +23,77 @@ int shadow_add(lua_State *L)
     lua_pushvalue(L, 1);
     scope->host->shadow(scope, luaL_ref(L, LUA_REGISTRYINDEX), where);
     return 0;
+}
+
+/* ---- which rule it is ---- */
+
+struct job {
+    int rule;
+    uint64_t sum;
+};
+
+static const char SUMS[] = "shadow.sums"; /* registry: by function (weak), and by the place where it is written */
+
+static void push_sums(lua_State *L)
+{
+    lua_getfield(L, LUA_REGISTRYINDEX, SUMS);
+    if (!lua_isnil(L, -1))
+        return;
+    lua_pop(L, 1);
+    lua_newtable(L);
+    lua_newtable(L);
+    lua_pushliteral(L, "k");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, LUA_REGISTRYINDEX, SUMS);
+}
+
+/* Keeps the value on top under the key at `key`. */
+static void keep(lua_State *L, int sums, int key)
+{
+    lua_pushvalue(L, key);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, sums);
+}
+
+/* Compiling a file anew for its checksum is done once for each place, however many functions are made there. */
+static void push_sum(lua_State *L, int sums, int rule)
+{
+    lua_Debug d;
+    lua_pushvalue(L, rule);
+    lua_getinfo(L, ">S", &d);
+    lua_pushfstring(L, "%s:%d", d.source, d.linedefined);
+    int place = lua_gettop(L);
+    lua_pushvalue(L, place);
+    lua_rawget(L, sums);
+    if (lua_isnil(L, -1)) {
+        uint64_t sum = source_checksum(L, rule);
+        lua_pop(L, 1);
+        lua_pushlstring(L, (const char *)&sum, sizeof sum);
+        keep(L, sums, place);
+    }
+    keep(L, sums, rule);
+}
+
+static int find_sum(lua_State *L)
+{
+    struct job *job = lua_touserdata(L, 1);
+    push_sums(L);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, job->rule);
+    lua_pushvalue(L, 3);
+    lua_rawget(L, 2);
+    if (lua_isnil(L, -1))
+        push_sum(L, 2, 3);
+    memcpy(&job->sum, lua_tostring(L, -1), sizeof job->sum);
+    return 0;
+}
+
+uint64_t shadow_source(struct vm *vm, int rule)
+{
+    struct job job = {.rule = rule};
+    struct err err;
+    return vm_protect(vm, find_sum, &job, &err) == 0 ? job.sum : 0;
 }
 
 void shadow_forget(struct vm *vm, int rule)

@@ -9,10 +9,14 @@
 #pragma once
 
 #include <lua.h>
+#include <stdint.h>
 
 #include "vm/state.h"
 
 int shadow_add(lua_State *L);
+
+/* A checksum of the file in which the rule is written; 0 when that cannot be told. Cheap but for the first time. */
+uint64_t shadow_source(struct vm *vm, int rule);
 
 /* The host has run the rule, or never will. */
 void shadow_forget(struct vm *vm, int rule);

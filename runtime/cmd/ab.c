@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "bind/analysis.h"
 #include "cmd/client.h"
@@ -12,6 +14,7 @@
 #include "cmd/table.h"
 #include "cmd/terminal.h"
 #include "admin/rows.h"
+#include "policy/experiments_file.h"
 #include "trace/query.h"
 
 enum { ROW_MOST = 1 << 20, PAGE_MOST = 64 << 20, LIST_MOST = 1 << 20, PATH_MOST = 512 };
@@ -80,6 +83,22 @@ static int put_weights(struct buf *out, const char *text, struct err *err)
     return sum > 99.999 && sum < 100.001 ? 0 : err_set(err, ERR_BAD_REQUEST, "the weights add up to %.6g; they must add up to 100", sum);
 }
 
+/* Since when, and who gets all: what the server keeps of it, if it was stopped. A state that cannot be read says nothing. */
+static void put_stopped(struct buf *out, const char *state, const char *name)
+{
+    struct err err;
+    char since[40];
+    struct experiments *all = xcalloc(1, sizeof *all);
+    experiments_init(all);
+    const struct experiment *x = experiments_file_load(all, state, &err) == 0 ? experiments_find(all, name) : NULL;
+    struct split split = x ? experiment_split(x) : (struct split){.origin = SPLIT_SOURCE};
+    for (int i = 0; x && split.origin == SPLIT_STOP && i < x->count; i++)
+        if (split.weights[i] == 1)
+            buf_printf(out, ",\"stopped\":{\"arm\":\"%s\",\"since\":\"%s\"}", x->arms[i], clock_format(split.since_us, since, sizeof since));
+    free(all);
+}
+
+/* All but the brace at the end. */
 static int put_options(struct buf *out, const struct options *o, bool is_what_if, struct err *err)
 {
     buf_puts(out, "{\"name\":");
@@ -87,17 +106,19 @@ static int put_options(struct buf *out, const struct options *o, bool is_what_if
     buf_printf(out, ",\"colour\":%s", terminal_look().has_colour ? "true" : "false");
     if (o->metric)
         put_text(out, "metric", str_of(o->metric));
-    int result = is_what_if ? put_weights(out, o->args[2], err) : 0;
-    buf_putc(out, '}');
-    return result;
+    return is_what_if ? put_weights(out, o->args[2], err) : 0;
 }
 
-static int count(const struct options *o, bool is_what_if, struct str options, struct query *query, struct err *err)
+static int count(const struct options *o, bool is_what_if, struct buf *options, struct query *query, struct err *err)
 {
     struct place place;
     struct buf page = BUF(PAGE_MOST);
     const char *method = is_what_if ? (o->json ? "what_if_json" : "what_if_page") : o->json ? "json" : "page";
-    struct analysis *a = place_find(o, &place, err) == 0 ? analysis_open("stats.ab", options, err) : NULL;
+    bool is_found = place_find(o, &place, err) == 0;
+    if (is_found)
+        put_stopped(options, place.state, o->args[1]);
+    buf_putc(options, '}');
+    struct analysis *a = is_found ? analysis_open("stats.ab", buf_str(options), err) : NULL;
     bool is_good = a && rows_feed(a, place.trace, o->args[1], query, err) == 0 && analysis_call(a, method, str_of(""), &page, err) == 0;
     if (is_good)
         printf(STR_FMT "%s", STR_ARG(buf_str(&page)), o->json ? "\n" : "");
@@ -113,7 +134,7 @@ static int report(const struct options *o, bool is_what_if)
     struct query *query = NULL;
     struct buf options = BUF(ROW_MOST);
     bool is_good = put_options(&options, o, is_what_if, &err) == 0 && (!o->query || (query = query_compile(str_of(o->query), &err)));
-    int status = is_good ? count(o, is_what_if, buf_str(&options), query, &err) : complain(o, EXIT_USAGE, "%s", err.message);
+    int status = is_good ? count(o, is_what_if, &options, query, &err) : complain(o, EXIT_USAGE, "%s", err.message);
     buf_clear(&options);
     if (query)
         query_free(query);

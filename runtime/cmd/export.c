@@ -25,6 +25,7 @@ static bool flush(struct buf *out)
 static void export_lines(struct scan *s, struct buf *out)
 {
     bool is_read = true;
+    reader_join(s->reader);
     for (struct decision *d; is_read && (d = scan_next(s)); decision_free(d)) {
         export_decision(out, d);
         buf_putc(out, '\n');

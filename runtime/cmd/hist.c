@@ -126,6 +126,8 @@ int cmd_hist(struct options *o)
     if (status != EXIT_OK)
         return status;
     scan.by_record = true;
+    if (column_is_late(show))
+        reader_join(scan.reader);
     collect(&scan, show, &s, &absent);
     print(o, &s, field_query_name(show, name, sizeof name), absent);
     spread_clear(&s);

@@ -21,6 +21,8 @@ int scan_open(struct scan *s, const struct options *o)
     if (place_find(o, &place, &err) == 0)
         s->reader = reader_open(place.trace, &err);
     snprintf(s->state, sizeof s->state, "%s", place.state);
+    if (s->reader && s->query && query_wants_late(s->query))
+        reader_join(s->reader);
     if (s->reader)
         return EXIT_OK;
     query_free(s->query);

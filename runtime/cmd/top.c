@@ -151,6 +151,8 @@ int cmd_top(struct options *o)
     if (status != EXIT_OK)
         return status;
     v.scan.by_record = true;
+    if (column_is_late(v.show))
+        reader_join(v.scan.reader);
     v.tally = tally_new(v.show);
     if (v.terminal.is_terminal && !o->json) {
         refresh(&v);

@@ -129,6 +129,8 @@ static void list_decisions(struct listing *l)
     long count = o->count ? o->count : o->json || o->follow ? 0 : 20;
     if (by_state)
         reader_want_lost(l->reader);
+    if (!o->follow && (o->json || l->by_attempt || (l->query && query_wants_late(l->query))))
+        reader_join(l->reader);
     if (l->style.width > 0 && !o->json) {
         if (l->by_attempt)
             line_attempt_title(&l->out, &l->style);

@@ -86,6 +86,7 @@ static struct decision *find(const struct place *place, const char *id, struct e
     struct reader *r = reader_open(place->trace, err);
     if (r == NULL)
         return NULL;
+    reader_join(r);
     struct decision *d = id && strcmp(id, "last") != 0 ? reader_find(r, str_of(id), err) : newest(r, place->trace, err);
     reader_close(r);
     return d;

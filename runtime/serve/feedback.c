@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "serve/answer.h"
+#include "serve/refusal.h"
 #include "serve/router_state.h"
 #include "trace/lookup.h"
 
@@ -18,25 +19,6 @@ struct score {
     uint64_t number;
     unsigned slot;
 };
-
-/* The decision's number and worker, as request.c wrote them. */
-static bool read_id(struct score *s)
-{
-    static const char DIGITS[] = "0123456789abcdefghjkmnpqrstvwxyz";
-    s->number = s->slot = 0;
-    if (strlen(s->id) != ID_LENGTH)
-        return false;
-    for (int i = 0; i < ID_LENGTH; i++) {
-        const char *digit = strchr(DIGITS, s->id[i]);
-        if (digit == NULL || *digit == '\0')
-            return false;
-        if (i < ID_LENGTH - 2)
-            s->number = s->number << 5 | (uint64_t)(digit - DIGITS);
-        else
-            s->slot = s->slot << 5 | (unsigned)(digit - DIGITS);
-    }
-    return true;
-}
 
 static bool is_name(struct str s)
 {
@@ -54,23 +36,40 @@ static bool read_value(struct str value, double *out)
     return type == JSON_TRUE || type == JSON_FALSE || (type == JSON_NUMBER && json_number(value, out) && isfinite(*out));
 }
 
-/* NULL, or what is wrong with it. */
-static const char *read_score(struct exchange *x, struct score *s)
+struct wrong {
+    const char *field, *words;
+};
+
+static bool is_measured(struct str metric)
+{
+    static const char *const OWN[] = {"error", "refused", "valid", "usd", "cost", "ms", "latency", "ttft", "tokens"};
+    for (size_t i = 0; i < sizeof OWN / sizeof *OWN; i++)
+        if (str_eq(metric, OWN[i]))
+            return true;
+    return false;
+}
+
+/* What is wrong with it; no words: nothing. */
+static struct wrong read_score(struct exchange *x, struct score *s)
 {
     static const char *const NAMES[] = {"id", "metric", "value"};
     struct str values[3] = {{0}}, body = exchange_body(x);
     struct json_members members = {NAMES, values, 3, false};
     if (json_validate_members(body, &members, NULL) < 0 || json_type(body) != JSON_OBJECT)
-        return "Feedback is a JSON object: {\"id\": \"...\", \"metric\": \"...\", \"value\": 1}.";
+        return (struct wrong){NULL, "Feedback is a JSON object: {\"id\": \"...\", \"metric\": \"...\", \"value\": 1}."};
     s->id = json_text(values[0], exchange_arena(x)).p;
     s->metric = json_text(values[1], exchange_arena(x));
     if (s->id == NULL)
-        return "id is missing: it is what the header x-wye-id of the answer said.";
+        return (struct wrong){"id", values[0].p ? "id is a string: what the header x-wye-id of the answer said."
+                                                : "id is missing: it is what the header x-wye-id of the answer said."};
     if (!is_name(s->metric))
-        return "metric is a name of 1 to 63 letters, digits and . _ -";
+        return (struct wrong){"metric", values[1].p ? "metric is a name of 1 to 63 letters, digits and . _ -"
+                                                    : "metric is missing: a name of 1 to 63 letters, digits and . _ -"};
+    if (is_measured(s->metric))
+        return (struct wrong){"metric", "metric: error, refused, valid, usd, cost, ms, latency, ttft and tokens are measured by wye itself; give the score another name."};
     if (!read_value(values[2], &s->value))
-        return "value is a number, true or false.";
-    return NULL;
+        return (struct wrong){"value", values[2].p ? "value is a finite number, true or false." : "value is missing: a finite number, true or false."};
+    return (struct wrong){0};
 }
 
 static void write_score(struct router *r, const char *id, struct str metric, double value)
@@ -91,6 +90,11 @@ static bool may_look(struct router *r)
         r->lookups = 0;
     }
     return r->lookups++ < LOOKUPS_A_SECOND;
+}
+
+static void refuse(struct exchange *x, const struct wrong *wrong)
+{
+    answer_refusal(x, &(struct refusal){400, "invalid_feedback", wrong->field, NULL, str_of(wrong->words)}, "");
 }
 
 static enum feedback_result take(struct router *r, const struct score *s)
@@ -150,13 +154,13 @@ void feedback_post(struct router *r, struct exchange *x)
     struct feedback *f = &r->options.region->feedback;
     struct score score;
     enum feedback_result result = FEEDBACK_INVALID;
-    const char *wrong = read_score(x, &score);
+    struct wrong wrong = read_score(x, &score);
     if (r->options.trace == NULL)
         answer_error(x, 503, "no_trace", "", "This server keeps no trace, so nothing can be scored.");
-    else if (wrong)
-        answer_error(x, 400, "invalid_feedback", "", wrong);
+    else if (wrong.words)
+        refuse(x, &wrong);
     else
-        answer(x, result = read_id(&score) ? take(r, &score) : FEEDBACK_UNKNOWN, &score);
+        answer(x, result = lookup_id(str_of(score.id), &score.slot, &score.number) ? take(r, &score) : FEEDBACK_UNKNOWN, &score);
     atomic_fetch_add_explicit(&f->counts[result], 1, memory_order_relaxed);
 }
 

@@ -1,7 +1,7 @@
 /*
  * feedback: POST /v1/feedback {"id","metric","value"}: what became of an answer, from whoever can tell, with the client's key.
  *
- * 200 {"ok":true} once the score is in this worker's trace, where readers join it to its decision by id. 400 for what is none, 404 for a decision that is
+ * 200 {"ok":true} once the score is in this worker's trace, where readers join it to its decision by id. 400 for what is none (the field is named; so are those that wye measures itself), 404 for a decision that is
  * not known, 409 for one that the metric has scored, 429 when many old ones are asked for at once. All are counted in /metrics.
  */
 #pragma once

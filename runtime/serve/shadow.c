@@ -1,5 +1,7 @@
 #include "serve/shadow.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -11,7 +13,7 @@
 #include "serve/router_state.h"
 #include "vm/lines.h"
 
-enum { ARENA_MOST = 4 << 20, DECISION_TEXT = 8192, BURST_US = 5000, SHARE = 10, MOST_ASKS = 64 };
+enum { ARENA_MOST = 4 << 20, DECISION_TEXT = 8192, BURST_US = 5000, SHARE = 10 };
 
 struct shadow {
     struct scope scope; /* first: bind/ hands it back */
@@ -22,8 +24,9 @@ struct shadow {
     struct arena arena;
     struct http_head head;
     int rule;
-    struct str where, route, requested, primary, place;
-    char of_id[20], trace_id[33];
+    struct str where, primary, place;
+    uint64_t number; /* of the request that it is the shadow of */
+    char id[20];
     struct decision decision;
     int asks;
     bool is_over, has_failed;
@@ -110,10 +113,8 @@ static bool take_request(struct shadow *s, struct request *rq)
     struct buf text = BUF(DECISION_TEXT);
     struct err failed;
     copy_head(s, v->head);
-    memcpy(s->of_id, rq->id, sizeof s->of_id);
-    memcpy(s->trace_id, rq->trace_id, sizeof s->trace_id);
-    s->route = arena_str(&s->arena, str_of(rq->route ? rq->route->name : ""));
-    s->requested = arena_str(&s->arena, v->model);
+    s->number = rq->number;
+    memcpy(s->id, rq->id, sizeof s->id);
     if (rq->script_error)
         err_set(&failed, ERR_SCRIPT, "%s", rq->script_error);
     if (rq->cause) /* else the client left before the route had decided */
@@ -121,7 +122,7 @@ static bool take_request(struct shadow *s, struct request *rq)
     s->primary = arena_str(&s->arena, buf_str(&text));
     buf_clear(&text);
     struct str body = arena_str(&s->arena, v->body);
-    bool is_good = body.p && view_init(&s->scope.view, v->protocol, s->of_id, &s->head, body, &s->arena, &param, &failed) == 0;
+    bool is_good = body.p && view_init(&s->scope.view, v->protocol, s->id, &s->head, body, &s->arena, &param, &failed) == 0;
     s->scope.view.to_chat = v->protocol == PROTOCOL_EMBEDDINGS ? NULL : to_chat;
     return is_good;
 }
@@ -219,66 +220,46 @@ static void run(struct shadow *s)
     scope_close(&s->scope);
 }
 
-/* ---- its record ---- */
+/* ---- what the trace says of it: one event, that readers join to the request's decision ---- */
 
-static void begin_record(struct trace *t, const struct shadow *s, uint64_t number)
+static void put(struct event *e, enum field f, struct str text)
 {
-    char id[20];
-    struct event *e = event_open(t, EVENT_BEGIN, number);
-    router_write_id(s->of->router, number, id);
-    event_z(e, F_ID, id);
-    event_z(e, F_TRACE, s->trace_id);
-    event_str(e, F_ROUTE, s->route.len ? s->route : str_n(NULL, 0));
-    event_int(e, F_GENERATION, s->generation->id);
-    event_z(e, F_HASH, s->generation->hash);
-    event_str(e, F_REQUESTED, s->requested);
-    event_z(e, F_SHADOW_OF, s->of_id);
-    event_str(e, F_SHADOW_LINE, s->where);
-    if (s->primary.len > 0)
-        event_str(e, F_PRIMARY, s->primary);
-    event_close(e);
+    if (text.len > 0)
+        event_str(e, f, text);
 }
 
-static void write_candidates(struct trace *t, const struct shadow *s, uint64_t number)
+static void write_event(const struct shadow *s, struct str would, bool differs)
 {
-    const struct decision *d = &s->decision;
-    for (int i = 0; d->kind == DECIDE_MODELS && i < d->count; i++) {
-        struct event *e = event_open(t, EVENT_CANDIDATE, number);
-        event_z(e, F_MODEL, d->models[i]->id);
-        event_z(e, F_STATE, "shadow");
-        event_close(e);
-    }
+    struct event *e = event_open(s->of->router->options.trace, EVENT_SHADOW, s->number);
+    bool is_compared = s->is_over && s->primary.len > 0;
+    char rule[20];
+    snprintf(rule, sizeof rule, "%016" PRIx64, shadow_source(s->generation->vm, s->rule));
+    put(e, F_SHADOW_LINE, s->where);
+    event_z(e, F_RULE, rule);
+    put(e, F_WOULD, would);
+    if (is_compared)
+        event_int(e, F_DIFFERS, differs);
+    if (differs)
+        event_str(e, F_PRIMARY, s->primary);
+    put(e, F_REASON, s->decision.reason);
+    put(e, F_LINE, s->place);
+    if (s->asks > 0)
+        event_int(e, F_ASKS, s->asks);
+    if (s->has_failed)
+        event_z(e, F_ERROR, s->err.message);
+    event_int(e, F_SCRIPT_US, (int64_t)s->script_us);
+    event_close(e);
 }
 
 static bool record(struct shadow *s)
 {
-    struct trace *t = s->of->router->options.trace;
     struct buf text = BUF(DECISION_TEXT);
-    uint64_t number = router_number(s->of->router);
     if (s->is_over)
         capture_decision(&text, &s->decision, s->has_failed ? &s->err : NULL);
     struct str would = buf_str(&text);
-    bool differs = s->is_over && s->primary.len > 0 && (would.len != s->primary.len || memcmp(would.p, s->primary.p, would.len) != 0);
-    if (t) {
-        begin_record(t, s, number);
-        write_candidates(t, s, number);
-        struct event *e = event_open(t, EVENT_DECISION, number);
-        event_z(e, F_CAUSE, "shadow");
-        event_int(e, F_SCRIPT_US, (int64_t)s->script_us);
-        if (s->decision.reason.len > 0)
-            event_str(e, F_REASON, s->decision.reason);
-        event_str(e, F_LINE, s->place);
-        if (s->is_over)
-            event_str(e, F_WOULD, would);
-        if (s->is_over && s->primary.len > 0) {
-            event_int(e, F_DIFFERS, differs);
-        }
-        event_int(e, F_ASKS, s->asks);
-        if (s->has_failed)
-            event_z(e, F_ERROR, s->err.message);
-        event_num(e, F_USD, 0);
-        event_close(e);
-    }
+    bool differs = s->is_over && s->primary.len > 0 && !str_same(would, s->primary);
+    if (s->of->router->options.trace)
+        write_event(s, would, differs);
     buf_clear(&text);
     return differs;
 }

@@ -1,5 +1,5 @@
 /*
- * shadow: rules of wye.shadow, run after the answer has left, each as a decision of its own in the trace (cause "shadow").
+ * shadow: rules of wye.shadow, run after the answer has left. Each is an event of its own in the trace, which readers join to the request's decision (trace/late.h).
  *
  * A rule gets the same request and a coroutine, memory and time of its own, and no hands: what it would ask is counted and ends its run, wye.kv is empty, notes and metrics go
  * nowhere, no experiment counts an exposure. All shadows of a worker take at most a tenth of its time: past that they wait, 64 at most, and are dropped and counted.

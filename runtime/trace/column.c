@@ -14,7 +14,7 @@ static const struct show *show_in(enum group g, struct str name)
 
 const struct show *column_find(const char *name, struct err *err)
 {
-    static const enum group order[] = {GROUP_DECISION, GROUP_ATTEMPT, GROUP_USAGE, GROUP_ARM, GROUP_CANDIDATE, GROUP_LIMIT, GROUP_NOTE};
+    static const enum group order[] = {GROUP_DECISION, GROUP_ATTEMPT, GROUP_USAGE, GROUP_ARM, GROUP_CANDIDATE, GROUP_LIMIT, GROUP_NOTE, GROUP_SHADOW, GROUP_FEEDBACK};
     struct str wanted = str_of(name);
     const struct show *near = NULL, *found = str_eq(wanted, "error") ? show_in(GROUP_ATTEMPT, wanted) : field_find(wanted, &near);
     for (size_t i = 0; found == NULL && i < sizeof order / sizeof *order; i++)
@@ -26,6 +26,11 @@ const struct show *column_find(const char *name, struct err *err)
         snprintf(meant, sizeof meant, " (did you mean %s?)", field_query_name(near, text, sizeof text));
     err_set(err, ERR_BAD_REQUEST, "no field %s%s; `wye trace --fields` lists them", name, meant);
     return NULL;
+}
+
+bool column_is_late(const struct show *show)
+{
+    return show->group == GROUP_SHADOW || show->group == GROUP_FEEDBACK;
 }
 
 static void read_number(struct cell *out, const struct value *v)
@@ -72,6 +77,8 @@ bool column_next(const struct show *show, const struct decision *d, const struct
         return false;
     while ((r = decision_next(d, show->group, i))) {
         if (query && of_attempts && !query_match(query, d, r))
+            continue;
+        if (of_attempts && record_is_shadowed(r) && !(query && query_wants_late(query)))
             continue;
         read_cell(out, r, show->field, of_attempts ? r : &d->records[0]);
         return true;

@@ -1,9 +1,9 @@
 /*
  * column: one field over many decisions, for `wye top` and `wye hist`.
  *
- * Names are those of `-q`; a bare name that is no field of the decision is looked up among attempts, arms, candidates, limits and notes ("model" is
+ * Names are those of `-q`; a bare name that is no field of the decision is looked up among attempts, arms, candidates, limits, notes, shadows and feedback ("model" is
  * attempt.model), and `error` is attempt.error: the kind, not a script's message. What a field of the attempts is counted over is
- * attempts, with their own time and price; everything else is counted over decisions.
+ * attempts, with their own time and price; everything else is counted over decisions. What shadows attempted counts only under a query that names them.
  */
 #pragma once
 
@@ -13,6 +13,9 @@
 
 /* NULL with words and the near name. */
 const struct show *column_find(const char *name, struct err *err);
+
+/* Does it come after decisions have ended? Then the reader has to join it. */
+bool column_is_late(const struct show *show);
 
 /* One thing to be counted. */
 struct cell {

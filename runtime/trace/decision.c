@@ -175,6 +175,37 @@ void decision_build(struct decision *d)
     }
 }
 
+static void join_attempt(struct decision *d, const struct event_head *event)
+{
+    const struct event_head *first = (const struct event_head *)d->raw.p;
+    struct record *r = add_record(d, GROUP_ATTEMPT);
+    add_fields(d, r, event);
+    const struct value *us = record_get(r, F_US);
+    add_int(r, F_AT_US, (int64_t)(event->mono_ns - first->mono_ns) / 1000 - (us ? us->i : 0));
+    add_int(r, F_N, decision_count(d, GROUP_ATTEMPT));
+}
+
+void decision_join(struct decision *d, const struct event_head *event, uint64_t wall_us)
+{
+    void *copy = arena_alloc(&d->arena, event->length);
+    if (copy == NULL || d->raw.len == 0)
+        return;
+    event = memcpy(copy, event, event->length);
+    if (event->type == EVENT_SHADOW_ATTEMPT) {
+        join_attempt(d, event);
+        return;
+    }
+    struct record *r = add_record(d, event->type == EVENT_SHADOW ? GROUP_SHADOW : GROUP_FEEDBACK);
+    add_fields(d, r, event);
+    if (event->type == EVENT_SCORE)
+        add_int(r, F_TS, (int64_t)wall_us);
+}
+
+bool record_is_shadowed(const struct record *r)
+{
+    return str_eq(record_text(r, F_PURPOSE), "shadow");
+}
+
 const struct value *record_get(const struct record *r, enum field f)
 {
     for (int i = r->count - 1; i >= 0; i--)
@@ -202,7 +233,7 @@ bool record_number(const struct record *r, enum field f, double *out)
 
 enum group group_home(enum group g)
 {
-    if (g == GROUP_LIMIT || g == GROUP_CAPTURE || g == GROUP_SHADOW)
+    if (g == GROUP_LIMIT || g == GROUP_CAPTURE)
         return GROUP_DECISION;
     return g == GROUP_USAGE ? GROUP_ATTEMPT : g;
 }
@@ -223,5 +254,14 @@ int decision_count(const struct decision *d, enum group g)
     int count = 0;
     for (int i = 0; decision_next(d, g, &i);)
         count++;
+    return count;
+}
+
+int decision_attempts(const struct decision *d)
+{
+    int count = 0;
+    const struct record *r;
+    for (int i = 0; (r = decision_next(d, GROUP_ATTEMPT, &i));)
+        count += !record_is_shadowed(r);
     return count;
 }

@@ -124,8 +124,9 @@ int export_decision(struct buf *out, const struct decision *d)
     bad |= put_records(out, d, "arms", GROUP_ARM);
     bad |= put_records(out, d, "notes", GROUP_NOTE);
     bad |= put_inner(out, own, "limit", GROUP_LIMIT, "{}");
-    bad |= put_inner(out, own, "shadow", GROUP_SHADOW, "null");
     bad |= put_inner(out, own, "capture", GROUP_CAPTURE, "null");
+    bad |= put_records(out, d, "shadows", GROUP_SHADOW);
+    bad |= put_records(out, d, "feedback", GROUP_FEEDBACK);
     return bad | buf_putc(out, '}');
 }
 

@@ -26,7 +26,7 @@ const int field_show_count = sizeof field_shows / sizeof field_shows[0];
 
 const char *group_name(enum group g)
 {
-    static const char *const names[] = {"", "limit", "candidate", "attempt", "attempt.usage", "arm", "note", "capture", "step", "shadow"};
+    static const char *const names[] = {"", "limit", "candidate", "attempt", "attempt.usage", "arm", "note", "capture", "step", "shadow", "feedback"};
     return names[g];
 }
 
@@ -40,8 +40,8 @@ static const char *type_name(enum field_type type)
 const char *event_type_name(unsigned type)
 {
     static const char *const names[] = {"?",       "begin", "note",    "candidate", "attempt_start",
-                                        "attempt", "arm",   "capture", "decision", "step", "score"};
-    return names[type <= EVENT_SCORE ? type : 0];
+                                        "attempt", "arm",   "capture", "decision", "step", "score", "shadow", "shadow_attempt"};
+    return names[type <= EVENT_SHADOW_ATTEMPT ? type : 0];
 }
 
 char *field_query_name(const struct show *show, char *out, size_t size)

@@ -18,7 +18,7 @@ enum field_type {
 extern const enum field_type field_types[FIELD_COUNT];
 extern const char *const field_names[FIELD_COUNT]; /* as in fields.def */
 
-/* Records of a decision by kind; DECISION, LIMIT, SHADOW and CAPTURE have at most one. USAGE lies inside ATTEMPT. */
+/* Records of a decision by kind; DECISION, LIMIT and CAPTURE have at most one. USAGE lies inside ATTEMPT. */
 enum group {
     GROUP_DECISION,
     GROUP_LIMIT,
@@ -30,6 +30,7 @@ enum group {
     GROUP_CAPTURE,
     GROUP_STEP,
     GROUP_SHADOW,
+    GROUP_FEEDBACK,
     GROUP_COUNT
 };
 

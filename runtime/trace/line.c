@@ -68,7 +68,7 @@ int line_decision(struct buf *out, const struct decision *d, const struct text_s
     struct str cause = d->is_finished ? text_of(own, F_CAUSE) : str_of("(unfinished)");
     put_at(&t, C_CAUSE, cause, cause_colour(cause));
     text_tab(&t, C_ATTEMPTS);
-    text_printf(&t, "%d", decision_count(d, GROUP_ATTEMPT));
+    text_printf(&t, "%d", decision_attempts(d));
     put_right(&t, C_USD - 1, text_number(own, F_US, n, sizeof n));
     put_right(&t, C_REASON - 1, text_dollars(own, n, sizeof n));
     struct str error = record_text(own, F_ERROR);

@@ -5,7 +5,25 @@
 #include "trace/record.h"
 #include "trace/segment.h"
 
-enum { SECOND_US = 1000000 };
+enum { SECOND_US = 1000000, ID_LENGTH = 13, NUMBER_DIGITS = 11 };
+
+bool lookup_id(struct str id, unsigned *slot, uint64_t *number)
+{
+    static const char DIGITS[] = "0123456789abcdefghjkmnpqrstvwxyz"; /* Crockford's base 32 */
+    *number = *slot = 0;
+    if (id.len != ID_LENGTH)
+        return false;
+    for (int i = 0; i < ID_LENGTH; i++) {
+        const char *digit = memchr(DIGITS, id.p[i], sizeof DIGITS - 1);
+        if (digit == NULL)
+            return false;
+        if (i < NUMBER_DIGITS)
+            *number = *number << 5 | (uint64_t)(digit - DIGITS);
+        else
+            *slot = *slot << 5 | (unsigned)(digit - DIGITS);
+    }
+    return true;
+}
 
 static struct segment *open_segment(const char *dir, unsigned slot, uint64_t sequence)
 {

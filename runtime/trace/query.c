@@ -137,3 +137,17 @@ bool query_names(const struct query *q, enum group g, enum field f)
             return true;
     return false;
 }
+
+static bool is_late(const struct query_node *node)
+{
+    const struct show *show = node->show;
+    return show && (show->group == GROUP_SHADOW || show->group == GROUP_FEEDBACK || (show->field == F_PURPOSE && str_eq(node->text, "shadow")));
+}
+
+bool query_wants_late(const struct query *q)
+{
+    for (int i = 0; i < q->count; i++)
+        if (is_late(&q->nodes[i]))
+            return true;
+    return false;
+}

@@ -5,7 +5,7 @@
  *     not (route ~ "^sup" or served == null)
  *
  * Operators: == != < <= > >= and ~ (PCRE2, on strings, with a match limit). Values: bare words, quoted strings ("" or '', backslash escapes the
- * quote), numbers, true, false, null. A comparison on a group (attempt., candidate., arm., note.) holds when it holds for any of its records.
+ * quote), numbers, true, false, null. A comparison on a group (attempt., candidate., arm., note., shadow., feedback.) holds when it holds for any of its records.
  */
 #pragma once
 
@@ -23,3 +23,6 @@ bool query_match(const struct query *q, const struct decision *d, const struct r
 
 /* Whether the query looks at the field: whoever asks for `state` wants to see the unfinished. */
 bool query_names(const struct query *q, enum group g, enum field f);
+
+/* Whether it looks at what came after decisions had ended (late.h): shadow., feedback., or attempts whose purpose is shadow. */
+bool query_wants_late(const struct query *q);

@@ -5,13 +5,15 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "trace/late.h"
 #include "trace/track.h"
 
 struct reader {
     char *dir;
     struct track **tracks; /* one a slot */
     int count;
-    bool wants_lost;
+    bool wants_lost, joins;
+    struct late *late; /* NULL until a decision is read that it is joined to */
     uint64_t headless_us; /* when the newest decision ended whose beginning was not found */
     struct reader_report report;
 };
@@ -55,6 +57,7 @@ void reader_close(struct reader *r)
         track_clear(r->tracks[i]);
         free(r->tracks[i]);
     }
+    late_free(r->late);
     free(r->tracks);
     free(r->dir);
     free(r);
@@ -63,6 +66,27 @@ void reader_close(struct reader *r)
 void reader_want_lost(struct reader *r)
 {
     r->wants_lost = true;
+}
+
+void reader_join(struct reader *r)
+{
+    r->joins = true;
+}
+
+static struct decision *joined(struct reader *r, struct decision *d)
+{
+    if (!r->joins)
+        return d;
+    if (r->late == NULL)
+        r->late = late_read(r->dir, 0);
+    late_join(r->late, d);
+    return d;
+}
+
+static void look_since(struct reader *r, uint64_t since_us)
+{
+    late_free(r->late);
+    r->late = r->joins ? late_read(r->dir, since_us) : NULL;
 }
 
 /* Each track shows its next one; the one that ended first is taken. */
@@ -92,7 +116,7 @@ struct decision *reader_next(struct reader *r)
             return NULL;
         has_looked |= d == NULL;
         if (d && d->has_begun)
-            return d;
+            return joined(r, d);
         if (d) {
             r->report.headless++;
             r->headless_us = d->ended_us;
@@ -106,7 +130,7 @@ struct decision *reader_unfinished(struct reader *r)
     for (int i = 0; i < r->count; i++) {
         struct decision *d = track_unfinished(r->tracks[i]);
         if (d && d->has_begun)
-            return d;
+            return joined(r, d);
         if (d)
             i--; /* another may be there */
         decision_free(d);
@@ -143,12 +167,24 @@ static bool reaches_oldest(const struct reader *r, int segments)
     return true;
 }
 
+/* When the oldest of the segments was begun before which the tracks stand. */
+static uint64_t oldest_us(const struct reader *r)
+{
+    uint64_t oldest = UINT64_MAX;
+    for (int i = 0; r->joins && i < r->count; i++) {
+        uint64_t its = track_begins_us(r->tracks[i], r->dir);
+        oldest = its < oldest ? its : oldest;
+    }
+    return oldest;
+}
+
 /* The newest `count` accepted of what lies in the newest `segments`, as a ring. Returns how many went through it. */
 static uint64_t gather(struct reader *r, int segments, int count, bool (*accept)(void *, const struct decision *),
                        void *ctx, struct decision **ring)
 {
     uint64_t total = 0;
     rewind_all(r, segments);
+    look_since(r, oldest_us(r));
     for (struct decision *d; (d = reader_next(r));) {
         if (accept && !accept(ctx, d)) {
             decision_free(d);
@@ -268,6 +304,12 @@ static struct decision *collect(struct reader *r, const struct found *found)
     return d;
 }
 
+static struct decision *find_late(struct reader *r, struct decision *d)
+{
+    look_since(r, d->began_us);
+    return joined(r, d);
+}
+
 struct decision *reader_find(struct reader *r, struct str prefix, struct err *err)
 {
     struct found found = {0};
@@ -288,6 +330,6 @@ struct decision *reader_find(struct reader *r, struct str prefix, struct err *er
         err_set(err, ERR_LIMIT, STR_FMT " is the beginning of %d ids, such as %s: give more of it",
                 STR_ARG(prefix), found.count, found.id);
     else
-        return collect(r, &found);
+        return find_late(r, collect(r, &found));
     return NULL;
 }

@@ -28,6 +28,12 @@ void reader_skip(struct reader *r);
 /* Also gives decisions that were lost with their worker. Those still in flight come from reader_unfinished. */
 void reader_want_lost(struct reader *r);
 
+/*
+ * Also gives what came after a decision's end (late.h), at the cost of a second look at the files: all of them, or for reader_newest and reader_find those that can hold
+ * something. What comes after that look is not joined.
+ */
+void reader_join(struct reader *r);
+
 /* The next decision, built, the caller's to free; NULL when there is none now. */
 struct decision *reader_next(struct reader *r);
 

@@ -2,7 +2,7 @@
  * record: writes events of decisions into a worker's segments. Single writer, no lock, no system call.
  *
  * One decision is several events that share its number: BEGIN first, then NOTE, CANDIDATE, ATTEMPT as they happen, and
- * DECISION last, which publishes the whole. fields.def names the fields and says which event carries which. Bytes stored
+ * DECISION last, which publishes the whole. SHADOW and its attempts may follow it, and SCORE at any time (late.h). fields.def names the fields and says which event carries which. Bytes stored
  * survive kill -9 of the process; the keeper's thread syncs each second. Numbers are unique within one trace_open.
  *
  *     struct event *e = event_open(trace, EVENT_ATTEMPT, decision_number);
@@ -33,6 +33,8 @@ enum event_type {
     EVENT_DECISION,
     EVENT_STEP,
     EVENT_SCORE, /* of a decision by its id, in whatever segment: its own number is 0 */
+    EVENT_SHADOW,
+    EVENT_SHADOW_ATTEMPT,
 };
 
 enum field {

@@ -304,8 +304,7 @@ static void attempt(struct text *t, const struct record *r)
 static void tell_attempts(struct text *t, const struct decision *d)
 {
     const struct record *r;
-    int count = decision_count(d, GROUP_ATTEMPT);
-    if (count == 0)
+    if (decision_attempts(d) == 0)
         return;
     title(t, "Attempts (* served the client)");
     text_colour(t, TEXT_DIM);
@@ -321,7 +320,57 @@ static void tell_attempts(struct text *t, const struct decision *d)
     text_colour(t, TEXT_PLAIN);
     text_end(t);
     for (int i = 0; (r = decision_next(d, GROUP_ATTEMPT, &i));)
-        attempt(t, r);
+        if (!record_is_shadowed(r))
+            attempt(t, r);
+}
+
+static void tell_shadow(struct text *t, const struct record *r)
+{
+    char n[40];
+    struct str error = record_text(r, F_ERROR);
+    bool is_compared = record_get(r, F_DIFFERS) != NULL;
+    text_z(t, "  ");
+    text_put(t, text_of(r, F_SHADOW_LINE));
+    if (error.p) {
+        text_z(t, ": ");
+        text_colour(t, TEXT_RED);
+        text_put(t, error);
+        text_colour(t, TEXT_PLAIN);
+    } else {
+        text_z(t, is_compared ? is_true(r, F_DIFFERS) ? ": otherwise: " : ": alike: " : ": ");
+        text_put(t, text_of(r, F_WOULD));
+        one_of(t, r, F_REASON, ", ");
+        one_of(t, r, F_LINE, ", at ");
+    }
+    if (record_get(r, F_ASKS))
+        text_printf(t, ", undecided after %s asks that nobody answers", text_number(r, F_ASKS, n, sizeof n));
+    text_end(t);
+}
+
+static void tell_shadows(struct text *t, const struct decision *d)
+{
+    const struct record *r;
+    if (decision_count(d, GROUP_SHADOW) > 0)
+        title(t, "Shadows");
+    for (int i = 0; (r = decision_next(d, GROUP_SHADOW, &i));)
+        tell_shadow(t, r);
+}
+
+static void tell_feedback(struct text *t, const struct decision *d)
+{
+    const struct record *r;
+    char n[40];
+    if (decision_count(d, GROUP_FEEDBACK) > 0)
+        title(t, "Feedback");
+    for (int i = 0; (r = decision_next(d, GROUP_FEEDBACK, &i));) {
+        text_z(t, "  ");
+        text_put(t, text_of(r, F_METRIC));
+        text_printf(t, ": %s", text_number(r, F_SCORE, n, sizeof n));
+        double us;
+        if (record_number(r, F_TS, &us))
+            text_printf(t, ", at %s", clock_format((uint64_t)us, n, sizeof n));
+        text_end(t);
+    }
 }
 
 static void tell_totals(struct text *t, const struct decision *d)
@@ -330,7 +379,10 @@ static void tell_totals(struct text *t, const struct decision *d)
     double in = 0, out = 0, n;
     char text[40];
     int count = 0;
-    for (int i = 0; (r = decision_next(d, GROUP_ATTEMPT, &i)); count++) {
+    for (int i = 0; (r = decision_next(d, GROUP_ATTEMPT, &i));) {
+        if (record_is_shadowed(r))
+            continue;
+        count++;
         in += record_number(r, F_INPUT, &n) ? n : 0;
         out += record_number(r, F_OUTPUT, &n) ? n : 0;
     }
@@ -362,6 +414,8 @@ int story_tell(struct buf *out, const struct decision *d, const struct story_sou
     tell_candidates(&t, d);
     tell_arms(&t, d);
     tell_attempts(&t, d);
+    tell_shadows(&t, d);
+    tell_feedback(&t, d);
     if (d->is_finished)
         tell_totals(&t, d);
     return t.is_full ? -1 : 0;

@@ -50,6 +50,21 @@ void track_clear(struct track *t)
     free(t->sequences);
 }
 
+uint64_t track_begins_us(const struct track *t, const char *dir)
+{
+    uint64_t us = UINT64_MAX;
+    for (int i = t->index; i < t->count && us == UINT64_MAX; i++) {
+        char path[4096];
+        segment_path(path, sizeof path, dir, t->slot, t->sequences[i]);
+        struct segment *s = segment_map(path, false, NULL);
+        if (s && atomic_load(&s->head->state) != SEGMENT_PREPARED)
+            us = s->head->wall_us;
+        if (s)
+            segment_free(s);
+    }
+    return us;
+}
+
 enum opened { OPENED, NOT_IN_USE, NOT_THERE };
 
 static enum opened open_segment(struct track *t, const char *dir, struct reader_report *report)

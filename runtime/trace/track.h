@@ -25,6 +25,9 @@ void track_add(struct track *t, uint64_t sequence);
 void track_rewind(struct track *t, int segments);
 void track_clear(struct track *t);
 
+/* When the segment was begun before which it stands, microseconds since 1970; UINT64_MAX when there is none to read. */
+uint64_t track_begins_us(const struct track *t, const char *dir);
+
 /* The next event, or NULL when there is none now. Moves through the segments. */
 const struct event_head *track_event(struct track *t, const char *dir, struct reader_report *report);
 

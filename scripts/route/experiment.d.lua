@@ -40,11 +40,11 @@ function wye.experiment(name, options) end
 ---@field rate? number  share of the calls that run, 0 to 1; 1 unless given
 
 ---A rule that decides beside the route and changes nothing: it runs once the answer has left, on the same request, with memory
----and time of its own. The trace tells what it would have done as a decision of its own with `cause == shadow`, whose `shadow`
----names the decision beside it and says whether the two differ. It has no hands: the first ask ends it undecided (and is
+---and time of its own. The trace tells what it would have done among the `shadows` of the decision, and whether the two differ
+---(`wye trace -q 'shadow.differs == true'`). It has no hands: the first ask ends it undecided (and is
 ---counted), `wye.kv` is empty, notes, metrics and exposures are not kept. All shadows of a worker get a tenth of its time; past
----that they wait, 64 at most, and are then left out and counted, as are requests over 256 KiB. In check, specs and replay
----nothing runs.
+---that they wait, 64 at most, and are then left out and counted, as are requests over 256 KiB. `wye check` tries it too; in
+---specs and replay nothing runs.
 ---
 ---    wye.shadow(require "rules.v3", req, { rate = 0.05 })
 ---@param rule fun(req: wye.Request): any, string?

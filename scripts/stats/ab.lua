@@ -12,18 +12,18 @@ local ALIASES = { cost = "usd", latency = "ms" }
 local LOWER = { error = true, usd = true, ms = true, ttft = true, tokens = true, refused = true }
 local HOST = { error = true, usd = true, ms = true, ttft = true, tokens = true, valid = true, refused = true }
 
--- Options: { name, arms, weights (of a what-if, by arm) } as JSON.
+-- Options: { name, arms, weights (of a what-if, by arm), stopped = { arm, since } } as JSON.
 function ab.new(text)
   local options = assert(json.decode(text))
   return setmetatable({ options = options, scores = {}, rows = {}, repeated = 0, design = nil }, Report)
 end
 
--- A score event: { id, metric, score }. The first one of a decision's metric stands.
+-- A score event: { id, metric, value }. The first one of a decision's metric stands.
 function Report:score(text)
   local s = json.decode(text)
   local of = self.scores[s.id] or {}
   self.scores[s.id] = of
-  if of[s.metric] ~= nil then self.repeated = self.repeated + 1 else of[s.metric] = s.score end
+  if of[s.metric] ~= nil then self.repeated = self.repeated + 1 else of[s.metric] = s.value end
 end
 
 -- What the newest exposures say of metric, guards and arms.
@@ -271,7 +271,7 @@ end
 function Report:report()
   settle(self)
   local r = { experiment = self.options.name, design = self.design, alpha = ALPHA, tuning = TUNING,
-    repeated_scores = self.repeated, versions = {} }
+    repeated_scores = self.repeated, stopped = self.options.stopped, versions = {} }
   local rows = {}
   for _, row in ipairs(self.rows) do
     if row.matches ~= false then rows[#rows + 1] = row end

@@ -76,6 +76,9 @@ end
 function page.report(r, options)
   local level = math.floor((1 - r.alpha) * 100 + 0.5)
   local parts = { ("experiment %s, %d %% intervals that may be looked at any time"):format(r.experiment, level) }
+  if r.stopped then
+    parts[#parts + 1] = ("stopped at %s: every unit gets %s, and nothing is exposed since"):format(r.stopped.since, r.stopped.arm)
+  end
   for i, v in ipairs(r.versions) do
     if #r.versions > 1 then
       parts[#parts + 1] = ("-- version %d of %d: an arm's source is another than before"):format(i, #r.versions)

@@ -165,9 +165,9 @@ static void test_every_field(void **state)
         "\"ttft_ms\":1.2,\"ms\":34.567,\"usd\":0.00012,\"key\":null,\"line\":\"routes/route.lua:4\","
         "\"usage\":{\"input\":1,\"output\":2,\"cache_read\":3,\"cache_write\":4,\"reasoning\":5}}],"
         "\"arms\":[{\"experiment\":\"trial\",\"arm\":\"v2\",\"p\":0.1,\"unit\":\"u1\",\"source\":\"ff\"}],"
-        "\"notes\":[],\"limit\":{\"usd\":0.5,\"seconds\":12,\"hit\":\"usd\"},\"shadow\":null,"
+        "\"notes\":[],\"limit\":{\"usd\":0.5,\"seconds\":12,\"hit\":\"usd\"},"
         "\"capture\":{\"request\":{\"model\": \"auto\", \"n\": 12345678901234567890},\"headers\":null,"
-        "\"reply\":\"data: [DONE]\\n\"}}");
+        "\"reply\":\"data: [DONE]\\n\"},\"shadows\":[],\"feedback\":[]}");
 }
 
 static void test_nothing_written(void **state)
@@ -187,7 +187,7 @@ static void test_nothing_written(void **state)
         "\"api\":null,\"parent\":null,\"state\":\"finished\",\"worker\":0,\"candidates\":[],"
         "\"attempts\":[{\"n\":1,\"model\":null,\"purpose\":null,\"status\":null,\"error\":null,\"why\":null,"
         "\"completion\":null,\"next\":null,\"served\":null,\"ttft_ms\":null,\"ms\":null,\"usd\":null,"
-        "\"key\":null,\"line\":null,\"at_ms\":null,\"usage\":{}}],\"arms\":[],\"notes\":[],\"limit\":{},\"shadow\":null,\"capture\":null}");
+        "\"key\":null,\"line\":null,\"at_ms\":null,\"usage\":{}}],\"arms\":[],\"notes\":[],\"limit\":{},\"capture\":null,\"shadows\":[],\"feedback\":[]}");
 }
 
 static struct decision *only_decision(const char *dir)

@@ -16,7 +16,7 @@ local function experiment(n, p, rates, options)
     x:decision(json.encode { id = id, ts = i * 1e6, hash = is_late and options.hash or "a", arm = arm,
       p = is_treated and p or 1 - p, unit = ("u%d"):format(i), source = (is_late and options.source or "s") .. arm,
       weights = ("%g,%g"):format(1 - p, p), error = has_failed and 1 or 0, valid = 1, refused = 0, usd = 1, ms = 5, tokens = 1 })
-    x:score(json.encode { id = id, metric = "ok", score = math.random() < rates[is_treated and 2 or 1] and 1 or 0 })
+    x:score(json.encode { id = id, metric = "ok", value = math.random() < rates[is_treated and 2 or 1] and 1 or 0 })
   end
   return x
 end
@@ -50,7 +50,7 @@ describe("a report", function()
 
   it("takes the first of repeated scores", function()
     local x = experiment(100, 0.5, { 1, 1 })
-    x:score '{"id":"id1","metric":"ok","score":0}'
+    x:score '{"id":"id1","metric":"ok","value":0}'
     local r = x:report()
     assert.are.equal(1, r.repeated_scores)
     assert.are.equal(1, r.versions[1].primary.v2.value)

@@ -155,6 +155,15 @@ test('stop gives all units one arm and ends exposure', async () => {
   }
 })
 
+test('the report of a stopped experiment says so, and since when, with and without its server', async () => {
+  const [{ since }] = (await ab('list', '--json')).json.experiments
+  const { json } = await ab('report', 'trial', '--json')
+  assert.deepEqual(json.stopped, { arm: 'v1', since })
+  assert.match((await ab('report', 'trial')).stdout, new RegExp(`^stopped at ${since}: every unit gets v1, and nothing is exposed since$`, 'm'))
+  const dead = await cli(['ab', 'report', 'trial', '--json', '--trace', join(w.home, 'trace')])
+  assert.deepEqual(JSON.parse(dead.stdout), json)
+})
+
 for (const [args, code, words] of [
   [['ramp', 'trail', '20'], 1, /there is no experiment 'trail' \(did you mean 'trial'\?\)/],
   [['ramp', 'trial', '80,30'], 1, /would add up to 110; they must add up to 100/],

@@ -49,7 +49,7 @@ test('a score is in the trace when it is acknowledged, from any worker, once', a
   }
   assert.equal((await score({ id, metric: 'ok', value: true })).status, 200)
   const mine = (await scores()).filter((s) => s.id === id && !['words', 'fast'].includes(s.metric))
-  assert.deepEqual(mine.map((s) => [s.metric, s.score]).sort(), [['m0', 0], ['m1', 0.5], ['m2', 1], ['m3', 1.5], ['ok', 1]])
+  assert.deepEqual(mine.map((s) => [s.metric, s.value]).sort(), [['m0', 0], ['m1', 0.5], ['m2', 1], ['m3', 1.5], ['ok', 1]])
   const again = await score({ id, metric: 'm1', value: 9 })
   assert.equal(again.status, 409)
   assert.match(again.json.error.message, new RegExp(`The decision ${id} has a value of m1 already`))
@@ -60,9 +60,25 @@ test('a score is in the trace when it is acknowledged, from any worker, once', a
 test('wye.metric writes the same from the route and from its after', async () => {
   const id = await decide()
   const mine = (await scores()).filter((s) => s.id === id)
-  assert.deepEqual(mine.map((s) => [s.metric, s.score]), [['words', 5], ['fast', 1]])
+  assert.deepEqual(mine.map((s) => [s.metric, s.value]), [['words', 5], ['fast', 1]])
   const wrong = await chat(w, { model: 'wye/wrong', messages: question() })
   assert.match((await w.decision(wrong.headers['x-wye-id'])).error, /wrong\.lua:2: wye\.metric: a name has 1 to 63 letters/)
+})
+
+test('why and the trace show the scores of a decision, from whichever worker took them', async () => {
+  const id = await decide()
+  for (let i = 0; i < 4; i++) assert.equal((await score({ id, metric: `m${i}`, value: i / 2 })).status, 200)
+  const record = await w.decision(id)
+  assert.equal(Object.keys(record).at(-1), 'feedback', 'after the others')
+  assert.deepEqual(record.feedback.map((f) => [f.metric, f.value]).sort(), [['fast', 1], ['m0', 0], ['m1', 0.5], ['m2', 1], ['m3', 1.5], ['words', 5]])
+  assert.ok(record.feedback.every((f) => f.ts >= record.ts))
+  const [newest] = await w.trace('-n', '1')
+  assert.deepEqual(newest, record)
+  assert.deepEqual((await w.trace('-q', `feedback.metric == m3 and feedback.value > 1 and id == "${id}"`)).map((d) => d.id), [id])
+  assert.match((await w.cli('why', id)).stdout, /Feedback\n(.*\n)*  m3: 1\.5, at 20/)
+  assert.deepEqual(JSON.parse((await w.cli('why', id, '--json')).stdout), record)
+  const lines = (await w.cli('export')).stdout.split('\n').filter(Boolean).map((text) => JSON.parse(text))
+  assert.deepEqual(lines.find((d) => d.id === id), record)
 })
 
 test('an unknown decision is told so and counted', async () => {
@@ -76,16 +92,27 @@ test('an unknown decision is told so and counted', async () => {
 
 const wrong = {
   'no JSON': ['{"id":', /JSON object/],
-  'no id': [{ metric: 'ok', value: 1 }, /id is missing/],
-  'a bad name': [{ id: 'x', metric: 'a b', value: 1 }, /metric is a name/],
-  'no value': [{ id: 'x', metric: 'ok' }, /value is a number/],
-  'a text as value': [{ id: 'x', metric: 'ok', value: '1' }, /value is a number/],
+  'no id': [{ metric: 'ok', value: 1 }, /id is missing/, 'id'],
+  'a number as id': [{ id: 5, metric: 'ok', value: 1 }, /id is a string/, 'id'],
+  'no metric': [{ id: 'x', value: 1 }, /metric is missing/, 'metric'],
+  'a bad name': [{ id: 'x', metric: 'a b', value: 1 }, /metric is a name/, 'metric'],
+  'a number as metric': [{ id: 'x', metric: 7, value: 1 }, /metric is a name/, 'metric'],
+  'a metric of wye itself': [{ id: 'x', metric: 'cost', value: 1 }, /metric: error, refused, .* give the score another name/, 'metric'],
+  'no value': [{ id: 'x', metric: 'ok' }, /value is missing/, 'value'],
+  'a text as value': [{ id: 'x', metric: 'ok', value: '1' }, /value is a finite number/, 'value'],
+  'a list as value': [{ id: 'x', metric: 'ok', value: [1] }, /value is a finite number/, 'value'],
+  'null as value': [{ id: 'x', metric: 'ok', value: null }, /value is a finite number/, 'value'],
+  'an endless value': ['{"id":"x","metric":"ok","value":1e999}', /value is a finite number/, 'value'],
+  'no number as value': ['{"id":"x","metric":"ok","value":NaN}', /JSON object/],
 }
-for (const [what, [body, words]] of Object.entries(wrong))
+for (const [what, [body, words, field]] of Object.entries(wrong))
   test(`feedback with ${what} is refused`, async () => {
+    const before = await counted('invalid')
     const reply = await score(body)
     assert.equal(reply.status, 400)
     assert.match(reply.json.error.message, words)
+    assert.equal(reply.json.error.param, field ?? null)
+    assert.equal(await counted('invalid'), before + 1)
   })
 
 test('other methods and long bodies are refused by their heads', async () => {

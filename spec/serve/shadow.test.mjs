@@ -78,9 +78,7 @@ async function decide(name, content = 'hello', more = {}) {
 }
 
 async function shadow_of(id) {
-  let found
-  await until(`the shadow of ${id}`, async () => ([found] = await w.trace('-q', `cause == shadow and shadow.of == "${id}"`)) && found)
-  return found
+  return until(`the shadow of ${id}`, async () => (await w.decision(id)).shadows[0])
 }
 
 async function metric(name) {
@@ -91,24 +89,35 @@ async function metric(name) {
 test('a shadow tells model, reason and line of what it would have done, and whether that differs', async () => {
   const same = await decide('always', 'short')
   const one = await shadow_of(same.id)
-  assert.equal(one.shadow.differs, false)
+  assert.equal(one.differs, false)
   assert.equal(one.reason, 'short')
-  assert.equal(one.line, 'routes/rules/v3.lua:4')
-  assert.equal(one.shadow.line, 'routes/always.lua:4')
+  assert.equal(one.returned, 'routes/rules/v3.lua:4')
+  assert.equal(one.line, 'routes/always.lua:4')
+  assert.equal(one.decision, 'a/good')
   const other = await decide('always', 'a long question', { stream: true })
   const two = await shadow_of(other.id)
-  assert.equal(two.shadow.differs, true)
-  assert.equal(two.shadow.primary, 'a/good')
-  assert.equal(two.shadow.decision, 'a/mini, a/good')
-  assert.deepEqual(two.candidates.map((c) => [c.model, c.state]), [['a/mini', 'shadow'], ['a/good', 'shadow']])
-  assert.equal(two.line, 'routes/rules/v3.lua:3')
-  assert.equal(two.usd, 0)
-  assert.equal(two.served, null)
-  assert.equal(two.trace, other.record.trace, 'the same trace')
-  assert.ok(two.script_us >= 0 && two.generation === 1)
+  assert.equal(two.differs, true)
+  assert.equal(two.primary, 'a/good')
+  assert.equal(two.decision, 'a/mini, a/good')
+  assert.equal(two.returned, 'routes/rules/v3.lua:3')
+  assert.ok(two.script_us >= 0)
+  assert.match(two.rule, /^[0-9a-f]{16}$/)
+  assert.equal(two.rule, one.rule)
   assert.equal(other.record.served, 'a/good')
   assert.equal(other.record.attempts.length, 1, 'the shadow calls nobody')
-  assert.equal(other.record.shadow, null)
+})
+
+test('a shadow is part of its decision: it is found by it, and counts for nothing beside', async () => {
+  const before = (await w.trace()).length
+  const { id } = await decide('always', 'a question that is long')
+  await shadow_of(id)
+  assert.equal((await w.trace()).length, before + 1)
+  assert.deepEqual((await w.trace('-q', `id == "${id}" and shadow.differs == true`)).map((d) => d.id), [id])
+  assert.equal((await w.trace('-q', `id == "${id}" and shadow.differs == false`)).length, 0)
+  const top = JSON.parse((await w.cli('top', '--by', 'shadow.differs', '-q', `id == "${id}"`, '--json')).stdout)
+  assert.deepEqual(top.rows.map((row) => [row.value, row.count]), [['true', 1]])
+  const { stdout } = await w.cli('why', id)
+  assert.match(stdout, /Shadows\n  routes\/always\.lua:4: otherwise: a\/mini, a\/good, long, at routes\/rules\/v3\.lua:3/)
 })
 
 test('every protocol has its shadow', async () => {
@@ -136,7 +145,7 @@ for (const [name, error] of [['raises', /raises\.lua:3: not here/], ['loops', /r
     assert.equal(record.error, null)
     const shadow = await shadow_of(id)
     assert.match(shadow.error, error)
-    assert.equal(shadow.shadow.differs, true)
+    assert.equal(shadow.differs, true)
     assert.equal(await metric('wye_shadows_failed_total'), failed + 1)
   })
 
@@ -144,11 +153,11 @@ for (const [name, asks] of [['asks', 1], ['gathers', 2]])
   test(`what a shadow that ${name} would ask is counted, and nobody is called`, async () => {
     const calls = up.calls.length
     const { id } = await decide(name)
-    const { shadow, attempts } = await shadow_of(id)
+    const shadow = await shadow_of(id)
     assert.equal(shadow.asks, asks)
     assert.equal(shadow.differs, null)
     assert.equal(shadow.decision, null)
-    assert.deepEqual(attempts, [])
+    assert.equal((await w.decision(id)).attempts.length, 1)
     assert.equal(up.calls.length, calls + 1, 'only the answer')
   })
 
@@ -157,7 +166,7 @@ test('a shadow has no hands', async () => {
   assert.equal((await shadow_of(id)).error, null)
   assert.deepEqual(record.notes, [])
   assert.equal((await decide('reads')).record.reason, 'nil')
-  assert.equal((await w.trace('-q', `shadow.line ~ "writes.lua:3"`)).length, 0, 'none of its own')
+  assert.equal((await w.decision(id)).shadows.length, 1, 'none of its own')
 })
 
 test('a request that a shadow kept is dead in the next', async () => {
@@ -170,7 +179,7 @@ test('a misspelt option is a script error by name, a failing route has its shado
   assert.equal(record.cause, 'script_error')
   assert.match(record.error, /misuse\.lua:3.*rat.*rate/)
   const { id } = await decide('broken')
-  const { shadow } = await shadow_of(id)
+  const shadow = await shadow_of(id)
   assert.match(shadow.primary, /script_error: .*the route itself/)
   assert.equal(shadow.decision, 'a/good')
 })
