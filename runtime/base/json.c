@@ -29,6 +29,13 @@ static __attribute__((cold, noinline)) const char *miss(struct check *c, const c
     return refuse(c, p, p == c->end ? "the text ends inside a value" : why);
 }
 
+/* Passes blanks; the byte that is next, and '\0' at the end as where there is one. */
+static inline char peek(const struct check *c, const char **p)
+{
+    *p = json_scan_blanks(*p, c->end);
+    return *p < c->end ? **p : '\0';
+}
+
 static inline bool is_digit(const struct check *c, const char *p)
 {
     return p < c->end && (unsigned char)(*p - '0') < 10;
@@ -89,13 +96,13 @@ static __attribute__((noinline)) const char *check_special(struct check *c, cons
 /* From the opening quote to after the closing one. */
 static inline const char *check_string(struct check *c, const char *p)
 {
-    p = json_scan_special(p + 1, c->end);
-    while (p == c->end || *p != '"') {
+    for (p++;;) {
+        p = json_scan_special(p, c->end);
+        if (__builtin_expect(p < c->end && *p == '"', 1))
+            return p + 1;
         if ((p = check_special(c, p)) == NULL)
             return NULL;
-        p = json_scan_special(p, c->end);
     }
-    return p + 1;
 }
 
 static const char *check_exponent(struct check *c, const char *p)
@@ -127,9 +134,10 @@ static inline const char *check_word(struct check *c, const char *p, const char 
     return p + len;
 }
 
-static inline const char *check_scalar(struct check *c, const char *p)
+/* What begins with `first`. */
+static inline const char *check_scalar(struct check *c, const char *p, char first)
 {
-    switch (p < c->end ? *p : '\0') {
+    switch (first) {
     case '"':
         return check_string(c, p);
     case 't':
@@ -139,20 +147,10 @@ static inline const char *check_scalar(struct check *c, const char *p)
     case 'n':
         return check_word(c, p, "null", 4);
     default:
-        if (is_digit(c, p) || (p < c->end && *p == '-'))
+        if (first == '-' || (unsigned char)(first - '0') < 10)
             return check_number(c, p);
         return miss(c, p, "a value expected");
     }
-}
-
-/* The key's closing quote, which no name has, is behind it: an empty one has a first byte too. */
-static int find_member(const struct json_members *m, struct str key)
-{
-    char first = *key.p;
-    for (int i = 0; i < m->count; i++)
-        if ((*m->names[i] == first || first == '\\') && json_scan_key_is(key, m->names[i]))
-            return i;
-    return -1;
 }
 
 static void end_member(struct check *c, const char *p)
@@ -172,9 +170,8 @@ static inline const char *check_key(struct check *c, const char *p)
     if ((p = check_string(c, p)) == NULL)
         return NULL;
     if (c->depth == 1 && c->members)
-        c->wanted = find_member(c->members, str_n(start, (size_t)(p - 1 - start)));
-    p = json_scan_blanks(p, c->end);
-    if (p == c->end || *p != ':')
+        c->wanted = json_scan_find(str_n(start, (size_t)(p - 1 - start)), c->members->names, c->members->count);
+    if (peek(c, &p) != ':')
         return miss(c, p, "a colon expected");
     p = json_scan_blanks(p + 1, c->end);
     if (c->depth == 1)
@@ -190,8 +187,7 @@ static inline const char *check_after(struct check *c, const char *p)
             end_member(c, p);
         if (c->depth == 0)
             return p;
-        p = json_scan_blanks(p, c->end);
-        char next = p < c->end ? *p : '\0';
+        char next = peek(c, &p);
         bool in_object = c->in_object[c->depth];
         if (next == ',') {
             p = json_scan_blanks(p + 1, c->end);
@@ -204,25 +200,27 @@ static inline const char *check_after(struct check *c, const char *p)
     }
 }
 
+/* From an opening bracket to the first value inside, or past the closing one. */
+static inline const char *check_open(struct check *c, const char *p, bool is_object)
+{
+    if (c->depth == JSON_MAX_DEPTH)
+        return refuse(c, p, "nested deeper than 128");
+    c->in_object[++c->depth] = is_object;
+    p++;
+    if (peek(c, &p) == (is_object ? '}' : ']'))
+        return check_after(c, p);
+    return is_object ? check_key(c, p) : p;
+}
+
 /* From the outermost value's first byte to behind it. */
 static const char *check_value(struct check *c, const char *p)
 {
     do {
         char first = p < c->end ? *p : '\0';
-        bool is_object = first == '{';
-        if (!is_object && first != '[') {
-            if ((p = check_scalar(c, p)) != NULL)
-                p = check_after(c, p);
-            continue;
-        }
-        if (c->depth == JSON_MAX_DEPTH)
-            return refuse(c, p, "nested deeper than 128");
-        c->in_object[++c->depth] = is_object;
-        p = json_scan_blanks(p + 1, c->end);
-        if (p < c->end && *p == (is_object ? '}' : ']'))
+        if (first == '{' || first == '[')
+            p = check_open(c, p, first == '{');
+        else if ((p = check_scalar(c, p, first)) != NULL)
             p = check_after(c, p);
-        else if (is_object)
-            p = check_key(c, p);
     } while (p && c->depth > 0);
     return p;
 }

@@ -1,7 +1,7 @@
 /*
  * json_scan: how json*.c steps over bytes: blanks, strings, whole values. Internal to them.
  *
- * Sixteen bytes at a time where SSE2 exists. Nothing reads at or past `end`, on invalid input too; what
+ * Sixteen bytes at a time where SSE2 exists, sixty-four in long strings (json_far.c). Nothing reads at or past `end`, on invalid input too; what
  * a valid value would have there is then `end` itself.
  */
 #pragma once
@@ -13,31 +13,65 @@
 #include <emmintrin.h>
 #endif
 
+static inline bool json_scan_is_blank(char c)
+{
+    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
 static inline const char *json_scan_blanks(const char *p, const char *end)
 {
-    while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
+    if (__builtin_expect(p < end && *p > ' ', 1)) /* compact JSON has none */
+        return p;
+    while (p < end && json_scan_is_blank(*p))
         p++;
     return p;
 }
+
+/* The same two for what does not lie in the first 16 bytes: with AVX2 where the processor has it. */
+const char *json_scan_special_far(const char *p, const char *end);
+const char *json_scan_quote_far(const char *p, const char *end);
+
+#ifdef __SSE2__
+/* Bit i: byte i is a quote, a backslash, a control byte or above ASCII. With bit 1 flipped a quote is next to the control bytes; signed,
+ * bytes above ASCII are below them. */
+static inline unsigned json_scan_specials(__m128i bytes)
+{
+    __m128i low = _mm_cmplt_epi8(_mm_xor_si128(bytes, _mm_set1_epi8(2)), _mm_set1_epi8('!'));
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(low, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))));
+}
+
+/* Bit i: byte i is a quote or a backslash. */
+static inline unsigned json_scan_quotes(__m128i bytes)
+{
+    return (unsigned)_mm_movemask_epi8(
+        _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')), _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))));
+}
+#endif
 
 /* The first quote, backslash, control byte or byte above ASCII: what validation must look at in a string. */
 static inline const char *json_scan_special(const char *p, const char *end)
 {
 #ifdef __SSE2__
-    const __m128i quote = _mm_set1_epi8('"'), back = _mm_set1_epi8('\\'),
-                  space = _mm_set1_epi8(' ');
-    for (; end - p >= 16; p += 16) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *)p);
-        /* Signed: bytes above ASCII are below space too. */
-        __m128i found =
-            _mm_or_si128(_mm_cmplt_epi8(bytes, space),
-                         _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, back)));
-        int mask = _mm_movemask_epi8(found);
-        if (mask != 0)
-            return p + __builtin_ctz((unsigned)mask);
+    if (__builtin_expect(end - p >= 16, 1)) {
+        unsigned found = json_scan_specials(_mm_loadu_si128((const __m128i *)p));
+        return found ? p + __builtin_ctz(found) : json_scan_special_far(p + 16, end);
     }
 #endif
     while (p < end && *(const signed char *)p >= ' ' && *p != '"' && *p != '\\')
+        p++;
+    return p;
+}
+
+/* The first quote or backslash. */
+static inline const char *json_scan_quote(const char *p, const char *end)
+{
+#ifdef __SSE2__
+    if (__builtin_expect(end - p >= 16, 1)) {
+        unsigned found = json_scan_quotes(_mm_loadu_si128((const __m128i *)p));
+        return found ? p + __builtin_ctz(found) : json_scan_quote_far(p + 16, end);
+    }
+#endif
+    while (p < end && *p != '"' && *p != '\\')
         p++;
     return p;
 }
@@ -46,20 +80,7 @@ static inline const char *json_scan_special(const char *p, const char *end)
 static inline const char *json_scan_string(const char *p, const char *end)
 {
     for (;;) {
-#ifdef __SSE2__
-        const __m128i quote = _mm_set1_epi8('"'), back = _mm_set1_epi8('\\');
-        for (; end - p >= 16; p += 16) {
-            __m128i bytes = _mm_loadu_si128((const __m128i *)p);
-            int mask = _mm_movemask_epi8(
-                _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, back)));
-            if (mask != 0) {
-                p += __builtin_ctz((unsigned)mask);
-                break;
-            }
-        }
-#endif
-        while (p < end && *p != '"' && *p != '\\')
-            p++;
+        p = json_scan_quote(p, end);
         if (p == end || *p == '"')
             return p;
         p += end - p > 1 ? 2 : 1;
@@ -75,6 +96,16 @@ static inline bool json_scan_key_is(struct str key, const char *name)
     if (p == end)
         return *at == '\0';
     return *p == '\\' && json_key_is(key, str_of(name));
+}
+
+/* Which of the names the key spells; -1: none. The key's closing quote, which no name has, is behind it: an empty one has a first byte too. */
+static inline int json_scan_find(struct str key, const char *const *names, int count)
+{
+    char first = *key.p;
+    for (int i = 0; i < count; i++)
+        if ((*names[i] == first || first == '\\') && json_scan_key_is(key, names[i]))
+            return i;
+    return -1;
 }
 
 /* From the first byte of a value to after its last. */

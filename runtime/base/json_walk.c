@@ -128,19 +128,13 @@ struct str json_get(struct str object, const char *name)
 
 void json_get_many(struct str object, const char *const *names, struct str *values, int count)
 {
-    size_t lengths[JSON_MANY];
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < count; i++)
         values[i] = (struct str){NULL, 0};
-        lengths[i] = strlen(names[i]);
-    }
     struct json_walk w = json_walk(object);
     while (w.is_object && json_next(&w)) {
-        bool is_plain = memchr(w.key.p, '\\', w.key.len) == NULL;
-        for (int i = 0; i < count; i++) {
-            struct str name = str_n(names[i], lengths[i]);
-            if (is_plain ? str_same(w.key, name) : json_key_is(w.key, name))
-                values[i] = w.value;
-        }
+        int i = json_scan_find(w.key, names, count);
+        if (i >= 0)
+            values[i] = w.value;
     }
 }
 

@@ -2,10 +2,10 @@
 #include "base/json.h"
 #include "bind/view_check.h"
 
-enum { MODEL, STREAM, MESSAGES, TOOLS, METADATA, USER, STREAM_OPTIONS, SAFETY_ID, CACHE_KEY, FORMAT, MAX_TOKENS, MAX_COMPLETION_TOKENS, CHOICES, TEMPERATURE, TOP_P, NAME_COUNT };
-static const char *const NAMES[NAME_COUNT] = {"model", "stream",         "messages",          "tools",           "metadata",
-                                              "user",  "stream_options", "safety_identifier", "prompt_cache_key",
-                                              "response_format", "max_tokens", "max_completion_tokens", "n", "temperature", "top_p"};
+/* Those that most requests have come first: a key is compared with each in turn. From MAX_TOKENS to TOP_P they are numbers. */
+enum { MODEL, MESSAGES, STREAM, MAX_TOKENS, MAX_COMPLETION_TOKENS, CHOICES, TEMPERATURE, TOP_P, TOOLS, STREAM_OPTIONS, METADATA, USER, SAFETY_ID, CACHE_KEY, FORMAT, NAME_COUNT };
+static const char *const NAMES[NAME_COUNT] = {"model", "messages", "stream", "max_tokens", "max_completion_tokens", "n", "temperature", "top_p",
+                                              "tools", "stream_options", "metadata", "user", "safety_identifier", "prompt_cache_key", "response_format"};
 
 /* What a message is read for. */
 struct message {
@@ -154,7 +154,7 @@ int view_read_chat(struct view_check *c)
     v->wants_usage = v->stream_options.p && json_is_true(json_get(v->stream_options, "include_usage"));
     if (view_check_common(c, values[STREAM], v->tools) < 0 || read_messages(c) < 0)
         return -1;
-    if (view_check_numbers(c, NAMES + MAX_TOKENS, values + MAX_TOKENS, NAME_COUNT - MAX_TOKENS) < 0)
+    if (view_check_numbers(c, NAMES + MAX_TOKENS, values + MAX_TOKENS, TOP_P + 1 - MAX_TOKENS) < 0)
         return -1;
     if (!view_is_absent(v->tools) && check_tools(c) < 0)
         return -1;
