@@ -2,7 +2,7 @@
 CC ?= gcc
 BUILD ?= build
 PKGS := luajit libevent_core libevent_openssl libevent_pthreads libcurl libpcre2-8 openssl libxxhash
-CFLAGS ?= -O3 -g
+CFLAGS ?= -O3 -g -fno-plt
 WARN := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wno-format-truncation
 CPPFLAGS += -std=c11 -D_GNU_SOURCE -Iruntime -I$(BUILD)
 CFLAGS_ALL = $(CPPFLAGS) $(shell pkg-config --cflags $(PKGS)) $(WARN) $(CFLAGS)

@@ -12,7 +12,7 @@
 #include "base/err.h"
 #include "base/str.h"
 
-enum { JSON_MAX_DEPTH = 128, JSON_MANY = 16 };
+enum { JSON_MAX_DEPTH = 128 };
 
 /* 0 when the whole of s is one valid JSON value (blanks around it allowed); -1 with byte offset and reason in err. */
 int json_validate(struct str s, struct err *err);
@@ -22,9 +22,9 @@ int json_validate(struct str s, struct err *err);
  * last, and `repeats` is set). When s is no object they stay {NULL, 0}.
  */
 struct json_members {
-    const char *const *names;
+    const struct str *names;
     struct str *values;
-    int count; /* at most JSON_MANY */
+    int count;
     bool repeats;
 };
 int json_validate_members(struct str s, struct json_members *members, struct err *err);
@@ -57,8 +57,8 @@ void json_leave(struct json_walk *w, struct json_walk *inner);
 /* The member of that (plain ASCII) name; {NULL, 0} when absent or when `object` is no object. The last one wins when a key repeats. Keys spelt with escapes are matched decoded. */
 struct str json_get(struct str object, const char *name);
 
-/* Several members (at most JSON_MANY) in one pass over the object: values[i] for names[i]. */
-void json_get_many(struct str object, const char *const *names, struct str *values, int count);
+/* Several members in one pass over the object: values[i] for names[i]. */
+void json_get_many(struct str object, const struct str *names, struct str *values, int count);
 
 /* Does the raw `key` of a walk (escapes and all) spell `name`? */
 bool json_key_is(struct str key, struct str name);

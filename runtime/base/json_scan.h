@@ -98,12 +98,16 @@ static inline bool json_scan_key_is(struct str key, const char *name)
     return *p == '\\' && json_key_is(key, str_of(name));
 }
 
-/* Which of the names the key spells; -1: none. The key's closing quote, which no name has, is behind it: an empty one has a first byte too. */
-static inline int json_scan_find(struct str key, const char *const *names, int count)
+/* Which of the names the key spells; -1: none. */
+static inline int json_scan_find(struct str key, const struct str *names, int count)
 {
-    char first = *key.p;
     for (int i = 0; i < count; i++)
-        if ((*names[i] == first || first == '\\') && json_scan_key_is(key, names[i]))
+        if (names[i].len == key.len && memcmp(names[i].p, key.p, key.len) == 0)
+            return i;
+    if (memchr(key.p, '\\', key.len) == NULL)
+        return -1;
+    for (int i = 0; i < count; i++)
+        if (json_key_is(key, names[i]))
             return i;
     return -1;
 }

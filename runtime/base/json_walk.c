@@ -126,7 +126,7 @@ struct str json_get(struct str object, const char *name)
     return member(object, str_of(name));
 }
 
-void json_get_many(struct str object, const char *const *names, struct str *values, int count)
+void json_get_many(struct str object, const struct str *names, struct str *values, int count)
 {
     for (int i = 0; i < count; i++)
         values[i] = (struct str){NULL, 0};

@@ -17,6 +17,9 @@ struct str {
     size_t len;
 };
 
+/* A constant, also in a static table. */
+#define STR(literal) {literal, sizeof(literal) - 1}
+
 #define STR_FMT "%.*s"
 #define STR_ARG(s) (int)(s).len, (s).p
 

@@ -17,7 +17,7 @@ int view_init(struct view *v, enum protocol protocol, const char *id, const stru
 
 int view_chat(struct view *v, struct err *err)
 {
-    static const char *const NAMES[] = {"messages", "tools"};
+    static const struct str NAMES[] = {STR("messages"), STR("tools")};
     struct str values[2];
     if (v->chat.p)
         return 0;
@@ -48,7 +48,7 @@ struct str view_user(struct view *v)
 
 struct str view_conversation(struct view *v)
 {
-    static const char *const IN_METADATA[] = {"conversation", "conversation_id"};
+    static const struct str IN_METADATA[] = {STR("conversation"), STR("conversation_id")};
     struct str value = http_field(v->head, "x-wye-conversation"), named[2] = {{0}};
     if (value.p)
         return value;

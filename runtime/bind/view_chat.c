@@ -3,9 +3,13 @@
 #include "bind/view_check.h"
 
 /* Those that most requests have come first: a key is compared with each in turn. From MAX_TOKENS to TOP_P they are numbers. */
-enum { MODEL, MESSAGES, STREAM, MAX_TOKENS, MAX_COMPLETION_TOKENS, CHOICES, TEMPERATURE, TOP_P, TOOLS, STREAM_OPTIONS, METADATA, USER, SAFETY_ID, CACHE_KEY, FORMAT, NAME_COUNT };
-static const char *const NAMES[NAME_COUNT] = {"model", "messages", "stream", "max_tokens", "max_completion_tokens", "n", "temperature", "top_p",
-                                              "tools", "stream_options", "metadata", "user", "safety_identifier", "prompt_cache_key", "response_format"};
+enum { MODEL, MESSAGES, STREAM, MAX_TOKENS, MAX_COMPLETION_TOKENS, CHOICES, TEMPERATURE, TOP_P,
+       TOOLS, STREAM_OPTIONS, METADATA, USER, SAFETY_ID, CACHE_KEY, FORMAT, NAME_COUNT };
+static const struct str NAMES[NAME_COUNT] = {
+    STR("model"), STR("messages"), STR("stream"), STR("max_tokens"), STR("max_completion_tokens"),
+    STR("n"), STR("temperature"), STR("top_p"), STR("tools"), STR("stream_options"),
+    STR("metadata"), STR("user"), STR("safety_identifier"), STR("prompt_cache_key"),
+    STR("response_format")};
 
 /* What a message is read for. */
 struct message {

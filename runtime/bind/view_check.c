@@ -58,11 +58,11 @@ int view_check_common(struct view_check *c, struct str stream, struct str tools)
     return 0;
 }
 
-int view_check_numbers(struct view_check *c, const char *const *names, const struct str *values, int count)
+int view_check_numbers(struct view_check *c, const struct str *names, const struct str *values, int count)
 {
     for (int i = 0; i < count; i++)
         if (!view_is_absent(values[i]) && json_type(values[i]) != JSON_NUMBER)
-            return view_refuse(c, names[i], "Invalid type for '%s': expected a number.", names[i]);
+            return view_refuse(c, names[i].p, "Invalid type for '%s': expected a number.", names[i].p);
     return 0;
 }
 
@@ -89,7 +89,7 @@ static bool has_wrong_type(struct str type)
 int view_check_schema(struct view_check *c, const char *param, struct str schema)
 {
     enum { TYPE, PROPERTIES, ITEMS, COUNT };
-    static const char *const NAMES[COUNT] = {"type", "properties", "items"};
+    static const struct str NAMES[COUNT] = {STR("type"), STR("properties"), STR("items")};
     struct str v[COUNT];
     if (json_type(schema) == JSON_TRUE || json_type(schema) == JSON_FALSE)
         return 0; /* a schema of its own, inside of others */

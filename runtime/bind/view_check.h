@@ -39,7 +39,7 @@ int view_read_members(struct view_check *c, struct json_members *members);
 int view_check_common(struct view_check *c, struct str stream, struct str tools);
 
 /* Numbers, each NULL, null or a number. */
-int view_check_numbers(struct view_check *c, const char *const *names, const struct str *values, int count);
+int view_check_numbers(struct view_check *c, const struct str *names, const struct str *values, int count);
 
 /* The JSON schema at `param`: an object whose types exist. */
 int view_check_schema(struct view_check *c, const char *param, struct str schema);

@@ -3,7 +3,7 @@
 #include "bind/view_check.h"
 
 enum { MODEL, INPUT, USER, NAME_COUNT };
-static const char *const NAMES[NAME_COUNT] = {"model", "input", "user"};
+static const struct str NAMES[NAME_COUNT] = {STR("model"), STR("input"), STR("user")};
 
 int view_read_embeddings(struct view_check *c)
 {

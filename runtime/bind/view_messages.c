@@ -3,8 +3,10 @@
 #include "bind/view_check.h"
 
 enum { MODEL, STREAM, MESSAGES, TOOLS, METADATA, SYSTEM, MAX_TOKENS, OUTPUT_FORMAT, OUTPUT_CONFIG, TEMPERATURE, TOP_P, TOP_K, NAME_COUNT };
-static const char *const NAMES[NAME_COUNT] = {"model",  "stream",     "messages",      "tools",        "metadata",
-                                              "system", "max_tokens", "output_format", "output_config", "temperature", "top_p", "top_k"};
+static const struct str NAMES[NAME_COUNT] = {
+    STR("model"), STR("stream"), STR("messages"), STR("tools"), STR("metadata"), STR("system"),
+    STR("max_tokens"), STR("output_format"), STR("output_config"), STR("temperature"),
+    STR("top_p"), STR("top_k")};
 
 /* One block: calls and results are matched, and what a result holds is weighed like what a message holds. */
 static int read_block(struct view_check *c, const char *path, int index, struct str block, bool *has_text)

@@ -3,8 +3,11 @@
 #include "bind/view_check.h"
 
 enum { MODEL, STREAM, INPUT, INSTRUCTIONS, TOOLS, METADATA, USER, SAFETY_ID, CACHE_KEY, MAX_TOKENS, TEXT, PREVIOUS, PROMPT, CONVERSATION, TEMPERATURE, TOP_P, NAME_COUNT };
-static const char *const NAMES[NAME_COUNT] = {"model", "stream", "input", "instructions", "tools", "metadata", "user", "safety_identifier",
-                                              "prompt_cache_key", "max_output_tokens", "text", "previous_response_id", "prompt", "conversation", "temperature", "top_p"};
+static const struct str NAMES[NAME_COUNT] = {
+    STR("model"), STR("stream"), STR("input"), STR("instructions"), STR("tools"), STR("metadata"),
+    STR("user"), STR("safety_identifier"), STR("prompt_cache_key"), STR("max_output_tokens"),
+    STR("text"), STR("previous_response_id"), STR("prompt"), STR("conversation"),
+    STR("temperature"), STR("top_p")};
 
 static int read_message(struct view_check *c, int index, struct str item, int64_t *bytes)
 {

@@ -52,7 +52,7 @@ static bool is_measured(struct str metric)
 /* What is wrong with it; no words: nothing. */
 static struct wrong read_score(struct exchange *x, struct score *s)
 {
-    static const char *const NAMES[] = {"id", "metric", "value"};
+    static const struct str NAMES[] = {STR("id"), STR("metric"), STR("value")};
     struct str values[3] = {{0}}, body = exchange_body(x);
     struct json_members members = {NAMES, values, 3, false};
     if (json_validate_members(body, &members, NULL) < 0 || json_type(body) != JSON_OBJECT)

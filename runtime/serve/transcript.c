@@ -97,7 +97,8 @@ static void read_choice(struct transcript *t, struct str choice)
 static void read_chunk(struct transcript *t, struct str data)
 {
     enum { ID, CREATED, MODEL, FINGERPRINT, CHOICES, COUNT };
-    static const char *const NAMES[COUNT] = {"id", "created", "model", "system_fingerprint", "choices"};
+    static const struct str NAMES[COUNT] = {
+        STR("id"), STR("created"), STR("model"), STR("system_fingerprint"), STR("choices")};
     struct str values[COUNT];
     json_get_many(data, NAMES, values, COUNT);
     keep(t, &t->id, values[ID]);

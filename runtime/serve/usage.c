@@ -18,8 +18,9 @@ static int64_t less(int64_t whole, int64_t part)
 struct usage usage_read(struct str json)
 {
     enum { PROMPT, COMPLETION, TOTAL, PROMPT_DETAILS, COMPLETION_DETAILS, CACHE_HIT, COUNT };
-    static const char *const NAMES[COUNT] = {"prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details",
-                                             "completion_tokens_details", "prompt_cache_hit_tokens"};
+    static const struct str NAMES[COUNT] = {
+        STR("prompt_tokens"), STR("completion_tokens"), STR("total_tokens"), STR("prompt_tokens_details"),
+        STR("completion_tokens_details"), STR("prompt_cache_hit_tokens")};
     struct str values[COUNT];
     struct usage u = {0};
     if (json_type(json) != JSON_OBJECT)

@@ -33,7 +33,7 @@ int64_t wire_count(struct str value)
     return value.p && json_integer(value, &n) && n > 0 ? n : 0;
 }
 
-bool wire_members(struct str data, const char *const *names, struct str *values, int count, struct err *err)
+bool wire_members(struct str data, const struct str *names, struct str *values, int count, struct err *err)
 {
     struct json_members members = {names, values, count, false};
     struct err why;

@@ -44,7 +44,7 @@ struct str wire_error_words(struct str body, struct arena *arena);
 void wire_error_in_200(struct str error, struct err *err);
 
 /* Validates data and finds members of it; false with ERR_MALFORMED when it is no JSON object. For the readers. */
-bool wire_members(struct str data, const char *const *names, struct str *values, int count, struct err *err);
+bool wire_members(struct str data, const struct str *names, struct str *values, int count, struct err *err);
 
 /* Whether a raw JSON string has that text in it. */
 bool wire_has_word(struct str raw, const char *word);

@@ -5,7 +5,9 @@
 static void read_usage(struct str json, struct usage *u)
 {
     enum { INPUT, OUTPUT, READ, WRITE, COUNT };
-    static const char *const NAMES[COUNT] = {"inputTokens", "outputTokens", "cacheReadInputTokens", "cacheWriteInputTokens"};
+    static const struct str NAMES[COUNT] = {
+        STR("inputTokens"), STR("outputTokens"), STR("cacheReadInputTokens"),
+        STR("cacheWriteInputTokens")};
     struct str v[COUNT];
     if (json_type(json) != JSON_OBJECT)
         return;
@@ -39,7 +41,7 @@ static struct frame read_exception(struct str name, struct str data, struct err 
 
 static struct frame read_frame(struct str name, struct str data, struct usage *usage, struct err *err)
 {
-    static const char *const NAMES[] = {"usage"};
+    static const struct str NAMES[] = {STR("usage")};
     struct frame f = {.kind = FRAME_BAD};
     struct str v[1];
     if (!wire_members(data, NAMES, v, 1, err))
@@ -64,7 +66,7 @@ static struct frame read_frame(struct str name, struct str data, struct usage *u
 
 static int read_reply(struct str body, struct usage *usage, struct err *err)
 {
-    static const char *const NAMES[] = {"output", "usage"};
+    static const struct str NAMES[] = {STR("output"), STR("usage")};
     struct str v[2];
     if (!wire_members(body, NAMES, v, 2, err))
         return -1;

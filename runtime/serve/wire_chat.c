@@ -23,7 +23,7 @@ static bool is_error(struct str error)
 }
 
 enum { CHOICES, USAGE, ERROR, COUNT };
-static const char *const NAMES[COUNT] = {"choices", "usage", "error"};
+static const struct str NAMES[COUNT] = {STR("choices"), STR("usage"), STR("error")};
 
 static struct frame read_frame(struct str name, struct str data, struct usage *usage, struct err *err)
 {
@@ -57,9 +57,9 @@ static struct frame read_frame(struct str name, struct str data, struct usage *u
 }
 
 /* A body with an array `list`. */
-static int read_whole(struct str body, const char *list, const char *what, struct usage *usage, struct err *err)
+static int read_whole(struct str body, struct str list, const char *what, struct usage *usage, struct err *err)
 {
-    const char *const names[COUNT] = {list, "usage", "error"};
+    const struct str names[COUNT] = {list, STR("usage"), STR("error")};
     struct str values[COUNT];
     struct json_members members = {names, values, COUNT, false};
     struct err why;
@@ -70,19 +70,19 @@ static int read_whole(struct str body, const char *list, const char *what, struc
         return -1;
     }
     if (json_type(values[CHOICES]) != JSON_ARRAY)
-        return err_set(err, ERR_MALFORMED, "the provider's answer is no %s: it has no `%s`", what, list);
+        return err_set(err, ERR_MALFORMED, "the provider's answer is no %s: it has no `%s`", what, list.p);
     *usage = usage_read(values[USAGE]);
     return 0;
 }
 
 static int read_reply(struct str body, struct usage *usage, struct err *err)
 {
-    return read_whole(body, "choices", "chat completion", usage, err);
+    return read_whole(body, str_of("choices"), "chat completion", usage, err);
 }
 
 static int read_embeddings(struct str body, struct usage *usage, struct err *err)
 {
-    return read_whole(body, "data", "list of embeddings", usage, err);
+    return read_whole(body, str_of("data"), "list of embeddings", usage, err);
 }
 
 const struct wire WIRE_CHAT = {"chat", read_frame, read_reply};

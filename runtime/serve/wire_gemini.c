@@ -5,8 +5,9 @@
 static void read_usage(struct str json, struct usage *u)
 {
     enum { PROMPT, CACHED, CANDIDATES, THOUGHTS, TOOLS, COUNT };
-    static const char *const NAMES[COUNT] = {"promptTokenCount", "cachedContentTokenCount", "candidatesTokenCount", "thoughtsTokenCount",
-                                             "toolUsePromptTokenCount"};
+    static const struct str NAMES[COUNT] = {
+        STR("promptTokenCount"), STR("cachedContentTokenCount"), STR("candidatesTokenCount"),
+        STR("thoughtsTokenCount"), STR("toolUsePromptTokenCount")};
     struct str v[COUNT];
     if (json_type(json) != JSON_OBJECT)
         return;
@@ -30,7 +31,9 @@ static bool has_content(struct str parts)
 }
 
 enum { CANDIDATES, USAGE, FEEDBACK, ERROR, EMBEDDINGS, COUNT };
-static const char *const NAMES[COUNT] = {"candidates", "usageMetadata", "promptFeedback", "error", "embeddings"};
+static const struct str NAMES[COUNT] = {
+    STR("candidates"), STR("usageMetadata"), STR("promptFeedback"), STR("error"),
+    STR("embeddings")};
 
 static struct frame read_frame(struct str name, struct str data, struct usage *usage, struct err *err)
 {

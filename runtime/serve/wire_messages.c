@@ -11,7 +11,9 @@ static void put_count(struct str value, int64_t *bucket)
 static void read_usage(struct str json, struct usage *u)
 {
     enum { INPUT, OUTPUT, READ, WRITE, COUNT };
-    static const char *const NAMES[COUNT] = {"input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"};
+    static const struct str NAMES[COUNT] = {
+        STR("input_tokens"), STR("output_tokens"), STR("cache_read_input_tokens"),
+        STR("cache_creation_input_tokens")};
     struct str values[COUNT];
     if (json_type(json) != JSON_OBJECT)
         return;
@@ -39,7 +41,9 @@ static bool is_empty_delta(struct str delta)
 static struct frame read_frame(struct str name, struct str data, struct usage *usage, struct err *err)
 {
     enum { TYPE, MESSAGE, BLOCK, DELTA, USAGE, ERROR, COUNT };
-    static const char *const NAMES[COUNT] = {"type", "message", "content_block", "delta", "usage", "error"};
+    static const struct str NAMES[COUNT] = {
+        STR("type"), STR("message"), STR("content_block"), STR("delta"), STR("usage"),
+        STR("error")};
     struct frame f = {.kind = FRAME_BAD};
     struct str v[COUNT];
     if (!wire_members(data, NAMES, v, COUNT, err))
@@ -67,7 +71,7 @@ static struct frame read_frame(struct str name, struct str data, struct usage *u
 
 static int read_reply(struct str body, struct usage *usage, struct err *err)
 {
-    static const char *const NAMES[] = {"content", "usage", "error"};
+    static const struct str NAMES[] = {STR("content"), STR("usage"), STR("error")};
     struct str values[3];
     if (!wire_members(body, NAMES, values, 3, err))
         return -1;

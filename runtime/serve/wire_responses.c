@@ -10,7 +10,9 @@ static int64_t less(int64_t whole, int64_t part)
 static void read_usage(struct str json, struct usage *u)
 {
     enum { INPUT, OUTPUT, INPUT_DETAILS, OUTPUT_DETAILS, COUNT };
-    static const char *const NAMES[COUNT] = {"input_tokens", "output_tokens", "input_tokens_details", "output_tokens_details"};
+    static const struct str NAMES[COUNT] = {
+        STR("input_tokens"), STR("output_tokens"), STR("input_tokens_details"),
+        STR("output_tokens_details")};
     struct str v[COUNT];
     if (json_type(json) != JSON_OBJECT)
         return;
@@ -37,7 +39,7 @@ static void read_error(struct str data, struct str response, struct str error, s
 
 static struct frame read_frame(struct str name, struct str data, struct usage *usage, struct err *err)
 {
-    static const char *const NAMES[] = {"type", "response", "error"};
+    static const struct str NAMES[] = {STR("type"), STR("response"), STR("error")};
     struct frame f = {.kind = FRAME_BAD};
     struct str v[3];
     if (str_eq(data, "[DONE]"))
@@ -61,7 +63,7 @@ static struct frame read_frame(struct str name, struct str data, struct usage *u
 
 static int read_reply(struct str body, struct usage *usage, struct err *err)
 {
-    static const char *const NAMES[] = {"output", "usage", "error", "status"};
+    static const struct str NAMES[] = {STR("output"), STR("usage"), STR("error"), STR("status")};
     struct str v[4];
     if (!wire_members(body, NAMES, v, 4, err))
         return -1;

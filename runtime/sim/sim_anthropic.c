@@ -48,7 +48,9 @@ static void read_tools(struct str tools, struct str choice, struct sim_ask *ask)
 static int read_ask(struct str path, struct str body, struct arena *arena, struct sim_ask *ask, struct err *err)
 {
     enum { MODEL, SYSTEM, MESSAGES, MAX, STREAM, TOOLS, CHOICE, THINKING, OUTPUT, COUNT };
-    static const char *const NAMES[COUNT] = {"model", "system", "messages", "max_tokens", "stream", "tools", "tool_choice", "thinking", "output_config"};
+    static const struct str NAMES[COUNT] = {
+        STR("model"), STR("system"), STR("messages"), STR("max_tokens"), STR("stream"),
+        STR("tools"), STR("tool_choice"), STR("thinking"), STR("output_config")};
     struct str v[COUNT];
     json_get_many(body, NAMES, v, COUNT);
     *ask = (struct sim_ask){.model = json_text(v[MODEL], arena), .prompt = str_of(""), .prompt_bytes = v[SYSTEM].len + v[TOOLS].len, .choices = 1};

@@ -23,7 +23,7 @@ static int read_ask(struct str path, struct str body, struct arena *arena, struc
 {
     (void)path;
     enum { MODEL, INPUT, SIZE, FORMAT, COUNT };
-    static const char *const names[] = {"model", "input", "dimensions", "encoding_format"};
+    static const struct str names[] = {STR("model"), STR("input"), STR("dimensions"), STR("encoding_format")};
     struct str v[COUNT];
     json_get_many(body, names, v, COUNT);
     *ask = (struct sim_ask){.model = json_text(v[MODEL], arena), .prompt = json_text(v[INPUT], arena), .input = v[INPUT], .choices = 1};

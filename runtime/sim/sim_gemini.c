@@ -76,8 +76,10 @@ static void read_tools(struct str tools, struct str config, struct sim_ask *ask)
 static void read_config(struct str config, struct sim_ask *ask)
 {
     enum { MAX, TYPE, SCHEMA, JSON_SCHEMA, CANDIDATES, LOGPROBS, TOP, THINKING, COUNT };
-    static const char *const NAMES[COUNT] = {"maxOutputTokens", "responseMimeType", "responseSchema", "responseJsonSchema",
-                                             "candidateCount",  "responseLogprobs", "logprobs",       "thinkingConfig"};
+    static const struct str NAMES[COUNT] = {
+        STR("maxOutputTokens"), STR("responseMimeType"), STR("responseSchema"),
+        STR("responseJsonSchema"), STR("candidateCount"), STR("responseLogprobs"), STR("logprobs"),
+        STR("thinkingConfig")};
     struct str v[COUNT];
     json_get_many(config.p ? config : str_of("{}"), NAMES, v, COUNT);
     ask->max_tokens = sim_ask_count(v[MAX], 0, 1000000);
@@ -93,7 +95,9 @@ static void read_config(struct str config, struct sim_ask *ask)
 static int read_ask(struct str path, struct str body, struct arena *arena, struct sim_ask *ask, struct err *err)
 {
     enum { CONTENTS, SYSTEM, TOOLS, CHOICE, CONFIG, COUNT };
-    static const char *const NAMES[COUNT] = {"contents", "systemInstruction", "tools", "toolConfig", "generationConfig"};
+    static const struct str NAMES[COUNT] = {
+        STR("contents"), STR("systemInstruction"), STR("tools"), STR("toolConfig"),
+        STR("generationConfig")};
     struct str v[COUNT];
     json_get_many(body, NAMES, v, COUNT);
     *ask = (struct sim_ask){.model = sim_gemini_model(path, arena), .prompt = str_of(""), .prompt_bytes = v[SYSTEM].len + v[TOOLS].len};

@@ -71,18 +71,10 @@ static int read_ask(struct str path, struct str body, struct arena *arena, struc
         TOP,
         COUNT
     };
-    static const char *const names[COUNT] = {"model",
-                                             "messages",
-                                             "stream",
-                                             "stream_options",
-                                             "n",
-                                             "max_tokens",
-                                             "max_completion_tokens",
-                                             "tools",
-                                             "tool_choice",
-                                             "response_format",
-                                             "logprobs",
-                                             "top_logprobs"};
+    static const struct str names[COUNT] = {
+        STR("model"), STR("messages"), STR("stream"), STR("stream_options"), STR("n"),
+        STR("max_tokens"), STR("max_completion_tokens"), STR("tools"), STR("tool_choice"),
+        STR("response_format"), STR("logprobs"), STR("top_logprobs")};
     struct str v[COUNT];
     json_get_many(body, names, v, COUNT);
     *ask = (struct sim_ask){.model = json_text(v[MODEL], arena)};

@@ -233,7 +233,7 @@ static void test_get(void **state)
     assert_str(json_get(object, ""), NULL);
     assert_str(json_get(str_of("[\"a\"]"), "a"), NULL);
     assert_str(json_get((struct str){NULL, 0}, "a"), NULL);
-    const char *names[] = {"ac", "missing", "a"};
+    const struct str names[] = {STR("ac"), STR("missing"), STR("a")};
     struct str values[3];
     json_get_many(object, names, values, 3);
     assert_str(values[0], "4");
@@ -429,8 +429,7 @@ static void validate_once(struct str body)
 
 static void find_six_once(struct str body)
 {
-    static const char *const names[] = {"model",      "stream", "messages",
-                                        "max_tokens", "tools",  "user"};
+    static const struct str names[] = {STR("model"), STR("stream"), STR("messages"), STR("max_tokens"), STR("tools"), STR("user")};
     struct str values[6];
     json_get_many(body, names, values, 6);
     assert_true(values[0].p != NULL && values[5].p == NULL);
