@@ -124,13 +124,17 @@ void client_refuse(struct client *c, int status, const char *why)
 {
     struct exchange *x = c->x;
     char body[256];
+    x->keep_alive = false;
+    x->linger = true;
+    x->state = EXCHANGE_OPEN;
+    if (c->server->app.refused) {
+        c->server->app.refused(c->server->ctx, x, status, why);
+        return;
+    }
     int len = snprintf(body, sizeof body,
                        "{\"error\":{\"message\":\"%s\",\"type\":\"invalid_request_error\","
                        "\"param\":null,\"code\":null}}",
                        why);
-    x->keep_alive = false;
-    x->linger = true;
-    x->state = EXCHANGE_OPEN;
     exchange_reply(x, status, "application/json", str_n(NULL, 0), str_n(body, (size_t)len));
 }
 
@@ -301,7 +305,7 @@ static size_t take_head(struct client *c, struct str bytes, size_t head_len)
     struct exchange *x = c->x;
     const struct http_head *head = &s->head;
     if (head->framing == HTTP_LENGTH && head->length > s->limits.body) {
-        x->bodiless = str_eq(head->method, "HEAD");
+        keep_head(x, head, bytes.p, head_len, 0); /* tells the application whom it answers, if it fits */
         client_refuse(c, 413, "the request body is larger than this server accepts");
         return bytes.len;
     }

@@ -55,6 +55,11 @@ struct server_app {
      * Once for each ticket, after all else, and the exchange is gone on return. May be NULL.
      */
     void (*over)(void *ctx, struct exchange *x);
+    /*
+     * What came is no request (not HTTP, too large, too slow), with the status and the words that say so. Answers with exchange_reply; exchange_head is NULL
+     * when the head itself is at fault. NULL: a plain answer in OpenAI's shape.
+     */
+    void (*refused)(void *ctx, struct exchange *x, int status, const char *why);
 };
 
 /* Takes over the listening descriptor `fd` (non-blocking). */

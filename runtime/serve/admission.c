@@ -20,7 +20,7 @@ static bool refuse(struct router *r, struct exchange *x, const char *words)
 {
     if (r->options.region)
         limited_count(&r->options.region->limited, LIMITED_SERVER);
-    return turnaway(r, x, &(struct turned){503, "overloaded", "server", NULL, "Retry-After: 1\r\n", words});
+    return turnaway(r, x, &(struct turned){503, "overloaded", NULL, "server", NULL, "Retry-After: 1\r\n", words});
 }
 
 /* Takes first and looks then: requests that arrive at several workers at once cannot all find the last place free. */

@@ -92,9 +92,9 @@ static bool may_look(struct router *r)
     return r->lookups++ < LOOKUPS_A_SECOND;
 }
 
-static void refuse(struct exchange *x, const struct wrong *wrong)
+static void refuse(struct router *r, struct exchange *x, const struct wrong *wrong)
 {
-    answer_refusal(x, &(struct refusal){400, "invalid_feedback", wrong->field, NULL, str_of(wrong->words)}, "");
+    answer_refusal(r, x, &(struct refusal){400, "invalid_feedback", wrong->field, NULL, str_of(wrong->words)}, NULL, "");
 }
 
 static enum feedback_result take(struct router *r, const struct score *s)
@@ -115,23 +115,23 @@ static enum feedback_result take(struct router *r, const struct score *s)
     return FEEDBACK_TAKEN;
 }
 
-static void answer(struct exchange *x, enum feedback_result result, const struct score *s)
+static void answer(struct router *r, struct exchange *x, enum feedback_result result, const struct score *s)
 {
     char words[300];
     switch (result) {
     case FEEDBACK_TAKEN:
-        exchange_reply(x, 200, "application/json", str_of(""), str_of("{\"ok\":true}\n"));
+        answer_json(r, x, 200, "", str_of("{\"ok\":true}\n"));
         return;
     case FEEDBACK_REPEATED:
         snprintf(words, sizeof words, "The decision %s has a value of " STR_FMT " already; the first one stands.", s->id, STR_ARG(s->metric));
-        answer_error(x, 409, "already_scored", "", words);
+        answer_error(r, x, 409, "already_scored", "", words);
         return;
     case FEEDBACK_BUSY:
-        answer_error(x, 429, "rate_limit_exceeded", "Retry-After: 1\r\n", "Many old decisions are being scored at once. Try again in 1 s.");
+        answer_error(r, x, 429, "rate_limit_exceeded", "Retry-After: 1\r\n", "Many old decisions are being scored at once. Try again in 1 s.");
         return;
     default:
         snprintf(words, sizeof words, "There is no decision '%.40s', or the trace keeps it no longer. Nothing else was lost.", s->id);
-        answer_error(x, 404, "decision_not_found", "", words);
+        answer_error(r, x, 404, "decision_not_found", "", words);
     }
 }
 
@@ -143,9 +143,9 @@ bool feedback_head(struct router *r, struct exchange *x)
         return true;
     stats_add(r->stats, STAT_REFUSED, 1);
     if (is_post)
-        answer_error(x, 413, "body_too_large", "", "Feedback has at most 4096 bytes, and says how many (Content-Length).");
+        answer_error(r, x, 413, "body_too_large", "", "Feedback has at most 4096 bytes, and says how many (Content-Length).");
     else
-        answer_error(x, 405, "method_not_allowed", "Allow: POST\r\n", "Use POST for " FEEDBACK_PATH ".");
+        answer_error(r, x, 405, "method_not_allowed", "Allow: POST\r\n", "Use POST for " FEEDBACK_PATH ".");
     return false;
 }
 
@@ -156,11 +156,11 @@ void feedback_post(struct router *r, struct exchange *x)
     enum feedback_result result = FEEDBACK_INVALID;
     struct wrong wrong = read_score(x, &score);
     if (r->options.trace == NULL)
-        answer_error(x, 503, "no_trace", "", "This server keeps no trace, so nothing can be scored.");
+        answer_error(r, x, 503, "no_trace", "", "This server keeps no trace, so nothing can be scored.");
     else if (wrong.words)
-        refuse(x, &wrong);
+        refuse(r, x, &wrong);
     else
-        answer(x, result = lookup_id(str_of(score.id), &score.slot, &score.number) ? take(r, &score) : FEEDBACK_UNKNOWN, &score);
+        answer(r, x, result = lookup_id(str_of(score.id), &score.slot, &score.number) ? take(r, &score) : FEEDBACK_UNKNOWN, &score);
     atomic_fetch_add_explicit(&f->counts[result], 1, memory_order_relaxed);
 }
 

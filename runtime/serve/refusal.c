@@ -4,6 +4,8 @@
 
 enum protocol refusal_protocol(const struct http_head *head)
 {
+    if (head == NULL)
+        return PROTOCOL_CHAT;
     struct str path = http_path(head);
     if (str_starts(path, "/v1/messages"))
         return PROTOCOL_MESSAGES;

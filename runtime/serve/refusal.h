@@ -16,6 +16,7 @@ struct refusal {
     struct str words;
 };
 
+/* NULL, a head that could not be read: chat. */
 enum protocol refusal_protocol(const struct http_head *head);
 
 void refusal_write(struct buf *out, enum protocol protocol, const struct refusal *r);

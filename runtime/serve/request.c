@@ -1,7 +1,5 @@
 #include "serve/request.h"
 
-#include <stdio.h>
-
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -11,6 +9,7 @@
 #include "serve/answer.h"
 #include "serve/feedback.h"
 #include "serve/capture.h"
+#include "serve/catalogue.h"
 #include "serve/journal.h"
 #include "serve/outbound.h"
 #include "serve/refusal.h"
@@ -20,7 +19,7 @@
 #include "serve/units.h"
 #include "vm/lines.h"
 
-enum { DEFAULT_TOTAL_MS = 900 * 1000, CLIENT_GONE_STATUS = 499, MAX_NEAR = 3 };
+enum { DEFAULT_TOTAL_MS = 900 * 1000, CLIENT_GONE_STATUS = 499 };
 
 /* A script that hangs the worker is found by this: the watchdog blames its generation. */
 static void mark_script(struct router *r, unsigned generation)
@@ -289,18 +288,9 @@ static void serve_model(struct request *rq, const struct model *model, const cha
 
 static void refuse_model(struct request *rq, struct str name)
 {
-    const struct config *c = rq->generation->config;
-    struct arena *arena = rq->scope.view.arena;
-    const char *near[MAX_NEAR], *hint = "";
-    const char *wrong = arena_strndup(arena, name.p, name.len > 200 ? 200 : name.len);
-    int count = config_near_models(c, wrong, near, MAX_NEAR);
-    for (int i = 0; i < count && hint; i++)
-        hint = arena_printf(arena, "%s%s'%s'", hint, i ? ", " : " Did you mean ", near[i]);
-    const char *words = arena_printf(arena, "The model '%s' does not exist or may not be named here.%s%s GET /v1/models lists what may.",
-                                     wrong, hint, count ? "?" : "");
     rq->cause = "pin";
     journal_begin(rq);
-    request_error(rq, 404, "model_not_found", "model", words);
+    request_error(rq, 404, "model_not_found", "model", catalogue_refusal(rq->generation, name, rq->scope.view.arena));
 }
 
 /* `name` is "auto", "wye/NAME", "provider/id" or, once, an alias of one of these. */

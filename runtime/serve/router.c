@@ -12,6 +12,7 @@
 #include "bind/experiment.h"
 #include "serve/admission.h"
 #include "serve/answer.h"
+#include "serve/catalogue.h"
 #include "serve/feedback.h"
 #include "serve/router_state.h"
 #include "serve/toll.h"
@@ -182,7 +183,7 @@ static struct str path_of(const struct exchange *x)
 
 static bool refuse(struct router *r, struct exchange *x, int status, const char *code, const char *more, const char *words)
 {
-    return turnaway(r, x, &(struct turned){status, code, NULL, NULL, more, words});
+    return turnaway(r, x, &(struct turned){.status = status, .code = code, .more = more, .words = words});
 }
 
 static bool refuse_path(struct router *r, struct exchange *x, struct str path)
@@ -252,7 +253,7 @@ static void on_request(void *ctx, struct exchange *x)
     int protocol = protocol_of(path);
     if (protocol >= 0) {
         if (str_eq(path, COUNT_PATH))
-            answer_count(x);
+            answer_count(r, x);
         else
             request_start(r, x, (enum protocol)protocol);
         return;
@@ -265,7 +266,7 @@ static void on_request(void *ctx, struct exchange *x)
     if (path.len > skip && path.p[skip] != '/')
         refuse_path(r, x, path);
     else
-        answer_models(x, r->live, path.len > skip ? decoded(exchange_arena(x), str_n(path.p + skip + 1, path.len - skip - 1)) : str_of(""));
+        catalogue_answer(r, x, path.len > skip ? decoded(exchange_arena(x), str_n(path.p + skip + 1, path.len - skip - 1)) : str_of(""));
 }
 
 static void on_gone(void *ctx, struct exchange *x)
@@ -294,4 +295,9 @@ static void on_over(void *ctx, struct exchange *x)
     admission_leave(ctx, x);
 }
 
-const struct server_app ROUTER_APP = {on_head, on_body, on_request, on_gone, on_drained, on_over};
+static void on_refused(void *ctx, struct exchange *x, int status, const char *why)
+{
+    refuse(ctx, x, status, NULL, "", why);
+}
+
+const struct server_app ROUTER_APP = {on_head, on_body, on_request, on_gone, on_drained, on_over, on_refused};

@@ -31,7 +31,7 @@ static struct str secret_of(const struct http_head *head)
 static bool refuse_stranger(struct router *r, struct exchange *x, bool has_secret)
 {
     limited_count(&r->options.region->limited, LIMITED_KEY);
-    return turnaway(r, x, &(struct turned){401, "invalid_api_key", NULL, NULL, "WWW-Authenticate: Bearer\r\n",
+    return turnaway(r, x, &(struct turned){401, "invalid_api_key", NULL, NULL, NULL, "WWW-Authenticate: Bearer\r\n",
                                            has_secret ? "The API key is not known here, or it was revoked."
                                                       : "You did not provide an API key. Send it as `Authorization: Bearer wye_...` or `x-api-key: wye_...`."});
 }
@@ -101,7 +101,7 @@ bool toll_head(struct router *r, struct exchange *x, bool is_counted)
     if (a.why == QUOTA_OK)
         return true;
     limited_count(&region->limited, LIMITED[a.why]);
-    return turnaway(r, x, &(struct turned){429, code_of(&a), quota_why_name(a.why), key->name, fields_of(key, &a, fields, sizeof fields),
+    return turnaway(r, x, &(struct turned){429, code_of(&a), NULL, quota_why_name(a.why), key->name, fields_of(key, &a, fields, sizeof fields),
                                            words_of(key, &a, words, sizeof words)});
 }
 

@@ -41,14 +41,14 @@ static void record(struct router *r, const struct exchange *x, const struct turn
 
 bool turnaway(struct router *r, struct exchange *x, const struct turned *t)
 {
-    char id[20] = "-";
+    char id[20];
+    bool is_named = is_recorded(r);
     stats_add(r->stats, STAT_REFUSED, 1);
-    if (is_recorded(r)) {
+    if (is_named) {
         uint64_t number = router_number(r);
         router_write_id(r, number, id);
         record(r, x, t, id, number);
     }
-    struct refusal refusal = {t->status, t->code, NULL, *id == '-' ? NULL : id, str_of(t->words)};
-    answer_refusal(x, &refusal, arena_join(exchange_arena(x), "x-wye-id: ", id, "\r\n", t->more, (char *)NULL).p);
+    answer_refusal(r, x, &(struct refusal){t->status, t->code, t->param, is_named ? id : NULL, str_of(t->words)}, t->limit ? "limit" : NULL, t->more);
     return false;
 }

@@ -1,5 +1,5 @@
 /*
- * turnaway: a request refused by its head alone: no key, no room, no such path. It never becomes a `struct request`.
+ * turnaway: a request refused before a route could have a part in it: no key, no room, no such path, no HTTP. It never becomes a `struct request`.
  *
  * The answer is in the protocol's shape and names an id; the first 16 of a worker in a second leave a decision in the trace, so that a flood
  * fills no disk. Those beyond have no id.
@@ -14,6 +14,7 @@ struct exchange;
 struct turned {
     int status;
     const char *code;
+    const char *param; /* the member at fault; NULL: none */
     const char *limit; /* which one, as the trace names it; NULL: none */
     const char *key;   /* name of the client's; NULL: none known */
     const char *more;  /* header lines */

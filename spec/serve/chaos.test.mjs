@@ -97,7 +97,7 @@ function look(what, bytes, wanted) {
   try {
     const replies = replies_in(bytes)
     for (const { headers } of replies)
-      if (headers?.['x-wye-id']) ids.set(headers['x-wye-id'], (ids.get(headers['x-wye-id']) ?? 0) + 1)
+      if ((headers?.['x-wye-id'] ?? '-') !== '-') ids.set(headers['x-wye-id'], (ids.get(headers['x-wye-id']) ?? 0) + 1)
     const whole = replies.filter((reply) => reply.whole)
     for (const why of whole.map(flaw).filter(Boolean)) flaws.push(`${what}: ${why}`)
     if (wanted > 0 && (whole.length !== wanted || replies.length !== wanted)) flaws.push(`${what}: ${whole.length} of ${wanted} replies: ${bytes.toString().slice(-300)}`)

@@ -64,7 +64,7 @@ test('keys are made, listed and revoked without a server; their file is private'
   const wrong = await cli(['key', 'revoke', 'carl', ...at])
   assert.equal(wrong.code, 1)
   assert.match(wrong.stderr, /there is no key 'carl' \(did you mean 'carol'\?\)/)
-  assert.equal((await cli(['key', 'add', 'bad name', ...at])).code, 1)
+  assert.equal((await cli(['key', 'add', 'bad name', ...at])).code, 2)
   assert.equal((await cli(['key', 'add', 'x', '--usd-per-day', '-1', ...at])).code, 2)
   assert.equal((await cli(['key', 'burn', 'x', ...at])).code, 2)
 })

@@ -149,7 +149,7 @@ static void *run_loop(void *arg)
 
 static void begin(struct server_limits limits)
 {
-    static const struct server_app app = {on_head, on_body, on_request, on_gone, on_drained, on_over};
+    static const struct server_app app = {on_head, on_body, on_request, on_gone, on_drained, on_over, NULL};
     struct err err;
     char name[128];
     int fd = listen_open("127.0.0.1:0", false, &err);
