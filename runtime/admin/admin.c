@@ -20,6 +20,7 @@
 #include "trial/gates.h"
 #include "admin/lookout.h"
 #include "admin/metrics.h"
+#include "admin/models.h"
 #include "admin/ramp.h"
 #include "trace/export.h"
 #include "trace/reader.h"
@@ -36,6 +37,7 @@ struct admin {
     uint64_t last_ticket;
     struct bandit bandit;
     struct lookout lookout;
+    struct models models;
 };
 
 /* A request that the master has not answered yet. Lives in the exchange's arena. */
@@ -96,6 +98,8 @@ static void reply_status(struct admin *a, struct exchange *x, struct str json)
     lookout_json(&a->lookout, &all);
     buf_puts(&all, ",\"otlp\":");
     exporter_json(&a->options->host->otlp, &all);
+    buf_puts(&all, ",\"drained\":");
+    models_drained(&a->options->region->health.drains, &all);
     buf_puts(&all, "}\n");
     reply(x, 200, &all);
     buf_clear(&all);
@@ -370,6 +374,38 @@ static void get_experiments(struct request *q)
     buf_clear(&json);
 }
 
+static void get_models(struct request *q)
+{
+    struct buf json = BUF(ADMIN_REPLY);
+    struct err err;
+    if (models_list(&q->admin->models, &json, &err) < 0)
+        reply_error(q->exchange, 500, err.message);
+    else
+        reply(q->exchange, 200, &json);
+    buf_clear(&json);
+}
+
+static void change_model(struct request *q, bool is_drained)
+{
+    struct buf json = BUF(ADMIN_REPLY);
+    struct err err;
+    if (models_set(&q->admin->models, q->query, is_drained, &json, &err) == 0)
+        reply(q->exchange, 200, &json);
+    else
+        reply_error(q->exchange, err.kind == ERR_LIMIT ? 404 : err.kind == ERR_SYSTEM ? 500 : 400, err.message);
+    buf_clear(&json);
+}
+
+static void post_drain(struct request *q)
+{
+    change_model(q, true);
+}
+
+static void post_ready(struct request *q)
+{
+    change_model(q, false);
+}
+
 static void change_split(struct request *q, int (*change)(struct experiments *, struct str, struct str, struct buf *, struct err *))
 {
     const struct admin_options *o = q->admin->options;
@@ -413,6 +449,9 @@ static const struct path {
     {"GET", "/experiments", get_experiments},
     {"POST", "/experiments/*/ramp", post_ramp},
     {"POST", "/experiments/*/stop", post_stop},
+    {"GET", "/models", get_models},
+    {"POST", "/models/drain", post_drain},
+    {"POST", "/models/ready", post_ready},
     {"GET", "/decisions/*", get_decision},
 };
 enum { PATH_COUNT = sizeof PATHS / sizeof *PATHS };
@@ -525,7 +564,10 @@ int admin_run(const struct admin_options *options)
     bandit_open(&a.bandit, a.loop);
     a.lookout = (struct lookout){.project = options->project, .trace_dir = options->trace_dir, .host = options->host};
     lookout_open(&a.lookout, a.loop);
+    a.models = (struct models){.options = options};
+    models_open(&a.models);
     loop_run(a.loop);
+    models_close(&a.models);
     lookout_close(&a.lookout);
     bandit_close(&a.bandit);
     server_free(a.server);

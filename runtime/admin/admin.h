@@ -15,6 +15,9 @@
  *   GET  /experiments       {"experiments":[{"name","salt","origin","since","arms":[{"name","weight","source","exposures"}],…}]}
  *   POST /experiments/NAME/ramp?WEIGHTS   "80,20", "20" (the treatment of two arms) or "v2=20": in percent
  *   POST /experiments/NAME/stop[?ARM]     one arm for all (the control unless named), and no exposure
+ *   GET  /models            {"models":[{"id","provider","kind","name","price","context",…,"health","drained",…}]} of the live generation (models.h)
+ *   POST /models/drain?M    M takes no new attempts: "openai/mini", or all of "openai" with a star for the name; 200 {"ok","message","drained":[…],"in_flight"}
+ *   POST /models/ready?M    takes it back
  *   GET  /decisions/ID      the decision as `wye trace --json` prints it
  *
  * Refusals: {"ok":false,"message","error":{"message","file","line"}} with 400, 403 (Host, Origin), 401 (token), 404, 405, 409 (another change is under
@@ -25,7 +28,7 @@
  * "requests","script_errors","files"}],"canary":null or {"generation","live","state":"running|stepped back|ended","hash","base","percent","since_us","until_us",
  * "reason","guard":{…},"sides":[{"generation","requests","script_errors","errors","served","error_rate","p95_ms","usd","usd_per_request"}]},"trace":{"events","dropped"},
  * "drift":{"failure":null or why, "sources":[as `wye drift --json`]},"otlp":null or {"url","state":"sending|waiting|down","sent","refused","missed",
- * "tries_failed","behind_s","problem":null or words}}
+ * "tries_failed","behind_s","problem":null or words},"drained":[{"name","since"}]}
  *
  * On loopback or a Unix socket no token is asked for, but Host must be a loopback name or address (or the one configured) and Origin, when present,
  * must match it: a web page must not reach this API through its reader's browser. Any other address needs the token.
@@ -94,6 +97,7 @@ struct admin_options {
     const struct stats_board *board;
     const struct host_board *host;
     struct region *region;
+    const struct generation_options *building; /* of the configuration that /models shows */
     /* Appends the packed manifest whose hash begins with `prefix`. */
     int (*read_generation)(const char *state_dir, const char *prefix, struct buf *out, struct err *err);
 };

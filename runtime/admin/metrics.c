@@ -108,14 +108,30 @@ static void write_region(struct buf *out, const struct region *region)
 }
 
 /* Models by their id, which has a slash; providers' keys have none. */
+static bool is_model(const struct health_target *t)
+{
+    const char *name = health_name(t);
+    return name && strchr(name, '/') && strpbrk(name, "\"\\\n") == NULL;
+}
+
 static void write_cooling(struct buf *out, const struct health *h)
 {
     write_head(out, "wye_model_cooling", "gauge", "1 while the model is left out of lists after failures");
-    for (int i = 0; i < HEALTH_TARGETS; i++) {
-        const char *name = health_name(&h->targets[i]);
-        if (name && strchr(name, '/') && strpbrk(name, "\"\\\n") == NULL)
-            buf_printf(out, "wye_model_cooling{model=\"%s\"} %d\n", name, !health_is_closed(&h->targets[i]));
-    }
+    for (int i = 0; i < HEALTH_TARGETS; i++)
+        if (is_model(&h->targets[i]))
+            buf_printf(out, "wye_model_cooling{model=\"%s\"} %d\n", health_name(&h->targets[i]), !health_is_closed(&h->targets[i]));
+}
+
+static void write_models(struct buf *out, const struct health *h)
+{
+    write_head(out, "wye_model_drained", "gauge", "1 while the operator keeps the model out of service");
+    for (int i = 0; i < HEALTH_TARGETS; i++)
+        if (is_model(&h->targets[i]))
+            buf_printf(out, "wye_model_drained{model=\"%s\"} %d\n", health_name(&h->targets[i]), health_is_drained(&h->targets[i]));
+    write_head(out, "wye_model_in_flight", "gauge", "Calls to the model that have not ended");
+    for (int i = 0; i < HEALTH_TARGETS; i++)
+        if (is_model(&h->targets[i]))
+            buf_printf(out, "wye_model_in_flight{model=\"%s\"} %u\n", health_name(&h->targets[i]), health_busy(&h->targets[i]));
 }
 
 /* By place in the provider's list, never by the key. */
@@ -170,6 +186,7 @@ void metrics_write(struct buf *out, const struct stats_board *board, const struc
     write_generation(out, host);
     write_region(out, region);
     write_cooling(out, &region->health);
+    write_models(out, &region->health);
     write_keys(out, &region->health);
     write_experiments(out, region);
     exporter_metrics(&host->otlp, out);

@@ -94,6 +94,16 @@ static void print_drift(struct str drift)
     arena_clear(&arena);
 }
 
+static void print_drained(struct str list)
+{
+    const char *before = "\ndrained:";
+    struct json_walk w = json_walk(list);
+    for (; json_next(&w); before = ",")
+        printf("%s " STR_FMT " since " STR_FMT, before, STR_ARG(json_plain(json_get(w.value, "name"))), STR_ARG(json_plain(json_get(w.value, "since"))));
+    if (*before == ',')
+        putchar('\n');
+}
+
 static void print_otlp(struct str otlp)
 {
     struct arena arena = ARENA(TABLE_MOST);
@@ -123,6 +133,7 @@ static void print_status(struct str reply)
     print_canary(json_get(reply, "canary"));
     print_list(json_get(reply, "workers"), worker_heads, worker, 8);
     print_drift(json_get(reply, "drift"));
+    print_drained(json_get(reply, "drained"));
     printf("\ntrace in " STR_FMT ": " STR_FMT " events, " STR_FMT " dropped\n",
            STR_ARG(member(reply, "trace_dir", &arena)), STR_ARG(json_get(trace, "events")),
            STR_ARG(json_get(trace, "dropped")));

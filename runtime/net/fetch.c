@@ -194,16 +194,12 @@ static void set_route(CURL *easy, const struct fetch_to *to, struct gate *gate)
         curl_easy_setopt(easy, CURLOPT_CAINFO, to->ca_file);
 }
 
-/* Names an address that was refused, a name that is not found. */
+/* Names an address that was refused. */
 static int explain(const struct gate *gate, int result, struct err *err)
 {
-    if (result == 0 || err->kind == ERR_TIMEOUT || err->kind == ERR_LIMIT)
+    if (result == 0 || gate->refused[0] == '\0')
         return result;
-    if (gate->refused[0])
-        return err_set(err, ERR_CONNECT, "%s resolves to %s, which is not public: private = true allows it", gate->target.name, gate->refused);
-    if (err->kind == ERR_BAD_REQUEST)
-        return err_set(err, ERR_CONNECT, "%s is not found (DNS)", gate->target.name);
-    return result;
+    return err_set(err, ERR_CONNECT, "%s resolves to %s, which is not public: private = true allows it", gate->target.name, gate->refused);
 }
 
 int fetch_url(const struct fetch_to *to, const char *method, struct str body, unsigned timeout_ms, struct buf *reply, int *status,

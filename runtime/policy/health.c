@@ -65,9 +65,30 @@ struct health_target *health_target(struct health *h, const char *name, uint64_t
             continue;
         if (atomic_exchange(&t->fingerprint, fingerprint) != fingerprint)
             forget(t);
+        atomic_store(&t->is_drained, drains_match(&h->drains, name) != NULL);
         return t;
     }
     return &h->spare;
+}
+
+const struct health_target *health_find(const struct health *h, const char *name)
+{
+    for (int i = 0; i < HEALTH_TARGETS; i++)
+        if (atomic_load(&h->targets[i].state) == IN_USE && strcmp(h->targets[i].name, name) == 0)
+            return &h->targets[i];
+    return NULL;
+}
+
+void health_drain(struct health *h)
+{
+    for (int i = 0; i < HEALTH_TARGETS; i++)
+        if (atomic_load(&h->targets[i].state) == IN_USE)
+            atomic_store(&h->targets[i].is_drained, drains_match(&h->drains, h->targets[i].name) != NULL);
+}
+
+bool health_is_drained(const struct health_target *t)
+{
+    return LOAD(t->is_drained);
 }
 
 static bool is_spare(const struct health_target *t)
@@ -86,6 +107,8 @@ static void open_for(struct health_target *t, uint64_t now, uint64_t ms)
 {
     uint64_t until = LOAD(t->cools_until);
     STORE(t->opened_ms, now);
+    if (until == 0)
+        STORE(t->changed_ms, now);
     STORE(t->failures, 0);
     STORE(t->slow, 0);
     STORE(t->probe_until, 0);
@@ -99,8 +122,9 @@ static void trip(struct health_target *t, uint64_t now)
     open_for(t, now, (uint64_t)FIRST_COOLDOWN_MS << (trips < MOST_DOUBLINGS ? trips : MOST_DOUBLINGS));
 }
 
-static void close_it(struct health_target *t)
+static void close_it(struct health_target *t, uint64_t now)
 {
+    STORE(t->changed_ms, now);
     STORE(t->cools_until, 0);
     STORE(t->probe_until, 0);
     STORE(t->trips, 0);
@@ -163,7 +187,7 @@ void health_succeeded(struct health_target *t, uint64_t began, uint64_t now)
     if (LOAD(t->failures))
         STORE(t->failures, 0);
     if (LOAD(t->cools_until) && began >= LOAD(t->opened_ms))
-        close_it(t);
+        close_it(t, now);
 }
 
 void health_failed(struct health_target *t, uint64_t began, uint64_t now)

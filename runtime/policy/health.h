@@ -17,6 +17,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "policy/drains.h"
+
 enum { HEALTH_TARGETS = 512, HEALTH_BUCKETS = 160, HEALTH_SLOTS = 64, HEALTH_NAME = 96 };
 
 /* Microseconds by their logarithm, eight buckets an octave; halved when full, so that old samples fade. */
@@ -31,8 +33,10 @@ struct health_target {
     _Atomic uint32_t state;     /* 0 free, 1 being named, 2 in use */
     char name[HEALTH_NAME];
     _Atomic uint64_t fingerprint;
+    _Atomic bool is_drained;      /* by the operator */
     _Atomic uint64_t cools_until; /* 0: closed; past: half-open */
     _Atomic uint64_t opened_ms;   /* what began before it says nothing of now */
+    _Atomic uint64_t changed_ms;  /* when it last opened or closed; 0: never */
     _Atomic uint64_t probe_until; /* somebody probes it until then */
     _Atomic uint32_t trips;       /* since it was last closed */
     _Atomic uint32_t failures;    /* in a row */
@@ -46,12 +50,16 @@ struct health_target {
 struct health {
     struct health_target targets[HEALTH_TARGETS];
     struct health_target spare; /* for what finds no room: never cools */
+    struct drains drains;
 };
 
 enum health_pick { HEALTH_CLOSED, HEALTH_PROBE, HEALTH_COOLING };
 
 /* The target of that name. Another fingerprint (address, key, name at the provider) than before clears what was known. */
 struct health_target *health_target(struct health *h, const char *name, uint64_t fingerprint);
+
+/* The target of that name; NULL when nobody asked for it yet. */
+const struct health_target *health_find(const struct health *h, const char *name);
 
 /* NULL for one that is not in use. */
 const char *health_name(const struct health_target *t);
@@ -64,6 +72,12 @@ uint64_t health_cooling_ms(const struct health_target *t, uint64_t now);
 
 /* Closed: neither cooling nor waiting for a probe. */
 bool health_is_closed(const struct health_target *t);
+
+/* The operator took it out of service: no new call. */
+bool health_is_drained(const struct health_target *t);
+
+/* What h->drains says now, at every target. */
+void health_drain(struct health *h);
 
 /* What came of a call that began then. */
 void health_succeeded(struct health_target *t, uint64_t began, uint64_t now);

@@ -118,6 +118,7 @@ static int run_admin(void *arg)
         .state_dir = m->options->state_dir,
         .board = m->board,
         .region = m->region,
+        .building = &m->reload.building,
         .host = m->host,
         .read_generation = store_read,
     };
@@ -408,7 +409,8 @@ static int open_places(struct master *m, struct err *err)
     const struct master_options *o = m->options;
     if (places_project(o->project, err) < 0 || places_trace(o->trace_dir, m->crew.count, err) < 0 ||
         store_open(o->state_dir, err) < 0 || keys_load(&m->region->keys, o->state_dir, err) < 0 ||
-        experiments_file_load(&m->region->experiments, o->state_dir, err) < 0 || open_sockets(m, err) < 0)
+        experiments_file_load(&m->region->experiments, o->state_dir, err) < 0 ||
+        drains_load(&m->region->health.drains, o->state_dir, err) < 0 || open_sockets(m, err) < 0)
         return -1;
     return open_sim(m, err);
 }

@@ -152,11 +152,12 @@ static struct attempt *unaskable(struct request *rq, const struct model *model, 
 /* A model that cannot answer this is not called, nor thought ill of. */
 static bool fits(struct request *rq, const struct model *model, const struct ask_options *options, struct err *err)
 {
-    const char *why = fit_problem(rq, model, options);
+    bool is_drained = vitals_is_drained(rq, model);
+    const char *why = is_drained ? "drained" : fit_problem(rq, model, options);
     if (why == NULL)
         return true;
     journal_candidate(rq, model, "passed_over", why);
-    err_set(err, ERR_BAD_REQUEST, "%s cannot answer this: %s", model->id, why);
+    err_set(err, is_drained ? ERR_OVERLOADED : ERR_BAD_REQUEST, is_drained ? "%s is %s: the operator took it out of service" : "%s cannot answer this: %s", model->id, why);
     return false;
 }
 

@@ -28,10 +28,12 @@ static void pass_over_unfit(struct request *rq)
     struct decision *d = &rq->decision;
     struct arena *arena = rq->scope.view.arena;
     for (int i = 0; i < d->count; i++) {
-        const char *why = fit_problem(rq, d->models[i], NULL);
+        bool is_drained = vitals_is_drained(rq, d->models[i]);
+        const char *why = is_drained ? "drained" : fit_problem(rq, d->models[i], NULL);
         if (why == NULL)
             continue;
         settle(rq, i, why);
+        rq->plan.is_drained |= is_drained;
         rq->plan.refused = rq->plan.refused ? arena_printf(arena, "%s; %s: %s", rq->plan.refused, d->models[i]->id, why)
                                             : arena_printf(arena, "%s: %s", d->models[i]->id, why);
         bool is_context = str_starts(str_of(why), "context");
@@ -198,9 +200,12 @@ int plan_next(struct request *rq)
     if (d->count == 1)
         return is_settled(rq, 0) ? -1 : try_now(rq, 0);
     uint64_t now = clock_ms();
-    for (int i = 0; i < d->count && found < 0; i++)
+    for (int i = 0; i < d->count && found < 0; i++) {
+        if (!is_settled(rq, i) && vitals_is_drained(rq, d->models[i]))
+            settle(rq, i, "drained"); /* since the list was made */
         if (!is_settled(rq, i) && vitals_pick(rq, d->models[i], now, &rq->credential) != HEALTH_COOLING)
             found = i;
+    }
     if (found < 0)
         rq->credential = NULL;
     int resort = found < 0 && rq->plan.tried == 0 ? last_resort(rq, now) : found;

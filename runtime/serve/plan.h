@@ -1,7 +1,7 @@
 /*
  * plan: which model of a decision's list is tried next, and why some are not.
  *
- * plan_open puts the list into its order (weights, sticky, order), and passes over what cannot serve the request: too small a
+ * plan_open puts the list into its order (weights, sticky, order), and passes over what cannot serve the request: drained, too small a
  * context, no tools, no vision, no structured output. plan_next then passes over what cools, but never the last one that is left untried while
  * nothing was tried: a list is not refused because all of it is ill. Who is passed over is written into the trace with the reason.
  *
@@ -21,6 +21,7 @@ struct plan {
     const char *moved;  /* why it is another order than as listed: "by cost"; NULL */
     const char *refused; /* what the list's models lack for this request; set when none is left */
     const char *code;   /* of the error then */
+    bool is_drained;    /* one of them only because the operator took it out of service */
 };
 
 /* False when no model can serve the request: plan->refused says why. */

@@ -407,7 +407,7 @@ static void serve_list(struct request *rq)
         return;
     }
     const char *words = arena_printf(rq->scope.view.arena, "No model that the route named can serve this request: %s.", rq->plan.refused);
-    request_error(rq, 400, rq->plan.code, NULL, words);
+    request_error(rq, rq->plan.is_drained ? 503 : 400, rq->plan.is_drained ? "model_drained" : rq->plan.code, NULL, words);
 }
 
 void serving_again(struct request *rq)

@@ -54,6 +54,11 @@ struct health_target *vitals_of(const struct request *rq, const struct model *mo
     return rq->generation->health[model_base(model) - rq->generation->config->models];
 }
 
+bool vitals_is_drained(const struct request *rq, const struct model *model)
+{
+    return health_is_drained(vitals_of(rq, model));
+}
+
 enum health_pick vitals_pick(const struct request *rq, const struct model *model, uint64_t now, struct credential **key)
 {
     enum health_pick of_key;

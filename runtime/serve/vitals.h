@@ -20,6 +20,9 @@ void vitals_open(struct router *r, struct generation *g);
 
 struct health_target *vitals_of(const struct request *rq, const struct model *model);
 
+/* The operator took it out of service. */
+bool vitals_is_drained(const struct request *rq, const struct model *model);
+
 /* May the model be called now, by its own health and a key's, and by which key? */
 enum health_pick vitals_pick(const struct request *rq, const struct model *model, uint64_t now, struct credential **key);
 

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "vm/entries.h"
 #include "vm/secret.h"
+#include "vm/settings.h"
 
 #define ROWS(table) (table), (int)(sizeof(table) / sizeof *(table))
 

@@ -8,8 +8,11 @@
  */
 #pragma once
 
-#include "vm/config.h"
-#include "vm/settings.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+struct settings;
+struct setting;
 
 enum { COLLECTOR_HEADERS = 16, COLLECTOR_VALUE = 1024 };
 

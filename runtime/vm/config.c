@@ -11,6 +11,8 @@
 
 enum { MOST_ALIASES = 4096, MOST_MASKS = 256, ARENA_BYTES = 64 << 20, NEAR_MOST = 16, IN_FLIGHT_MB = 512 };
 
+const char *const CONFIG_KINDS[PROVIDER_KINDS] = {"openai", "anthropic", "gemini", "azure", "bedrock", "sim"};
+
 #define ROWS(table) (table), (int)(sizeof(table) / sizeof *(table))
 
 static int read_limits(struct settings *s, void *field, const struct setting *row)

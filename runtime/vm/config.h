@@ -15,7 +15,10 @@
 
 struct vm;
 
-enum provider_kind { KIND_OPENAI, KIND_ANTHROPIC, KIND_GEMINI, KIND_AZURE, KIND_BEDROCK, KIND_SIM };
+enum provider_kind { KIND_OPENAI, KIND_ANTHROPIC, KIND_GEMINI, KIND_AZURE, KIND_BEDROCK, KIND_SIM, PROVIDER_KINDS };
+
+/* As wye.lua writes it: "openai". */
+extern const char *const CONFIG_KINDS[PROVIDER_KINDS];
 
 /* Where a secret is read from: one of the two. */
 struct secret {

@@ -13,7 +13,6 @@ enum { MOST_PROVIDERS = 256, MOST_MODELS = 4096, HIGHEST_PRICE = 10000, DEFAULT_
 
 #define ROWS(table) (table), (int)(sizeof(table) / sizeof *(table))
 
-static const char *const KINDS[] = {"openai", "anthropic", "gemini", "azure", "bedrock", "sim"};
 static const char *const BASE_URLS[] = {
     "https://api.openai.com/v1",
     "https://api.anthropic.com",
@@ -22,7 +21,7 @@ static const char *const BASE_URLS[] = {
     NULL,
     NULL,
 };
-enum { KIND_COUNT = sizeof KINDS / sizeof KINDS[0], KIND_MISSING = KIND_COUNT };
+enum { KIND_MISSING = PROVIDER_KINDS };
 
 static int read_env_name(struct settings *s, void *field, const struct setting *row)
 {
@@ -93,15 +92,15 @@ static int read_kind(struct settings *s, void *field, const struct setting *row)
     const char *name;
     if (settings_text(s, &name, row) < 0)
         return -1;
-    for (int i = 0; i < KIND_COUNT; i++) {
-        if (strcmp(KINDS[i], name) == 0) {
+    for (int i = 0; i < PROVIDER_KINDS; i++) {
+        if (strcmp(CONFIG_KINDS[i], name) == 0) {
             *(enum provider_kind *)field = (enum provider_kind)i;
             return 0;
         }
     }
     char hint[160];
     return settings_fail(s, "unknown kind '%.40s'%s", name,
-                         settings_suggest(name, KINDS, KIND_COUNT, true, hint, sizeof hint));
+                         settings_suggest(name, CONFIG_KINDS, PROVIDER_KINDS, true, hint, sizeof hint));
 }
 
 /* scheme://host[:port][/path], nothing that could smuggle: no blanks, user, query or fragment. */
@@ -212,7 +211,7 @@ static int check_provider(struct settings *s, struct provider *p)
     if (p->base_url == NULL)
         p->base_url = BASE_URLS[p->kind];
     if (p->base_url == NULL && p->kind != KIND_SIM)
-        return settings_fail(s, "base_url is missing; kind '%s' has no default", KINDS[p->kind]);
+        return settings_fail(s, "base_url is missing; kind '%s' has no default", CONFIG_KINDS[p->kind]);
     return 0;
 }
 

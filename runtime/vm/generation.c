@@ -234,8 +234,7 @@ static void generation_free(struct generation *g)
     free(g);
 }
 
-struct generation *generation_load(unsigned id, struct manifest *files, const struct generation_options *options,
-                                   struct err *err)
+static struct generation *load(unsigned id, struct manifest *files, const struct generation_options *options, bool has_routes, struct err *err)
 {
     struct generation *g = xcalloc(1, sizeof *g);
     g->id = id;
@@ -243,13 +242,23 @@ struct generation *generation_load(unsigned id, struct manifest *files, const st
     g->options = options;
     g->holds = 1;
     g->vm = vm_new(&LOAD_LIMITS, files, err);
-    if (g->vm && options->open(g->vm, g, err) == 0 && load_config(g, err) == 0 && load_routes(g, err) == 0 &&
-        check_aliases(g, err) == 0) {
+    if (g->vm && options->open(g->vm, g, err) == 0 && load_config(g, err) == 0 &&
+        (!has_routes || (load_routes(g, err) == 0 && check_aliases(g, err) == 0))) {
         snprintf(g->hash, sizeof g->hash, "%s", manifest_hash(g->files));
         return g;
     }
     generation_free(g);
     return NULL;
+}
+
+struct generation *generation_load(unsigned id, struct manifest *files, const struct generation_options *options, struct err *err)
+{
+    return load(id, files, options, true, err);
+}
+
+struct generation *generation_load_config(unsigned id, struct manifest *files, const struct generation_options *options, struct err *err)
+{
+    return load(id, files, options, false, err);
 }
 
 struct generation *generation_hold(struct generation *g)

@@ -71,6 +71,9 @@ struct generation {
  * Runs wye.lua and every route of `files` (taken over, freed on failure too) in a new VM. NULL with err: "routes/route.lua:3: …". One hold belongs to the caller.
  */
 struct generation *generation_load(unsigned id, struct manifest *files, const struct generation_options *options, struct err *err);
+
+/* Only wye.lua of it, for whoever shows the configuration: no route can be run. */
+struct generation *generation_load_config(unsigned id, struct manifest *files, const struct generation_options *options, struct err *err);
 struct generation *generation_hold(struct generation *g);
 void generation_release(struct generation *g);
 

@@ -14,7 +14,7 @@
 ---A kind of failure, as `err.kind` and in `next_on`.
 ---@alias wye.ErrorKind
 ---| "rate_limit"      # 429
----| "overloaded"      # 503, 529, and overload inside a stream
+---| "overloaded"      # 503, 529, overload inside a stream, a model that the operator drained
 ---| "server_error"    # other 5xx, and errors inside a stream
 ---| "auth"            # 401, 403
 ---| "bad_request"     # 400, 404, 413, 422

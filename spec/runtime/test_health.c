@@ -2,7 +2,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -210,6 +212,54 @@ static void a_restarted_worker_has_nothing_in_flight(void **state)
     assert_int_equal(health_busy(t), 1);
 }
 
+static void drains_hold_for_models_that_come_later(void **state)
+{
+    struct health *h = &((struct region *)*state)->health;
+    struct health_target *one = target(state);
+    struct err err;
+    assert_int_equal(drains_add(&h->drains, "a/one", 5, &err), 0);
+    assert_int_equal(drains_add(&h->drains, "b/*", 6, &err), 0);
+    assert_false(health_is_drained(one));
+    health_drain(h);
+    assert_true(health_is_drained(one));
+    assert_true(health_is_drained(health_target(h, "b/x/y", 1)));
+    assert_false(health_is_drained(health_target(h, "bb/x", 1)));
+    assert_false(health_is_drained(health_target(h, "a/one2", 1)));
+    assert_false(health_is_drained(health_target(h, "b", 1))); /* the provider's key */
+    assert_true(health_is_drained(health_target(h, "a/one", 2))); /* another address changes nothing */
+    drains_remove(&h->drains, "a/one");
+    health_drain(h);
+    assert_false(health_is_drained(one));
+}
+
+static void drains_outlive_the_server(void **state)
+{
+    struct region *r = *state;
+    struct drains *d = &r->health.drains, *again = calloc(1, sizeof *again);
+    char dir[] = "/tmp/wye-drains-XXXXXX", path[64], name[DRAIN_NAME + 1];
+    struct err err;
+    assert_non_null(mkdtemp(dir));
+    assert_int_equal(drains_load(d, dir, &err), 0); /* no file: none */
+    assert_int_equal(drains_add(d, "a/one", 5, &err) | drains_add(d, "b/*", 6, &err), 0);
+    assert_int_equal(drains_save(d, dir, &err), 0);
+    assert_int_equal(drains_load(again, dir, &err), 0);
+    assert_int_equal(atomic_load(&drains_find(again, "a/one")->since_us), 5);
+    assert_string_equal(drains_match(again, "b/x")->name, "b/*");
+    assert_null(drains_match(again, "a/two"));
+    for (int i = 2; i < DRAINS_MOST; i++) {
+        snprintf(name, sizeof name, "c/%d", i);
+        assert_int_equal(drains_add(d, name, 7, &err), 0);
+    }
+    assert_int_equal(drains_add(d, "c/x", 7, &err), -1);
+    memset(name, 'x', DRAIN_NAME);
+    name[DRAIN_NAME] = '\0';
+    assert_int_equal(drains_add(again, name, 7, &err), -1);
+    snprintf(path, sizeof path, "%s/drained", dir);
+    assert_int_equal(unlink(path) | rmdir(dir), 0);
+    assert_int_equal(drains_save(d, dir, &err), -1);
+    free(again);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, open_region, close_region)
@@ -227,6 +277,8 @@ int main(void)
         TEST(another_key_starts_afresh),
         TEST(a_full_table_never_cools_the_rest),
         TEST(a_restarted_worker_has_nothing_in_flight),
+        TEST(drains_hold_for_models_that_come_later),
+        TEST(drains_outlive_the_server),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
