@@ -24,7 +24,7 @@ describe("trial", function()
   end)
 
   it("keeps long requests on the large model in both arms", function()
-    for i = 1, 50 do assert.are.equal("openai/gpt", of("user-" .. i, ("word "):rep(100)).model) end
+    t:each_arm("trial", ("word "):rep(100), function(d) assert.are.equal("openai/gpt", d.model) end)
   end)
 
   it("asks nobody in order to decide", function() assert.are.equal(0, #of("user-1").asks) end)

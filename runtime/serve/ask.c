@@ -100,7 +100,7 @@ static void stop_asking(struct pending *p, struct request *rq, const char *why)
     attempt_cancel(k->attempt, ERR_CANCELLED, why);
     post_cancel(&k->post);
     journal_attempt(rq, k->attempt, "stop");
-    k->reply->err = k->attempt->err;
+    *k->reply = (struct reply){.model = k->attempt->model, .err = k->attempt->err};
     attempt_clear(k->attempt);
     if (rq->capture)
         capture_ask(rq, p->n, k->key, k->reply, STEP_STOPPED);

@@ -106,7 +106,6 @@ static void put_key(struct event *e, enum field f, uint64_t key)
 static void put_reply(struct event *e, struct request *rq, const struct reply *r, unsigned flags)
 {
     static const enum field FIELDS[PRICE_BUCKETS] = {F_INPUT, F_CACHE_READ, F_CACHE_WRITE, F_OUTPUT, F_REASONING};
-    event_z(e, F_MODEL, r->model->id);
     event_int(e, F_STATUS, r->status);
     event_int(e, F_US, (int64_t)r->ms * 1000);
     event_num(e, F_USD, r->usd);
@@ -127,6 +126,7 @@ void capture_ask(struct request *rq, int n, uint64_t key, const struct reply *re
     struct event *e = open_step(rq, "ask");
     event_int(e, F_N, n);
     put_key(e, F_TEXT, key);
+    event_z(e, F_MODEL, reply->model->id);
     if (flags & STEP_STOPPED)
         event_int(e, F_FLAGS, flags);
     else

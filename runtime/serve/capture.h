@@ -10,18 +10,11 @@
 
 #include "bind/decision.h"
 #include "bind/tape.h"
+#include "trace/captured.h" /* the bits of F_FLAGS in a step */
 
 struct request;
 
 enum { CAPTURE_REPLY = 256 * 1024 };
-
-/* Bits of F_FLAGS in an "ask" or "sleep" step. */
-enum {
-    STEP_JOINED = 1,    /* another operation had woken the route already, which saw both */
-    STEP_STOPPED = 2,   /* the route needed it no longer */
-    STEP_RETRYABLE = 4, /* the error */
-    STEP_MASKED = 8,    /* the reply has lost something */
-};
 
 struct capture {
     struct tape tape; /* first: the tape's functions cast back */

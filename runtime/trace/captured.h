@@ -18,6 +18,14 @@
 
 enum { CAPTURED_BUCKETS = 5 };
 
+/* Bits of the flags of an "ask" or "sleep" step. */
+enum {
+    STEP_JOINED = 1,    /* another operation had woken the route already, which saw both */
+    STEP_STOPPED = 2,   /* the route needed it no longer */
+    STEP_RETRYABLE = 4, /* the error */
+    STEP_MASKED = 8,    /* the reply has lost something */
+};
+
 /* Tokens: input, cache_read, cache_write, output, reasoning. */
 struct captured_usage {
     bool is_known;

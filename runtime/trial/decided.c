@@ -1,7 +1,10 @@
 #include "trial/decided.h"
 
 #include "base/json.h"
+#include "serve/capture.h"
 #include "vm/lines.h"
+
+enum { DECISION_TEXT = 8192 };
 
 static const char *const PURPOSE_NAMES[] = {
 #define X(name, text) text,
@@ -75,6 +78,15 @@ static void write_said(struct buf *out, struct trial *t, const struct reply *r)
     }
 }
 
+/* In the words of the trace. */
+static void write_words(struct buf *out, const struct trial *t)
+{
+    struct buf words = BUF(DECISION_TEXT);
+    capture_decision(&words, &t->decision, t->has_failed ? &t->err : NULL);
+    member(out, "decision", buf_str(&words));
+    buf_clear(&words);
+}
+
 void decided_write(struct buf *out, struct trial *t)
 {
     buf_puts(out, "{\"notes\":[");
@@ -95,6 +107,7 @@ void decided_write(struct buf *out, struct trial *t)
         buf_puts(out, "}");
     }
     buf_puts(out, "]");
+    write_words(out, t);
     if (!t->has_failed)
         write_act(out, t);
     else

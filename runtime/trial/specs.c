@@ -10,7 +10,7 @@
 #include "bind/bind.h"
 #include "bind/kit.h"
 #include "trial/decided.h"
-#include "trial/trial.h"
+#include "trial/staged.h"
 #include "serve/usage.h"
 
 enum { ASK = 16 << 20, LONGEST_PATH = 4096, REPORT = 16 << 20 };
@@ -18,6 +18,7 @@ enum { ASK = 16 << 20, LONGEST_PATH = 4096, REPORT = 16 << 20 };
 /* One run of the specs; `kit` and `failed` belong to the decision that is under way. */
 struct specs {
     struct trial *trial;
+    struct staged staged;
     struct kit *kit;
     bool has_failed;
     struct err err; /* what a fake did wrong */
@@ -33,7 +34,10 @@ static int read_answer(struct trial *t, struct trial_ask *ask, struct str answer
     int64_t number;
     if (body.p) {
         r->status = 200;
-        r->body = body;
+        r->body = json_type(body) == JSON_STRING ? json_text(body, &t->arena) : body;
+        if (json_validate(r->body, NULL) < 0)
+            return err_set(err, ERR_SCRIPT, "the fake of %s: its body is no JSON", r->model->id);
+        body = r->body;
         r->usage = usage_read(json_get(body, "usage"));
         r->usd = usage_usd(&r->usage, r->model);
     } else if (name.p) {
@@ -44,6 +48,8 @@ static int read_answer(struct trial *t, struct trial_ask *ask, struct str answer
         trial_fault(r, kind);
         if (message.p)
             snprintf(r->err.message, sizeof r->err.message, "%s", message.p);
+        struct str retryable = json_get(answer, "retryable");
+        r->err.retryable = retryable.p ? json_is_true(retryable) : r->err.retryable;
         if (json_integer(json_get(answer, "status"), &number))
             r->status = (int)number;
     } else {
@@ -51,6 +57,7 @@ static int read_answer(struct trial *t, struct trial_ask *ask, struct str answer
     }
     if (json_integer(json_get(answer, "ms"), &number))
         r->ms = (unsigned)number;
+    staged_answered(&((struct specs *)t->arg)->staged, ask, answer);
     return 0;
 }
 
@@ -95,25 +102,34 @@ static const struct route *find_route(struct generation *g, struct str name, str
 
 static int decide(void *arg, struct kit *kit, struct str call, struct arena *arena, struct buf *out, struct err *err)
 {
-    static struct http_head head;
     struct specs *s = arg;
     struct trial *t = s->trial;
     const struct route *route = find_route(t->generation, json_text(json_get(call, "route"), arena), err);
-    if (!route)
+    if (!route || staged_open(&s->staged, t, call, arena, err) < 0)
         return -1;
-    trial_head(&head, t->protocol, json_get(call, "headers"), arena);
-    t->head = &head;
+    struct str request = json_get(call, "request");
     s->kit = kit;
     s->has_failed = false;
-    trial_run(t, route, json_get(call, "request"));
+    trial_run(t, route, json_type(request) == JSON_STRING ? json_text(request, arena) : request);
     if (s->has_failed) {
         *err = s->err;
         return -1;
     }
     if (t->has_failed && t->err.kind == ERR_BAD_REQUEST)
         return err_set(err, ERR_BAD_REQUEST, "the request is refused before any route runs: %s", t->err.message);
+    if (t->shadow && !t->is_shadow)
+        return err_set(err, ERR_SCRIPT, "the route called wye.shadow %d times, not %d", t->shadow_calls, t->shadow);
     decided_write(out, t);
+    out->len--; /* its closing brace: more follows */
+    buf_puts(out, ",\"experiments\":");
+    staged_tell(&s->staged, out);
+    buf_putc(out, '}');
     return 0;
+}
+
+static void prepare(struct trial *t)
+{
+    staged_prepare(&((struct specs *)t->arg)->staged);
 }
 
 /* ---- the run ---- */
@@ -130,6 +146,7 @@ static int run(struct generation *g, const char *folder, bool as_json, struct er
     const char *args[] = {folder, "-o", "json"};
     struct specs s = {.trial = trial_new(g)};
     s.trial->answer = answer;
+    s.trial->prepare = prepare;
     s.trial->arg = &s;
     int outcome = kit_run(args, as_json ? 3 : 1, decide, &s, err);
     trial_free(s.trial);

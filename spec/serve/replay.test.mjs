@@ -185,7 +185,7 @@ return function(req)
 end
 `
   const w = await serve({ 'wye.lua': CONFIG(), 'route.lua': route }, { demo: true })
-  const ask = (options) => chat(w, { model: 'auto', metadata: { and: 'x\n"y"\\' }, messages: question('hello "there"') }, options)
+  const ask = (options) => chat(w, { model: 'auto', stop: null, logit_bias: {}, metadata: { and: 'x\n"y"\\]]' }, messages: question('hello "there"') }, options)
   const plain = await ask(), gold = await ask({ headers: { 'x-tenant': 'gold' } })
   const pinned = await chat(w, { model: 'sim/fast', messages: question() })
   const save = (reply) => w.cli('trace', 'save', reply.headers['x-wye-id'], w.dir)
@@ -201,10 +201,31 @@ end
   const passed = await run(WYE, ['test', w.dir, '--json'])
   assert.equal(passed.code, 0, passed.stdout)
   assert.equal(JSON.parse(passed.stdout).successes.length, 2)
+  const text = readFileSync(join(w.dir, `specs/${gold.headers['x-wye-id']}_spec.lua`), 'utf8')
+  assert.match(text, /assert\.are\.equal\("sim\/smart#[0-9a-f]{4}, sim\/fast \(first_token 4000\)", d\.decision\)/)
+  write(w.dir, { 'route.lua': route.replace('first_token = 4', 'first_token = 5') })
+  assert.equal(JSON.parse((await run(WYE, ['test', w.dir, '--json'])).stdout).failures.length, 1)
   write(w.dir, { 'route.lua': route.replace('"gold"', '"silver"') })
   const failed = await run(WYE, ['test', w.dir, '--json'])
   assert.equal(failed.code, 1)
   assert.equal(JSON.parse(failed.stdout).failures.length, 1)
+})
+
+test('what a mask took out, and what was not captured, is no spec', async () => {
+  const route = 'local fast = wye.model "sim/fast"\nreturn function(req)\n  if req.prompt == "ask" then return fast:ask(req) end\n  return fast, "plain"\nend\n'
+  const refusal = async (capture, body, options) => {
+    const w = await serve({ 'wye.lua': CONFIG(capture), 'route.lua': route }, { demo: true })
+    const { headers } = await chat(w, { model: 'auto', ...body }, options)
+    const saved = await w.cli('trace', 'save', headers['x-wye-id'], w.dir)
+    await w.stop()
+    return saved
+  }
+  const plain = { messages: question() }
+  assert.match((await refusal('{ share = 0 }', plain)).stderr, /was not captured: capture = \{ share = 1 \}/)
+  assert.match((await refusal('{ share = 1, mask = { "/messages/*/content" } }', plain)).stderr, /a mask took out .*\(\/messages\/\*\/content\)/)
+  assert.match((await refusal('{ share = 1, mask = { "/input" } }', { input: 'hello' }, { path: '/v1/responses' })).stderr, /a mask took out .*\(\/input\)/)
+  assert.match((await refusal('{ share = 1, mask = { "/choices/*/message/content" } }', { messages: question('ask') })).stderr, /a mask took out .*a model's answer/)
+  assert.equal((await refusal('{ share = 1, mask = { "/metadata/*" } }', plain)).code, 0)
 })
 
 test('an ask that was not recorded is counted; --sim answers it', async () => {

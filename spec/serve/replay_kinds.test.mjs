@@ -107,3 +107,20 @@ test('a bandit whose weights have moved since: 0 differences', async () => {
   const r = await replay('--route', 'bandit')
   assert.deepEqual([r.changed, r.reworded, r.replayed], [0, 0, EACH * 5 + 120])
 })
+
+test('decisions of every kind saved as specs pass on the same rules, at any time', async () => {
+  const saved = []
+  for (const name of Object.keys(ROUTES)) {
+    const all = await w.trace('-q', `route == ${name} and captured == true`)
+    const by_outcome = new Map(all.map((d) => [`${d.api} ${d.served} ${d.attempts.map((a) => `${a.model} ${a.completion}`)}`, d.id]))
+    saved.push(...[...by_outcome.values()].slice(0, 12))
+  }
+  for (const id of saved) {
+    const { code, stderr } = await w.cli('trace', 'save', id, w.dir)
+    assert.equal(code, 0, stderr)
+  }
+  const { code, stdout } = await run(WYE, ['test', w.dir, '--json'])
+  const { successes, failures, errors } = JSON.parse(stdout)
+  assert.deepEqual([...failures, ...errors].map((f) => [f.name, f.message]).slice(0, 3), [])
+  assert.deepEqual([code, successes.length], [0, saved.length])
+})

@@ -73,6 +73,64 @@ test('a fake answers in turn, or as a function of what it is asked', () =>
   t:fake("a/judge", function(ask) return ask.model .. " " .. ask.n .. " " .. ask.messages[1].content end)
   assert.are.equal("a/judge 1 Hello!", t:decide("route", "Hello!").reason)`)))
 
+const LEANS_LUA = `local good, judge = wye.model "a/good", wye.model "a/judge"
+local trial = wye.experiment("t", { unit = "user", { "plain", 50, function() return good, "plain" end },
+  { "asks", 50, function(req) local r, err = judge:ask(req); if not r then return good, err.kind end return r, "asked" end } })
+return function(req)
+  wye.shadow(function(mine) return judge, "shadow of " .. mine.prompt end, req)
+  if req.prompt == "arms" then return trial(req) end
+  if req.prompt == "first" then
+    local r, err = wye.first({ good, judge }, req, { hedge = 0.5 })
+    return r or good, r and r.model or err.kind
+  end
+  if req.prompt == "gather" then return good, tostring(#wye.gather({ good, judge, good }, req, { n = 1 })) end
+  return good, ("%.6f %.6f %s %s %s %d"):format(wye.now(), wye.now(), wye.kv.get("k"), wye.kv.get("gone"), req.id, wye.random(1000))
+end
+`
+const leans = (body) => specs('', { 'leans.lua': LEANS_LUA, 'specs/leans_spec.lua': `local kit = require "wye.testkit"\nit("works", function()\n  local t = kit.project()\n${body}\nend)\n` })
+
+test('clock, chance, wye.kv and the protocol are what the spec sets', () =>
+  passes(leans(`
+  local set = { id = "1k0xa28mv4n00", now = { 1700000000.123456, 1700000001 }, kv = { { "get", "k", 1 / 3 }, { "get", "gone" } } }
+  local first = t:decide("leans", "hello", set)
+  assert.are.equal("1700000000.123456 1700000001.000000 0.33333333333333 nil 1k0xa28mv4n00 " .. first.reason:match("%d+$"), first.reason)
+  assert.are.equal(first.reason, t:decide("leans", "hello", set).reason)
+  set.protocol, set.id = "messages", "another"
+  local other = t:decide("leans", kit.json [[{ "model": "auto", "max_tokens": 9, "stop_sequences": [], "messages": [{ "role": "user", "content": "hello" }] }]], set)
+  assert.are_not.equal(first.reason:match("%d+$"), other.reason:match("%d+$"))
+  assert.are.equal("a/good", other.decision)`)))
+
+test('answers and hedges end when the spec says', () =>
+  passes(leans(`
+  t:fake("a/good", { ms = 400 })
+  assert.are.equal("a/good", t:decide("leans", "first").reason)
+  t:fake("a/good", { ms = 600 })
+  assert.are.equal("a/judge", t:decide("leans", "first").reason)
+  assert.are.equal("a/good", t:decide("leans", "first", { waits = { 700 } }).reason)
+  t:fake("a/good", { never = true })
+  assert.are.equal("a/judge", t:decide("leans", "first").reason)
+  assert.matches("waits for something that never comes", t:decide("leans", "first", { waits = { false } }).script_error)
+  t:fake("a/good", { { error = "connect", at = 3 }, { at = 4 } })
+  t:fake("a/judge", { never = true })
+  assert.are.equal("1", t:decide("leans", "gather").reason)`)))
+
+test('each arm is driven, and what fails under one says which', async () => {
+  await passes(leans(`
+  t:fake("a/judge", { { error = "auth" }, "well" })
+  assert.are.equal("asks", t:decide("leans", "arms", { arms = { t = "asks" } }).experiments[1].arm)
+  local reasons = {}
+  t:each_arm("leans", "arms", function(d) reasons[#reasons + 1] = d.experiments[1].arm .. " " .. d.reason end)
+  assert.are.same({ "plain plain", "asks auth" }, reasons)
+  t:each_arm("leans", "no experiment", function(d) reasons[#reasons + 1] = #d.experiments end)
+  assert.are.equal(0, reasons[3])`))
+  await fails(leans('  t:each_arm("leans", "arms", function(d) assert.are.equal("plain", d.reason) end)'), /in arm asks of t: /)
+})
+
+test('the rule of a shadow is driven', async () => {
+  await passes(leans('  assert.are.same({ "a/judge", "shadow of hello" }, { t:decide("leans", "hello", { shadow = 1 }).model, t:decide("leans", "hello", { shadow = 1 }).reason })'))
+  await fails(leans('  t:decide("leans", "hello", { shadow = 2 })'), /leans_spec\.lua:4: the route called wye\.shadow 1 times, not 2/)
+})
+
 test('a failing spec ends with 1 and names its line', () =>
   fails(it('  assert.are.equal("a/judge", t:decide("route", "Hello!").model)'), /specs\/route_spec\.lua:4/))
 
@@ -86,6 +144,11 @@ test('misuse of the kit names the line of the spec', async () => {
   await fails(it('  t:fake("a/judge", { txt = "x" })\n  t:decide("route", "Hello!")'), /the fake of a\/judge: unknown field 'txt'/)
   await fails(it('  t:fake("a/judge", { error = "oops" })\n  t:decide("route", "Hello!")'), /'oops' is no error kind/)
   await fails(it('  t:fake("a/judge", function() error("mine") end)\n  t:decide("route", "Hello!")'), /route_spec\.lua:4: mine/)
+  await fails(it('  t:decide("route", "Hello!", { hdrs = {} })'), /route_spec\.lua:4: decide: unknown option 'hdrs'/)
+  await fails(it('  t:decide("route", "Hello!", { kv = { { "got", "x" } } })'), /route_spec\.lua:4: decide: kv is a list of/)
+  await fails(it('  t:decide("route", "Hello!", { protocol = "message" })'), /no protocol 'message' \(did you mean 'messages'\?\)/)
+  await fails(it('  t:decide("route", "Hello!", { arms = { t = "v1" } })'), /route_spec\.lua:4: arms: the project has no experiment 't'/)
+  await fails(it('  t:fake("a/judge", { body = kit.json "{" })\n  t:decide("route", "Hello!")'), /its body is no JSON/)
   await fails(it('  t:decide("route", { messages = 1 })'), /the request is refused before any route runs/)
 })
 
