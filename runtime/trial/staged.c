@@ -264,7 +264,8 @@ void staged_prepare(struct staged *s)
 
 int staged_open(struct staged *s, struct trial *t, struct str call, struct arena *arena, struct err *err)
 {
-    static const char *const NAMES[] = {"id", "now", "waits", "p95", "arms", "kv", "headers", "protocol", "shadow"};
+    static const struct str NAMES[] = {STR("id"), STR("now"),     STR("waits"),    STR("p95"),   STR("arms"),
+                                       STR("kv"), STR("headers"), STR("protocol"), STR("shadow")};
     enum { ID, NOW, WAITS, P95, ARMS, KV, HEADERS, PROTOCOL, SHADOW, COUNT };
     struct str values[COUNT];
     int64_t shadow = 0;

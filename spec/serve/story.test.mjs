@@ -46,11 +46,11 @@ async function run(...args) {
 }
 
 // Each user asks once and says whether the task was done: nine in ten times, whichever the model.
-async function visits(from, to) {
+async function visits(from, to, content = 'Which tariff covers calls to Portugal?') {
   for (let i = from; i < to; i += 20)
     await Promise.all([...Array(20)].map(async (_, k) => {
       const user = `user-${i + k}`
-      const reply = await chat(w, { model: 'auto', user, messages: question('Which tariff covers calls to Portugal?') })
+      const reply = await chat(w, { model: 'auto', user, messages: question(content) })
       assert.equal(reply.status, 200, reply.text)
       const value = (i + k) % 10 > 0
       await chat(w, { id: reply.headers['x-wye-id'], metric: 'task_ok', value }, { path: '/v1/feedback' })
@@ -74,13 +74,13 @@ test('a ramp, and the report after it', async () => {
 
 test('an edit with a mistake is tried on a fifth of the users, and taken back', async () => {
   w.write({
-    'rules/v2.lua': files['rules/v2.lua'].replace('if #req.prompt', 'if req.prompt:match("%?$") then return mini, req.metadata.topic end\n  if #req.prompt'),
+    'rules/v2.lua': files['rules/v2.lua'].replace('if #req.prompt', 'if req.prompt:match("euros%?$") then return mini, req.metadata.topic end\n  if #req.prompt'),
   })
   assert.equal((await run('load')).code, 0)
   assert.equal((await run('use', '2', '--percent', '20')).code, 0)
   let i = 2000
   await until('the canary is over', async () => {
-    await visits(i, (i += 100))
+    await visits(i, (i += 100), 'What do calls to Portugal cost in euros?') // nobody has asked so before
     return (await w.status()).canary.state !== 'running'
   }, 60000)
   const { stdout } = await run('status')
