@@ -138,10 +138,7 @@ int rows_feed(struct analysis *a, const char *dir, const char *experiment, struc
         c->failed = analysis_call(c->a, "decision", buf_str(&row), NULL, c->err);
     }
     if (r) {
-        struct reader_report report = reader_report(r);
-        if (report.torn || report.missed || report.unreadable || report.dropped)
-            log_warn("of this trace %" PRIu64 " segments are torn, %" PRIu64 " events gone, %" PRIu64 " dropped, %" PRIu64 " files unreadable%s%s", report.torn,
-                     report.missed, report.dropped, report.unreadable, report.unreadable ? ": " : "", report.unreadable_why);
+        reader_warn(r);
         reader_close(r);
     }
     buf_clear(&row);

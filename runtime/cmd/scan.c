@@ -1,6 +1,5 @@
 #include "cmd/scan.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "base/log.h"
@@ -41,21 +40,7 @@ struct decision *scan_next(struct scan *s)
 
 void scan_close(struct scan *s)
 {
-    scan_warn(s->reader);
+    reader_warn(s->reader);
     reader_close(s->reader);
     query_free(s->query);
-}
-
-void scan_warn(const struct reader *r)
-{
-    struct reader_report report = reader_report(r);
-    if (report.unreadable)
-        log_warn("%" PRIu64 " file%s passed over: %s", report.unreadable, report.unreadable == 1 ? "" : "s", report.unreadable_why);
-    if (report.torn)
-        log_warn("%" PRIu64 " segment%s with a torn tail: the worker was killed while it wrote", report.torn,
-                 report.torn == 1 ? "" : "s");
-    if (report.dropped)
-        log_warn("%" PRIu64 " events were dropped when they could not be written (disk full, or too large)", report.dropped);
-    if (report.missed)
-        log_warn("%" PRIu64 " events were deleted before they were read: the trace's size limit", report.missed);
 }

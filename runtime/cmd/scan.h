@@ -26,6 +26,3 @@ int scan_open(struct scan *s, const struct options *o);
 /* As reader_next: NULL when there is none now. */
 struct decision *scan_next(struct scan *s);
 void scan_close(struct scan *s);
-
-/* Warns of what a reader could not show. */
-void scan_warn(const struct reader *r);

@@ -214,7 +214,7 @@ static int run(struct listing *l, const char *group, const char *dir, struct err
         result = conversations_list(l->options, l->query, dir, &l->style, err);
     else
         list_decisions(l);
-    scan_warn(l->reader);
+    reader_warn(l->reader);
     reader_close(l->reader);
     return result;
 }

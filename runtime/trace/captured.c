@@ -181,24 +181,12 @@ const struct captured *captures_find(struct captures *all, struct str id, struct
     return d ? read_decision(all, d) : NULL;
 }
 
-static int say(struct buf *out, uint64_t count, const char *one, const char *words)
-{
-    if (count)
-        buf_printf(out, "%" PRIu64 " %s%s %s\n", count, one, count == 1 ? "" : "s", words);
-    return count != 0;
-}
-
 int captures_problems(const struct captures *all, struct buf *out)
 {
-    struct reader_report report = reader_report(all->reader);
-    int kinds = say(out, report.unreadable, "file", "passed over");
-    if (report.unreadable)
-        buf_printf(out, "  %s\n", report.unreadable_why);
-    kinds += say(out, report.torn, "segment", "with a torn tail: the worker was killed while it wrote");
-    kinds += say(out, report.dropped, "event", "could not be written then (disk full, or too large)");
-    kinds += say(out, report.missed, "event", "deleted before they were read: the trace's size limit");
-    kinds += say(out, report.headless, "decision", "whose beginning is no longer kept");
-    return kinds;
+    uint64_t headless = reader_report(all->reader).headless;
+    if (headless)
+        buf_printf(out, "%" PRIu64 " decision%s whose beginning is no longer kept\n", headless, headless == 1 ? "" : "s");
+    return reader_words(out, all->reader) + (headless != 0);
 }
 
 void captures_close(struct captures *all)

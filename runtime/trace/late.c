@@ -51,7 +51,7 @@ static void consider(struct late *l, const struct segment_head *head, const stru
 static void read_segment(struct late *l, const struct segment *s)
 {
     const struct event_head *e;
-    for (uint64_t at = SEGMENT_FIRST; segment_walk(s, &at, &e) > 0;)
+    for (uint64_t at = SEGMENT_FIRST, seq = 0; segment_next(s, &at, &seq, &e);)
         consider(l, s->head, e);
 }
 

@@ -40,7 +40,7 @@ static struct segment *open_segment(const char *dir, unsigned slot, uint64_t seq
 static bool holds(const struct segment *s, uint64_t number)
 {
     const struct event_head *e;
-    for (uint64_t at = SEGMENT_FIRST; segment_walk(s, &at, &e) > 0;)
+    for (uint64_t at = SEGMENT_FIRST, seq = 0; segment_next(s, &at, &seq, &e);)
         if (e->type == EVENT_BEGIN && e->decision == number)
             return true;
     return false;

@@ -1,10 +1,13 @@
 #include "trace/reader.h"
 
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
+#include "base/log.h"
 #include "trace/late.h"
 #include "trace/track.h"
 
@@ -242,6 +245,40 @@ struct reader_report reader_report(const struct reader *r)
     return report;
 }
 
+static int say(struct buf *out, uint64_t count, const char *one, const char *words)
+{
+    if (count)
+        buf_printf(out, "%" PRIu64 " %s%s %s\n", count, one, count == 1 ? "" : "s", words);
+    return count != 0;
+}
+
+int reader_words(struct buf *out, const struct reader *r)
+{
+    struct reader_report report = reader_report(r);
+    int lines = 0;
+    if (report.unreadable) {
+        buf_printf(out, "%" PRIu64 " file%s passed over: %s\n", report.unreadable, report.unreadable == 1 ? "" : "s", report.unreadable_why);
+        lines++;
+    }
+    lines += say(out, report.torn, "segment", "with a torn tail: the worker was killed while it wrote");
+    lines += say(out, report.damaged, "event", "damaged: a disk or a program changed what was written");
+    lines += say(out, report.dropped, "event", "dropped when they could not be written (disk full, or too large)");
+    lines += say(out, report.missed, "event", "deleted before they were read: the trace's size limit");
+    return lines;
+}
+
+void reader_warn(const struct reader *r)
+{
+    struct buf words = BUF(READER_WORDS);
+    reader_words(&words, r);
+    size_t line;
+    for (const char *p = words.p ? words.p : ""; *p; p += line + 1) {
+        line = strcspn(p, "\n");
+        log_warn("%.*s", (int)line, p);
+    }
+    buf_clear(&words);
+}
+
 /* Where a decision begins. */
 struct found {
     struct track *track;
@@ -310,6 +347,16 @@ static struct decision *find_late(struct reader *r, struct decision *d)
     return joined(r, d);
 }
 
+static void not_found(const struct reader *r, struct str prefix, struct err *err)
+{
+    struct buf words = BUF(READER_WORDS);
+    int lines = reader_words(&words, r);
+    const char *first = lines > 0 ? words.p : "";
+    err_set(err, ERR_BAD_REQUEST, "no decision " STR_FMT " in %s: it may be older than what the trace keeps; `wye trace` lists the newest%s%.*s", STR_ARG(prefix), r->dir,
+            lines > 0 ? "; " : "", (int)strcspn(first, "\n"), first);
+    buf_clear(&words);
+}
+
 struct decision *reader_find(struct reader *r, struct str prefix, struct err *err)
 {
     struct found found = {0};
@@ -323,9 +370,7 @@ struct decision *reader_find(struct reader *r, struct str prefix, struct err *er
             if (back <= r->tracks[i]->count)
                 search_segment(r, r->tracks[i], back, prefix, &found);
     if (found.count == 0)
-        err_set(err, ERR_BAD_REQUEST,
-                "no decision " STR_FMT " in %s: it may be older than what the trace keeps; `wye trace` lists the newest",
-                STR_ARG(prefix), r->dir);
+        not_found(r, prefix, err);
     else if (found.count > 1 && !found.is_whole)
         err_set(err, ERR_LIMIT, STR_FMT " is the beginning of %d ids, such as %s: give more of it",
                 STR_ARG(prefix), found.count, found.id);

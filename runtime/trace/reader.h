@@ -59,6 +59,7 @@ void reader_events(struct reader *r, bool (*each)(void *ctx, const struct segmen
 
 struct reader_report {
     uint64_t segments, torn; /* segments read; those with a torn tail */
+    uint64_t damaged;        /* events that are there but not as they were written */
     uint64_t missed;         /* events that were deleted before they were read (overruns) */
     uint64_t dropped;        /* events that the writers could not write */
     uint64_t headless;       /* decisions whose beginning is no longer kept */
@@ -66,3 +67,11 @@ struct reader_report {
     char unreadable_why[480]; /* of the first of them */
 };
 struct reader_report reader_report(const struct reader *r);
+
+enum { READER_WORDS = 4096 };
+
+/* What of it is worth telling, a line each: "2 segments with a torn tail: the worker was killed while it wrote\n". Returns how many lines. */
+int reader_words(struct buf *out, const struct reader *r);
+
+/* The same in the log, as warnings. */
+void reader_warn(const struct reader *r);

@@ -158,6 +158,13 @@ static const struct event_head *event_at(const struct segment *s, uint64_t at)
     return (const struct event_head *)((const char *)s->head + at);
 }
 
+static bool is_whole(const struct segment *s, uint64_t at, uint32_t length)
+{
+    const struct event_head *e = event_at(s, at);
+    return length >= sizeof *e && length <= s->bytes - at &&
+           crc32c(0, &e->seq, length - offsetof(struct event_head, seq)) == e->crc;
+}
+
 int segment_walk(const struct segment *s, uint64_t *at, const struct event_head **event)
 {
     if (*at + sizeof **event > s->bytes)
@@ -166,9 +173,7 @@ int segment_walk(const struct segment *s, uint64_t *at, const struct event_head 
     uint32_t length = atomic_load_explicit(&e->length, memory_order_acquire);
     if (length == 0)
         return 0;
-    if (length < sizeof *e || length > s->bytes - *at)
-        return -1;
-    if (crc32c(0, &e->seq, length - offsetof(struct event_head, seq)) != e->crc)
+    if (!is_whole(s, *at, length))
         return -1;
     *event = e;
     *at += (length + 7u) & ~7u;
@@ -186,21 +191,46 @@ static bool has_remains(const struct segment *s, uint64_t at)
     return at + sizeof(struct event_head) <= s->bytes && event_at(s, at)->seq != 0;
 }
 
+bool segment_resume(const struct segment *s, uint64_t *at, uint64_t seq)
+{
+    bool is_tail = *at + sizeof(struct event_head) > s->bytes || atomic_load(&event_at(s, *at)->length) == 0;
+    if (is_tail && (atomic_load(&s->head->state) != SEGMENT_ENDED || !has_remains(s, *at)))
+        return false;
+    for (uint64_t next = *at + 8; next + sizeof(struct event_head) <= s->bytes; next += 8) {
+        const struct event_head *e = event_at(s, next);
+        if (e->seq > seq && is_whole(s, next, e->length)) {
+            *at = next;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool segment_next(const struct segment *s, uint64_t *at, uint64_t *seq, const struct event_head **event)
+{
+    int found;
+    do
+        found = segment_walk(s, at, event);
+    while (found <= 0 && segment_resume(s, at, *seq));
+    if (found > 0)
+        *seq = (*event)->seq;
+    return found > 0;
+}
+
 bool segment_recover(struct segment *s, uint64_t *next_seq)
 {
-    uint64_t at = SEGMENT_FIRST;
+    uint64_t at = SEGMENT_FIRST, seq = 0;
     const struct event_head *e;
-    int found;
-    while ((found = segment_walk(s, &at, &e)) > 0)
-        if (e->seq >= *next_seq)
-            *next_seq = e->seq + 1;
+    while (segment_next(s, &at, &seq, &e))
+        if (seq >= *next_seq)
+            *next_seq = seq + 1;
     if (atomic_load(&s->head->state) == SEGMENT_ENDED)
         return false;
-    bool torn = found < 0 || has_remains(s, at);
+    bool is_cut = segment_walk(s, &at, &e) < 0, torn = is_cut || has_remains(s, at);
     atomic_store(&s->head->torn, torn);
     atomic_store(&s->head->state, SEGMENT_ENDED);
     uint64_t keep = (at + sizeof *e + 4095) & ~4095ull;
-    int fd = found == 0 && keep < s->bytes ? open(s->path, O_WRONLY | O_CLOEXEC) : -1;
+    int fd = !is_cut && keep < s->bytes ? open(s->path, O_WRONLY | O_CLOEXEC) : -1;
     if (fd >= 0) {
         /* The size stays, so that no reader's mapping loses its pages. Where holes are unknown, the space is kept. */
         (void)!fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)keep,

@@ -82,6 +82,15 @@ void segment_free(struct segment *s);
 enum { SEGMENT_FIRST = 128 };
 int segment_walk(const struct segment *s, uint64_t *at, const struct event_head **event);
 
+/*
+ * Where segment_walk found no whole event: moves *at past the damage, to the next one that was written after the event `seq` (0: any). False
+ * when there is none: a tail, torn or not, or where the writer is at work.
+ */
+bool segment_resume(const struct segment *s, uint64_t *at, uint64_t seq);
+
+/* Both: each whole event, damage passed over. *seq starts at 0. */
+bool segment_next(const struct segment *s, uint64_t *at, uint64_t *seq, const struct event_head **event);
+
 /* The end of a segment whose writer died: finds the tail, marks a torn one, frees the blocks behind it. Returns whether it was torn; *next_seq is raised above what it holds. */
 bool segment_recover(struct segment *s, uint64_t *next_seq);
 

@@ -36,6 +36,7 @@ static void forget(struct track *t)
         segment_free(t->segment);
     t->segment = NULL;
     t->at = t->run = t->last_seq = 0;
+    t->is_damaged = false;
 }
 
 void track_rewind(struct track *t, int segments)
@@ -139,11 +140,14 @@ const struct event_head *track_event(struct track *t, const char *dir, struct re
             found = segment_walk(t->segment, &t->at, &e);
         if (found > 0) {
             if (t->last_seq && e->seq > t->last_seq + 1)
-                report->missed += e->seq - t->last_seq - 1;
+                *(t->is_damaged ? &report->damaged : &report->missed) += e->seq - t->last_seq - 1;
+            t->is_damaged = false;
             t->last_seq = e->seq;
             return e;
         }
-        leave_segment(t, found < 0, report);
+        t->is_damaged = segment_resume(t->segment, &t->at, t->last_seq);
+        if (!t->is_damaged)
+            leave_segment(t, found < 0, report);
     }
     return NULL;
 }

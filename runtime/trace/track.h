@@ -14,6 +14,7 @@ struct track {
     int count, room, index; /* index: of the one being read */
     struct segment *segment;
     uint64_t at, run, last_seq;
+    bool is_damaged; /* between last_seq and the next event lies damage */
     struct decision *open[TRACK_BUCKETS]; /* by number */
     struct decision *lost;                /* of earlier runs, oldest first; only when wanted */
     struct decision *peeked;              /* read, not yet given out */

@@ -40,6 +40,21 @@ static int count_decisions(const char *dir, uint64_t *torn)
     return count;
 }
 
+/* Where the nth event of the first segment, from 1, begins and ends. */
+static void find_event(const char *dir, int nth, uint64_t *from, uint64_t *to)
+{
+    char path[4096];
+    struct segment *s = segment_map(first_path(dir, path, sizeof path), false, NULL);
+    assert_non_null(s);
+    const struct event_head *e;
+    for (uint64_t at = SEGMENT_FIRST; nth-- > 0;) {
+        assert_int_equal(segment_walk(s, &at, &e), 1);
+        *from = (uint64_t)((const char *)e - (const char *)s->head);
+        *to = *from + e->length;
+    }
+    segment_free(s);
+}
+
 /* Five decisions, as a worker that was killed leaves them. *from, *to: where the last event begins and ends. */
 static void leave_five(const char *dir, uint64_t *from, uint64_t *to)
 {
@@ -51,15 +66,7 @@ static void leave_five(const char *dir, uint64_t *from, uint64_t *to)
         _exit(0); /* no trace_close */
     }
     assert_int_equal(waitpid(child, NULL, 0), child);
-    char path[4096];
-    struct segment *s = segment_map(first_path(dir, path, sizeof path), false, NULL);
-    assert_non_null(s);
-    const struct event_head *e;
-    for (uint64_t at = SEGMENT_FIRST; segment_walk(s, &at, &e) > 0;) {
-        *from = (uint64_t)((const char *)e - (const char *)s->head);
-        *to = *from + e->length;
-    }
-    segment_free(s);
+    find_event(dir, 15, from, to);
 }
 
 static void write_byte(const char *path, uint64_t at, int flip)
@@ -87,6 +94,38 @@ static void test_flipped_at_every_byte(void **state)
             assert_int_equal(torn, 1);
             write_byte(path, at, bit);
         }
+    assert_int_equal(count_decisions(*state, &torn), 5);
+}
+
+/* What is damaged in the middle costs its own decision and none behind it; the next process goes on above what is there. */
+static void test_damage_in_the_middle(void **state)
+{
+    enum { THIRDS_END = 9 };
+    uint64_t from, to, torn;
+    char path[4096];
+    leave_five(*state, &from, &to);
+    find_event(*state, THIRDS_END, &from, &to);
+    first_path(*state, path, sizeof path);
+    for (uint64_t at = from; at < to; at++)
+        for (int bit = 1; bit <= 128; bit *= 2) {
+            write_byte(path, at, bit);
+            struct reader *r = reader_open(*state, NULL);
+            int count = 0;
+            for (struct decision *d; (d = reader_next(r)); decision_free(d))
+                count++;
+            struct reader_report report = reader_report(r);
+            reader_close(r);
+            assert_int_equal(count, 4);
+            assert_int_equal(report.torn, 0);
+            assert_int_equal(report.damaged, 1);
+            assert_int_equal(report.missed, 0);
+            write_byte(path, at, bit);
+        }
+    write_byte(path, from, 0x40);
+    struct trace *t = folder_trace(*state, 4096, 0);
+    assert_int_equal(trace_counts(t).torn, 0);
+    folder_decide(t, 6, "after");
+    trace_close(t);
     assert_int_equal(count_decisions(*state, &torn), 5);
 }
 
@@ -303,6 +342,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_FOLDER(test_flipped_at_every_byte),
+        IN_FOLDER(test_damage_in_the_middle),
         IN_FOLDER(test_cut_at_every_byte),
         IN_FOLDER(test_recovery),
         IN_FOLDER(test_killed_inside_an_event),
