@@ -407,7 +407,7 @@ static int open_sim(struct master *m, struct err *err)
 static int open_places(struct master *m, struct err *err)
 {
     const struct master_options *o = m->options;
-    if (places_project(o->project, err) < 0 || places_trace(o->trace_dir, m->crew.count, err) < 0 ||
+    if (places_trace(o->trace_dir, m->crew.count, err) < 0 ||
         store_open(o->state_dir, err) < 0 || keys_load(&m->region->keys, o->state_dir, err) < 0 ||
         experiments_file_load(&m->region->experiments, o->state_dir, err) < 0 ||
         drains_load(&m->region->health.drains, o->state_dir, err) < 0 || open_sockets(m, err) < 0)
@@ -487,7 +487,8 @@ int master_run(const struct master_options *options)
     struct master *m = &the_master;
     struct err err;
     log_init(NULL, LOG_INFO);
-    if (places_descriptors(options->workers, &err) < 0) {
+    if (places_descriptors(options->workers, &err) < 0 || places_project(options->project, &err) < 0 ||
+        places_claim(options->trace_dir, options->state_dir, options->workers, &err) < 0) {
         options->say_failed(options->arg, err.message);
         return EXIT_FAILURE;
     }

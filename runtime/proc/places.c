@@ -3,17 +3,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "net/server.h"
 
-enum { FEW_DESCRIPTORS = 4096, LEAST_DESCRIPTORS = 64, DESCRIPTORS_PER_WORKER = 4 };
+enum { FEW_DESCRIPTORS = 4096, LEAST_DESCRIPTORS = 64, DESCRIPTORS_PER_WORKER = 4, ORPHANS_MS = 32 * 1000, ORPHANS_TICK_MS = 20 };
 
 static const unsigned long long SEGMENT = 16ull << 20;
 
@@ -74,6 +78,72 @@ static int make_folders(const char *dir)
         *p = '/';
     }
     return mkdir(part, 0777) < 0 && errno != EEXIST ? -1 : 0;
+}
+
+/* ---- a folder for one server ---- */
+
+/* FOLDER/server.lock, which names its owner; it stays open. -1: *owner has it. Where locks do not work nobody is kept out. */
+static int take_folder(const char *dir, long *owner)
+{
+    char path[PATH_MAX], text[32] = "";
+    snprintf(path, sizeof path, "%s/server.lock", dir);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return 0;
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) {
+        int len = snprintf(text, sizeof text, "%ld\n", (long)getpid());
+        if (ftruncate(fd, 0) < 0 || write(fd, text, (size_t)len) != len)
+            log_warn("cannot write %s: %s", path, strerror(errno));
+        return 0;
+    }
+    if (read(fd, text, sizeof text - 1) > 0)
+        *owner = strtol(text, NULL, 10);
+    close(fd);
+    return -1;
+}
+
+static bool is_held(const char *trace_dir, unsigned slot)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%u.lock", trace_dir, slot);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    bool is_held = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+    if (fd >= 0)
+        close(fd);
+    return is_held;
+}
+
+static int await_orphans(const char *trace_dir, unsigned workers, struct err *err)
+{
+    bool was_told = false;
+    uint64_t until = clock_ms() + ORPHANS_MS;
+    for (unsigned i = 0; i < workers;) {
+        if (!is_held(trace_dir, i)) {
+            i++;
+            continue;
+        }
+        if (!was_told)
+            log_info("workers of a server that was killed still finish what they began; waiting for them, at most %d s", ORPHANS_MS / 1000);
+        was_told = true;
+        if (clock_ms() > until)
+            return err_set(err, ERR_SYSTEM, "a worker of a server that was killed still writes to the trace directory %s: end it, or choose another with --trace DIR", trace_dir);
+        poll(NULL, 0, ORPHANS_TICK_MS);
+    }
+    return 0;
+}
+
+int places_claim(const char *trace_dir, const char *state_dir, unsigned workers, struct err *err)
+{
+    long owner = 0;
+    if (make_folders(trace_dir) < 0 || make_folders(state_dir) < 0)
+        return 0; /* who opens them says why */
+    bool has_trace = take_folder(trace_dir, &owner) == 0, has_state = take_folder(state_dir, &owner) == 0;
+    if (has_trace && has_state)
+        return await_orphans(trace_dir, workers, err);
+    const char *name = has_trace ? "state" : "trace";
+    if (!has_trace && !has_state)
+        return err_set(err, ERR_SYSTEM, "another server (pid %ld) has the trace in %s and the state in %s: stop it, or give this one its own with --trace DIR --state DIR", owner, trace_dir, state_dir);
+    return err_set(err, ERR_SYSTEM, "another server (pid %ld) has the %s in %s: stop it, or give this one its own with --%s DIR", owner, name, has_trace ? state_dir : trace_dir, name);
 }
 
 int places_trace(const char *dir, unsigned workers, struct err *err)

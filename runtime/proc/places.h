@@ -17,6 +17,13 @@ void places_unlisten(const char *address);
 /* The project folder can be read and has a wye.lua. */
 int places_project(const char *dir, struct err *err);
 
+/*
+ * Makes the two folders and takes them for this process alone, until it ends, however it does: two servers in one trace would lose what one of them decides,
+ * and in one state directory overwrite each other's generations. Waits, at most half a minute, for workers that outlived their server in that trace.
+ * -1: another server has one of them; err says which, and what to do.
+ */
+int places_claim(const char *trace_dir, const char *state_dir, unsigned workers, struct err *err);
+
 /* The trace folder exists, can be written, and its disk has room for each worker's first segment. */
 int places_trace(const char *dir, unsigned workers, struct err *err);
 

@@ -266,25 +266,39 @@ static void tell_unchanged(struct reload *r, const struct warm *w)
 {
     struct reload_outcome o = outcome_of(w, 200);
     o.is_unchanged = true;
-    snprintf(o.message, sizeof o.message, "no file has changed; generation %u stays live", w->id);
+    if (w->id == r->live)
+        snprintf(o.message, sizeof o.message, "no file has changed; generation %u stays live", w->id);
+    else
+        snprintf(o.message, sizeof o.message, "generation %u has these very files already; `wye use %u` makes it live", w->id, w->id);
     log_info("%s", o.message);
     atomic_fetch_add(&r->host->reloads_unchanged, 1);
     finish(r, &o);
 }
 
+/* What need not be built again: the live one, and for who only loads any that is there. */
+static struct warm *same_files(struct reload *r, const char *hash)
+{
+    struct warm *live = warm_find(&r->warm, r->live);
+    if (r->is_forced)
+        return NULL;
+    if (live && strcmp(hash, live->hash) == 0)
+        return live;
+    return r->then_use ? NULL : warm_same(&r->warm, hash);
+}
+
 static void on_loaded(void *arg, struct loader_result *result, int memory)
 {
     struct reload *r = arg;
-    struct warm *live = warm_find(&r->warm, r->live);
+    struct warm *same = same_files(r, result->hash);
     if (!result->ok) {
         refuse(r, result->error);
         return;
     }
     say_warnings(r, result);
     say_gates(r, result);
-    if (live && !r->is_forced && strcmp(result->hash, live->hash) == 0) {
+    if (same) {
         close(memory);
-        tell_unchanged(r, live);
+        tell_unchanged(r, same);
         return;
     }
     if (probation_refuses(&r->probation, result->hash)) {

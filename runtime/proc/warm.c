@@ -32,6 +32,14 @@ struct warm *warm_find(struct warm_table *t, unsigned id)
     return id ? find(t, id) : NULL;
 }
 
+struct warm *warm_same(struct warm_table *t, const char *hash)
+{
+    for (int i = 0; i < WARM_MOST; i++)
+        if (t->all[i].id && !t->all[i].is_quarantined && strcmp(t->all[i].hash, hash) == 0)
+            return &t->all[i];
+    return NULL;
+}
+
 void warm_touch(struct warm_table *t, struct warm *w)
 {
     w->touched = ++t->touches;

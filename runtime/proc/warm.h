@@ -36,6 +36,9 @@ void warm_close(struct warm_table *t);
 /* NULL for 0 and for one that is not warm. */
 struct warm *warm_find(struct warm_table *t, unsigned id);
 
+/* One of these very files that is not quarantined; NULL when there is none. */
+struct warm *warm_same(struct warm_table *t, const char *hash);
+
 /* A new generation of these bytes, under the next id. Takes the descriptor over. */
 struct warm *warm_add(struct warm_table *t, const struct loader_result *result, int memory);
 void warm_forget(struct warm *w);

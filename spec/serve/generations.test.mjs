@@ -1,7 +1,7 @@
 // Changing what runs: every way to reload, the refusals, and the way back.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { appendFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { chat, chat_open, question } from '../support/client.mjs'
 import { until } from '../support/process.mjs'
@@ -101,6 +101,26 @@ test('load readies a generation without using it; use, rollback, diff, show, dro
   assert.equal((await w.cli('use', String(load.generation))).code, 1)
   assert.equal((await w.cli('drop', String(old))).code, 1, 'the live one stays')
   assert.equal((await w.cli('use', '99999')).code, 1)
+})
+
+test('load finds a generation of these very files, live or not', async () => {
+  await w.cli('reload')
+  const before = (await w.status()).generation
+  const again = async (...args) => JSON.parse((await w.cli('load', '--json', ...args)).stdout)
+  const same = await again()
+  assert.deepEqual([same.generation, same.unchanged], [before, true])
+  const was = readFileSync(join(w.dir, 'route.lua'), 'utf8')
+  w.write({ 'route.lua': `${was}-- another\n` })
+  const first = await again()
+  assert.deepEqual([first.generation > before, first.unchanged], [true, false])
+  const second = await again()
+  assert.deepEqual([second.generation, second.unchanged, second.hash], [first.generation, true, first.hash])
+  assert.match(second.message, new RegExp(`generation ${first.generation} has these very files already; \`wye use ${first.generation}\` makes it live`))
+  const { generation, generations } = await w.status()
+  assert.equal(generation, before)
+  assert.equal(generations.filter((g) => g.hash === first.hash).length, 1)
+  assert.equal((await w.cli('drop', String(first.generation))).code, 0)
+  w.write({ 'route.lua': was })
 })
 
 test('a stream ends on the generation it began with', async () => {

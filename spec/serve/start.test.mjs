@@ -56,6 +56,32 @@ test('a trace folder that is a file', async () => {
   await refused(serve_args(at), new RegExp(join(at.home, 'trace')))
 })
 
+test('the trace or the state of another wye, which goes on', async () => {
+  const w = await serve(files())
+  const pid = (await w.status()).pid
+  const [trace, state] = [join(w.home, 'trace'), join(w.home, 'state')]
+  const other = place(files())
+  await refused(serve_args(w), new RegExp(`another server \\(pid ${pid}\\) has the trace in ${trace} and the state in ${state}: .*--trace DIR --state DIR`))
+  await refused([...serve_args(other), '--trace', trace], new RegExp(`another server \\(pid ${pid}\\) has the trace in ${trace}: .*its own with --trace DIR`))
+  await refused([...serve_args(other), '--state', state], new RegExp(`another server \\(pid ${pid}\\) has the state in ${state}: .*its own with --state DIR`))
+  await w.decision((await chat(w, { model: 'auto', messages: question() })).headers['x-wye-id'])
+  await w.stop()
+  const next = await serve(w) // what it had is free with its end
+  await next.stop()
+})
+
+test('after a server that was killed, once its workers have finished: with a trace', async () => {
+  const killed = await serve(files())
+  const open = await chat_open(killed, { model: 'a/slow', messages: question() })
+  killed.kill(killed.child.pid)
+  const w = await serve(killed)
+  assert.doesNotMatch(w.child.said, /without a trace/)
+  const reply = await chat(w, { model: 'auto', messages: question() })
+  await w.decision(reply.headers['x-wye-id'])
+  open.close()
+  await w.stop()
+})
+
 test('a missing key is named at start and on use', async () => {
   const with_key = files()
   with_key['wye.lua'] = with_key['wye.lua'].replace('a = { kind', 'a = { key = { env = "TEST_NO_SUCH_KEY" }, kind')
