@@ -103,6 +103,21 @@ struct str arena_join(struct arena *a, const char *first, ...)
     return str_n(joined, len);
 }
 
+struct str arena_concat(struct arena *a, const struct str *parts, int count)
+{
+    size_t len = 0;
+    for (int i = 0; i < count; i++)
+        len += parts[i].len;
+    char *joined = arena_alloc(a, len + 1), *at = joined;
+    if (joined == NULL)
+        return str_n(NULL, 0);
+    for (int i = 0; i < count; i++)
+        if (parts[i].len > 0)
+            at = mempcpy(at, parts[i].p, parts[i].len);
+    *at = '\0';
+    return str_n(joined, len);
+}
+
 char *arena_printf(struct arena *a, const char *format, ...)
 {
     va_list args;

@@ -40,7 +40,7 @@ void buf_grow(struct buf *b, size_t len)
     b->p[b->len] = '\0';
 }
 
-int buf_append(struct buf *b, const void *p, size_t len)
+int buf_append_more(struct buf *b, const void *p, size_t len)
 {
     char *room = buf_room(b, len);
     if (room == NULL)

@@ -27,7 +27,17 @@ struct buf {
 #define BUF(ceiling) ((struct buf){.limit = (ceiling)})
 
 /* All return 0, or -1 when the ceiling would be passed; then the buffer is as it was. */
-int buf_append(struct buf *b, const void *p, size_t len);
+int buf_append_more(struct buf *b, const void *p, size_t len);
+static inline int buf_append(struct buf *b, const void *p, size_t len)
+{
+    if (len >= b->cap - b->start - b->len) /* of what is allocated, NUL and all; that is within the ceiling */
+        return buf_append_more(b, p, len);
+    if (len > 0)
+        memcpy(b->p + b->len, p, len);
+    b->len += len;
+    b->p[b->len] = '\0';
+    return 0;
+}
 static inline int buf_puts(struct buf *b, const char *z)
 {
     return buf_append(b, z, strlen(z)); /* here, so that a constant's length is one too */

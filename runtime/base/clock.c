@@ -10,9 +10,16 @@ static uint64_t read_ns(clockid_t id)
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
+static _Thread_local uint64_t last;
+
 uint64_t clock_ns(void)
 {
-    return read_ns(CLOCK_MONOTONIC);
+    return last = read_ns(CLOCK_MONOTONIC);
+}
+
+uint64_t clock_last_ns(void)
+{
+    return last;
 }
 
 uint64_t clock_ms(void)

@@ -213,7 +213,7 @@ static bool push(struct exchange *x, struct str a, struct str b)
         taken -= part;
         if (i == 0)
             buf_consume(&x->out, part);
-        else if (buf_append(&x->out, parts[i].p + part, parts[i].len - part) < 0)
+        else if (part < parts[i].len && buf_append(&x->out, parts[i].p + part, parts[i].len - part) < 0)
             return false;
     }
     return true;

@@ -50,6 +50,8 @@ static bool is_authority(struct str s, bool needs_port)
 /* The length of "http://" or "https://" at the start of s, else 0. */
 static size_t scheme_length(struct str s)
 {
+    if (s.len == 0 || s.p[0] == '/')
+        return 0;
     if (s.len > 7 && strncasecmp(s.p, "http://", 7) == 0)
         return 7;
     if (s.len > 8 && strncasecmp(s.p, "https://", 8) == 0)
@@ -243,12 +245,11 @@ struct str http_path(const struct http_head *head)
     return str_n(target.p + end, target.len - end);
 }
 
-struct str http_field(const struct http_head *head, const char *name)
+struct str http_field_named(const struct http_head *head, struct str name)
 {
-    size_t len = strlen(name);
     for (int i = 0; i < head->count; i++) {
         struct str found = head->fields[i].name;
-        if (found.len == len && strncasecmp(found.p, name, len) == 0)
+        if (found.len == name.len && (found.p[0] | 0x20) == (name.p[0] | 0x20) && strncasecmp(found.p, name.p, name.len) == 0)
             return head->fields[i].value;
     }
     return (struct str){NULL, 0};

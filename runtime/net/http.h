@@ -68,7 +68,11 @@ int http_parse_response(struct http_head *head, struct str method, const char *p
 struct str http_path(const struct http_head *head);
 
 /* The first field of that name (ASCII case ignored); NULL-pointer str when absent. */
-struct str http_field(const struct http_head *head, const char *name);
+struct str http_field_named(const struct http_head *head, struct str name);
+static inline struct str http_field(const struct http_head *head, const char *name)
+{
+    return http_field_named(head, str_of(name)); /* here, so that a constant's length is one too */
+}
 
 struct http_body {
     enum http_framing framing;

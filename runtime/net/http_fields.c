@@ -62,13 +62,31 @@ long http_fields_end(const char *p, size_t len, size_t first, size_t *scanned,
 
 /* ---- the fields ---- */
 
-/* `lower` is in lower case; `name` holds token bytes only. */
-static bool is_name(struct str name, const char *lower)
+/* Eight bytes, or four, of a name: letters in lower case. */
+static inline uint64_t lower_8(const char *p)
 {
-    for (size_t i = 0; i < name.len; i++)
-        if ((name.p[i] | 0x20) != lower[i])
+    uint64_t bytes;
+    memcpy(&bytes, p, 8);
+    return bytes | 0x2020202020202020;
+}
+
+static inline uint32_t lower_4(const char *p)
+{
+    uint32_t bytes;
+    memcpy(&bytes, p, 4);
+    return bytes | 0x20202020;
+}
+
+/* `lower` is in lower case and of `len` bytes, at least 4, as is the name, which holds token bytes only. Two loads overlap where they must. */
+static inline __attribute__((always_inline)) bool is_name(struct str name, const char *lower, size_t len)
+{
+    if (len < 8)
+        return lower_4(name.p) == lower_4(lower) && lower_4(name.p + (len - 4)) == lower_4(lower + (len - 4));
+    for (size_t at = 0; at + 8 <= len; at += 8)
+        if (lower_8(name.p + at) != lower_8(lower + at))
             return false;
-    return true;
+    size_t last = len - 8;
+    return lower_8(name.p + last) == lower_8(lower + last);
 }
 
 static bool next_item(struct str *list, struct str *item)
@@ -95,30 +113,30 @@ static void note_field(struct http_notes *notes, const struct http_field *field)
     struct str name = field->name;
     switch (name.len) {
     case 4:
-        if (is_name(name, "host")) {
+        if (is_name(name, "host", 4)) {
             notes->host = field->value;
             notes->hosts++;
         }
         break;
     case 6:
-        if (is_name(name, "expect"))
+        if (is_name(name, "expect", 6))
             notes->expect = field->value;
         break;
     case 10:
-        if (is_name(name, "connection"))
+        if (is_name(name, "connection", 10))
             note_connection(notes, field->value);
         break;
     case 12:
-        notes->types += is_name(name, "content-type");
+        notes->types += is_name(name, "content-type", 12);
         break;
     case 14:
-        if (is_name(name, "content-length")) {
+        if (is_name(name, "content-length", 14)) {
             notes->length = field->value;
             notes->lengths++;
         }
         break;
     case 17:
-        if (is_name(name, "transfer-encoding")) {
+        if (is_name(name, "transfer-encoding", 17)) {
             notes->coding = field->value;
             notes->codings++;
         }

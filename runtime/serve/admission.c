@@ -98,6 +98,6 @@ void admission_leave(struct router *r, struct exchange *x)
 void admission_served(const struct request *rq)
 {
     struct router *r = rq->router;
-    if (r->pace.ceiling && rq->served && rq->status == 200 && pace_served(&r->pace, rq->started_ns, clock_ns()))
+    if (r->pace.ceiling && rq->served && rq->status == 200 && pace_served(&r->pace, rq->started_ns, rq->ended_ns))
         show(r, r->pace.limit);
 }

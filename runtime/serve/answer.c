@@ -9,24 +9,25 @@
 
 enum { MAX_ANSWER = 1 << 20 };
 
-const char *answer_digits(unsigned n, char *end)
+struct str answer_digits(unsigned n, char *end)
 {
-    *--end = '\0';
+    char *at = end;
     do
-        *--end = (char)('0' + n % 10);
+        *--at = (char)('0' + n % 10);
     while ((n /= 10) > 0);
-    return end;
+    return str_n(at, (size_t)(end - at));
 }
 
 struct str answer_fields(struct request *rq, const char *more)
 {
     char generation[12], attempts[12];
-    return arena_join(rq->scope.view.arena, "x-wye-id: ", rq->id, "\r\nx-wye-route: ",
-                      rq->route ? rq->route->name : "-", "\r\nx-wye-generation: ",
-                      answer_digits(rq->generation->id, generation + sizeof generation), "\r\nx-wye-model: ",
-                      rq->served ? rq->served->id : "-", "\r\nx-wye-cause: ", rq->cause ? rq->cause : "-",
-                      "\r\nx-wye-attempts: ", answer_digits((unsigned)rq->attempts, attempts + sizeof attempts), "\r\n",
-                      recall_field(rq), more, (char *)NULL);
+    const struct str parts[] = {STR("x-wye-id: "), str_of(rq->id), STR("\r\nx-wye-route: "), str_of(rq->route ? rq->route->name : "-"),
+                                STR("\r\nx-wye-generation: "), answer_digits(rq->generation->id, generation + sizeof generation),
+                                STR("\r\nx-wye-model: "), str_of(rq->served ? rq->served->id : "-"),
+                                STR("\r\nx-wye-cause: "), str_of(rq->cause ? rq->cause : "-"),
+                                STR("\r\nx-wye-attempts: "), answer_digits((unsigned)rq->attempts, attempts + sizeof attempts),
+                                STR("\r\n"), str_of(recall_field(rq)), str_of(more)};
+    return arena_concat(rq->scope.view.arena, parts, sizeof parts / sizeof *parts);
 }
 
 int answer_status(enum err_kind kind)

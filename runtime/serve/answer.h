@@ -11,7 +11,7 @@ struct router;
 struct exchange;
 
 /* Decimal digits and a NUL, written backwards from `end`; returns where they begin. At most 11 bytes. */
-const char *answer_digits(unsigned n, char *end);
+struct str answer_digits(unsigned n, char *end);
 
 /* "x-wye-id: …\r\nx-wye-route: …\r\n…" as it stands now, in the request's arena. "-" where nothing applies. */
 struct str answer_fields(struct request *rq, const char *more);

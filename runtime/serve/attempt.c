@@ -18,6 +18,8 @@ static void finish(struct attempt *a)
 {
     a->call = NULL;
     a->ended_ns = clock_ns();
+    if (a->first_ns == 0 && a->err.kind == ERR_NONE)
+        a->first_ns = a->ended_ns;
     a->usd = usage_usd(&a->usage, a->model);
     if (a->options.purpose == PURPOSE_SERVE) /* asks do not use the timer, and may end while a model serves */
         timer_cancel(&a->request->content);
@@ -278,8 +280,8 @@ static void end_body(struct attempt *a)
     if (a->status != 200) {
         wire_error(a->status, buf_str(&a->body), &a->err);
         hint_read_body(&a->hint, buf_str(&a->body));
-    } else if (a->wire->reply(buf_str(&a->body), &a->usage, &a->err) == 0 && translate_body(a) == 0) {
-        a->first_ns = clock_ns();
+    } else if (a->wire->reply(buf_str(&a->body), &a->usage, &a->err) == 0) {
+        translate_body(a);
     }
     finish(a);
 }

@@ -29,7 +29,7 @@ void journal_begin(struct request *rq)
     rq->is_recorded = true;
     if (trace_of(rq) == NULL)
         return;
-    struct event *e = event_open(trace_of(rq), EVENT_BEGIN, rq->number);
+    struct event *e = event_open_late(trace_of(rq), EVENT_BEGIN, rq->number);
     put_z(e, F_ID, rq->id);
     put_z(e, F_TRACE, rq->trace_id);
     put_z(e, F_ROUTE, rq->route ? rq->route->name : NULL);
@@ -60,7 +60,7 @@ void journal_candidate(struct request *rq, const struct model *model, const char
 {
     if (trace_of(rq) == NULL)
         return;
-    struct event *e = event_open(trace_of(rq), EVENT_CANDIDATE, rq->number);
+    struct event *e = event_open_late(trace_of(rq), EVENT_CANDIDATE, rq->number);
     put_z(e, F_MODEL, model->id);
     put_z(e, F_STATE, state);
     put_z(e, F_WHY, why);
@@ -97,7 +97,7 @@ void journal_attempt_start(struct request *rq, const struct attempt *a)
 {
     if (trace_of(rq) == NULL)
         return;
-    struct event *e = event_open(trace_of(rq), EVENT_ATTEMPT_START, rq->number);
+    struct event *e = event_open_late(trace_of(rq), EVENT_ATTEMPT_START, rq->number);
     event_int(e, F_N, a->n);
     put_z(e, F_MODEL, a->model->id);
     put_z(e, F_PURPOSE, PURPOSE_NAMES[a->options.purpose]);
@@ -134,7 +134,7 @@ void journal_attempt(struct request *rq, const struct attempt *a, const char *ne
         stats_add(rq->router->stats, STAT_ATTEMPT_ERRORS, 1);
     if (trace_of(rq) == NULL)
         return;
-    struct event *e = event_open(trace_of(rq), EVENT_ATTEMPT, rq->number);
+    struct event *e = event_open_late(trace_of(rq), EVENT_ATTEMPT, rq->number);
     event_int(e, F_N, a->n);
     if (a->status)
         event_int(e, F_STATUS, a->status);
@@ -159,7 +159,7 @@ void journal_served(struct request *rq, int attempt)
 {
     if (trace_of(rq) == NULL)
         return;
-    struct event *e = event_open(trace_of(rq), EVENT_ATTEMPT, rq->number);
+    struct event *e = event_open_late(trace_of(rq), EVENT_ATTEMPT, rq->number);
     event_int(e, F_N, attempt);
     event_int(e, F_DID_SERVE, 1);
     event_close(e);
@@ -169,14 +169,14 @@ void journal_decision(struct request *rq)
 {
     if (trace_of(rq) == NULL || !rq->is_recorded)
         return;
-    struct event *e = event_open(trace_of(rq), EVENT_DECISION, rq->number);
+    struct event *e = event_open_late(trace_of(rq), EVENT_DECISION, rq->number);
     put_z(e, F_SERVED, rq->served ? rq->served->id : NULL);
     put_z(e, F_CAUSE, rq->cause);
     if (rq->decision.reason.len > 0)
         event_str(e, F_REASON, rq->decision.reason);
     put_z(e, F_LINE, rq->place);
     event_num(e, F_USD, rq->usd);
-    event_int(e, F_US, (int64_t)(clock_ns() - rq->started_ns) / 1000);
+    event_int(e, F_US, (int64_t)(rq->ended_ns - rq->started_ns) / 1000);
     event_int(e, F_SCRIPT_US, (int64_t)rq->script_us);
     event_int(e, F_STATUS, rq->status);
     put_z(e, F_ERROR, rq->script_error);

@@ -38,7 +38,7 @@ static void add_metric(void *ctx, struct str name, double value)
 static void run_after(struct request *rq)
 {
     struct outcome outcome = {rq->id, rq->served ? rq->served->id : NULL, rq->cause, rq->status, rq->usd,
-                              (double)(clock_ns() - rq->started_ns) / 1e6, add_metric, rq};
+                              (double)(rq->ended_ns - rq->started_ns) / 1e6, add_metric, rq};
     struct err err;
     if (rq->route == NULL || rq->route->after_ref < 0)
         return;
@@ -57,7 +57,7 @@ static void count(struct request *rq)
         stats_add(s, STAT_STREAMED, 1);
     if (rq->served && strcmp(rq->cause, "failover") == 0)
         stats_add(s, STAT_FAILOVERS, 1);
-    stats_observe(s->duration, (clock_ns() - rq->started_ns) / 1000);
+    stats_observe(s->duration, (rq->ended_ns - rq->started_ns) / 1000);
     if (rq->first_ns)
         stats_observe(s->first_token, (rq->first_ns - rq->started_ns) / 1000);
     stats_generation(s, rq->generation->id, rq->script_error != NULL);
@@ -72,6 +72,7 @@ static void count(struct request *rq)
 static void request_finish(struct request *rq)
 {
     struct router *r = rq->router;
+    rq->ended_ns = clock_ns();
     if (rq->is_task_running)
         task_cancel(&rq->task);
     rq->is_task_running = false;
@@ -206,9 +207,9 @@ static const char *place_of(struct request *rq, int place)
         return NULL;
     const struct manifest *files = rq->generation->files;
     char line[12];
-    return arena_join(rq->scope.view.arena, manifest_label(files), "/", manifest_path(files, lines_file(place)), ":",
-                      answer_digits((unsigned)lines_line(place), line + sizeof line), (char *)NULL)
-        .p;
+    const struct str parts[] = {str_of(manifest_label(files)), STR("/"), str_of(manifest_path(files, lines_file(place))), STR(":"),
+                                answer_digits((unsigned)lines_line(place), line + sizeof line)};
+    return arena_concat(rq->scope.view.arena, parts, sizeof parts / sizeof *parts).p;
 }
 
 static void obey(struct request *rq)

@@ -31,7 +31,7 @@ struct request {
     char id[20];
     char trace_id[33];
     const char *traceparent;   /* of the client, valid; NULL */
-    uint64_t started_ns; /* monotonic */
+    uint64_t started_ns, ended_ns; /* monotonic; ended once it finishes */
     struct task task;
     bool is_task_running;
     struct post post;       /* the task's turn in the loop */

@@ -36,7 +36,7 @@ static void mark_served(struct request *rq, const struct model *model)
     if (has_moved_on(rq) && strcmp(rq->cause, "script_error") != 0)
         rq->cause = "failover";
     if (rq->first_ns == 0)
-        rq->first_ns = clock_ns();
+        rq->first_ns = clock_last_ns(); /* when the attempt ended or committed, or the script did */
 }
 
 static void record_success(struct request *rq, struct attempt *a)

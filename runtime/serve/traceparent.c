@@ -1,5 +1,6 @@
 #include "serve/traceparent.h"
 
+#include "base/hex.h"
 #include "serve/router_state.h"
 #include "trace/spanid.h"
 
@@ -25,12 +26,6 @@ static bool is_good(struct str s)
     return !is_zero(s.p + AT_TRACE, TRACEID_DIGITS) && !is_zero(s.p + AT_SPAN, SPANID_DIGITS);
 }
 
-static void write_hex(uint64_t n, char *out)
-{
-    for (int i = 15; i >= 0; i--, n >>= 4)
-        out[i] = "0123456789abcdef"[n & 15];
-}
-
 void traceparent_read(struct request *rq)
 {
     struct str given = http_field(rq->scope.view.head, "traceparent");
@@ -38,8 +33,8 @@ void traceparent_read(struct request *rq)
     if (rq->traceparent) {
         memcpy(rq->trace_id, given.p + AT_TRACE, TRACEID_DIGITS);
     } else {
-        write_hex(router_random(rq->router), rq->trace_id);
-        write_hex(router_random(rq->router), rq->trace_id + TRACEID_DIGITS / 2);
+        hex_put(router_random(rq->router), rq->trace_id);
+        hex_put(router_random(rq->router), rq->trace_id + TRACEID_DIGITS / 2);
     }
     rq->trace_id[TRACEID_DIGITS] = '\0';
 }
@@ -52,7 +47,6 @@ struct str traceparent_span(const struct request *rq)
 struct str traceparent_fields(const struct attempt *a, struct str fields)
 {
     const struct request *rq = a->request;
-    struct arena *arena = rq->scope.view.arena;
     char line[] = "traceparent: 00-................................-................-01\r\n";
     char *ids = line + strlen("traceparent: ");
     struct str state = rq->traceparent ? http_field(rq->scope.view.head, "tracestate") : str_n(NULL, 0);
@@ -63,6 +57,7 @@ struct str traceparent_fields(const struct attempt *a, struct str fields)
     ids[AT_SPAN + SPANID_DIGITS] = '-';
     if (rq->traceparent)
         memcpy(ids + AT_FLAGS, rq->traceparent + AT_FLAGS, 2);
-    const char *copy = state.p && state.len <= STATE_LONGEST ? arena_strndup(arena, state.p, state.len) : NULL;
-    return arena_join(arena, fields.p, line, copy ? "tracestate: " : "", copy ? copy : "", copy ? "\r\n" : "", (char *)NULL);
+    bool has_state = state.p && state.len <= STATE_LONGEST;
+    const struct str parts[] = {fields, str_n(line, sizeof line - 1), STR("tracestate: "), state, STR("\r\n")};
+    return arena_concat(rq->scope.view.arena, parts, has_state ? 5 : 2);
 }

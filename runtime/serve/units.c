@@ -72,7 +72,7 @@ void units_count(const struct request *rq)
         .is_error = rq->status >= 500 || rq->broke_off,
         .is_served = rq->served != NULL && rq->status == 200 && !rq->broke_off,
         .usd = rq->usd,
-        .us = (clock_ns() - rq->started_ns) / 1000,
+        .us = (rq->ended_ns - rq->started_ns) / 1000,
     };
     canary_count(&c->sides[rq->generation->id == canary], &o);
 }

@@ -193,7 +193,7 @@ static bool has_room(struct event *e, size_t len)
     return false;
 }
 
-struct event *event_open(struct trace *t, enum event_type type, uint64_t decision)
+static inline struct event *open_at(struct trace *t, enum event_type type, uint64_t decision, uint64_t mono_ns)
 {
     struct event *e = &t->event;
     e->is_dropped = false;
@@ -202,11 +202,21 @@ struct event *event_open(struct trace *t, enum event_type type, uint64_t decisio
         return e;
     struct event_head *head = (struct event_head *)e->head;
     head->seq = t->seq;
-    head->mono_ns = clock_ns();
+    head->mono_ns = mono_ns;
     head->decision = decision;
     head->type = (uint16_t)type;
     e->at = e->head + sizeof *head;
     return e;
+}
+
+struct event *event_open(struct trace *t, enum event_type type, uint64_t decision)
+{
+    return open_at(t, type, decision, clock_ns());
+}
+
+struct event *event_open_late(struct trace *t, enum event_type type, uint64_t decision)
+{
+    return open_at(t, type, decision, clock_last_ns());
 }
 
 static void put(struct event *e, enum field f, enum field_kind kind, const void *p, size_t len)
@@ -217,20 +227,26 @@ static void put(struct event *e, enum field f, enum field_kind kind, const void 
     e->at += 2 + len;
 }
 
+/* A string is cut, JSON has a higher ceiling and is replaced. */
+static enum field_kind shorten(enum field f, struct str *value, char *note, size_t size)
+{
+    if (field_types[f] != FIELD_JSON) {
+        value->len = EVENT_MAX_STRING;
+        return KIND_CUT;
+    }
+    if (value->len > EVENT_MAX_JSON)
+        *value = str_n(note, (size_t)snprintf(note, size, "\"%zu bytes, not kept\"", value->len));
+    return KIND_STR;
+}
+
 void event_str(struct event *e, enum field f, struct str value)
 {
     char note[64];
     enum field_kind kind = KIND_STR;
-    bool is_json = field_types[f] == FIELD_JSON;
     if (value.p == NULL)
         return;
-    if (is_json && value.len > EVENT_MAX_JSON) {
-        snprintf(note, sizeof note, "\"%zu bytes, not kept\"", value.len);
-        value = str_of(note);
-    } else if (!is_json && value.len > EVENT_MAX_STRING) {
-        value.len = EVENT_MAX_STRING;
-        kind = KIND_CUT;
-    }
+    if (value.len > EVENT_MAX_STRING)
+        kind = shorten(f, &value, note, sizeof note);
     uint32_t len = (uint32_t)value.len;
     if (!has_room(e, 2 + sizeof len + len))
         return;

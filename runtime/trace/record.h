@@ -72,6 +72,9 @@ struct trace_counts {
 struct trace_counts trace_counts(const struct trace *t);
 
 struct event *event_open(struct trace *t, enum event_type type, uint64_t decision);
+
+/* The same at the time when this thread last read the clock: where it did so in the same turn, that saves another reading. */
+struct event *event_open_late(struct trace *t, enum event_type type, uint64_t decision);
 void event_str(struct event *e, enum field f, struct str value); /* nothing when value.p is NULL */
 void event_int(struct event *e, enum field f, int64_t value);
 void event_num(struct event *e, enum field f, double value);
