@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <curl/curl.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -206,7 +207,9 @@ int fetch_url(const struct fetch_to *to, const char *method, struct str body, un
               struct fetch_field *field, struct err *err)
 {
     struct gate gate = {0};
-    if (target_init(&gate.target, &(struct endpoint){.base_url = to->url, .proxy = to->proxy, .is_private = to->is_private}, NULL) < 0)
+    char url[4096];
+    snprintf(url, sizeof url, "%.*s", (int)strcspn(to->url, "?"), to->url);
+    if (target_init(&gate.target, &(struct endpoint){.base_url = url, .proxy = to->proxy, .is_private = to->is_private}, NULL) < 0)
         return err_set(err, ERR_BAD_REQUEST, "%s is no URL such as http://127.0.0.1:4318, or its proxy is none", to->url);
     CURL *easy = curl_easy_init();
     if (easy == NULL) {

@@ -1,0 +1,163 @@
+// wye doctor: what it finds wrong, and that it shows no secret.
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { chat, question } from '../support/client.mjs'
+import { collector } from '../support/otlp.mjs'
+import { until } from '../support/process.mjs'
+import { cli, folder, place, serve, write } from '../support/wye.mjs'
+
+const NOWHERE = ['--listen', '127.0.0.1:0', '--admin', '127.0.0.1:1']
+const SECRET = 'sk-very-secret-0123456789'
+
+async function doctor(dir, { args = NOWHERE, env } = {}) {
+  const { code, stdout, stderr } = await cli(['doctor', dir, '--json', ...args], { env })
+  assert.ok(!(stdout + stderr).includes(SECRET), 'a secret is shown')
+  const report = JSON.parse(stdout)
+  assert.equal(code, report.failures > 0 ? 1 : 0)
+  const find = (check, words) => report.checks.find((c) => c.check === check && words.test(c.message))?.state
+  return { ...report, find, all: report.checks.map((c) => `${c.state} ${c.check} ${c.message}`).join('\n') }
+}
+
+// A provider whose reply to the list of models the test decides.
+async function provider(answer) {
+  const calls = []
+  const server = createServer((request, out) => {
+    calls.push({ method: request.method, path: request.url, headers: request.headers })
+    answer(out, request)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  server.unref()
+  return { calls, url: `http://127.0.0.1:${server.address().port}`, stop: () => (server.closeAllConnections(), server.close()) }
+}
+const models = (...ids) => (out) => out.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ object: 'list', data: ids.map((id) => ({ id })) }))
+const status = (code, text = '') => (out) => out.writeHead(code).end(text)
+
+function project(providers, names) {
+  const entries = Object.entries(providers).map(([name, text]) => `    ${name} = ${text},`)
+  return place({ 'wye.lua': `return {\n  providers = {\n${entries.join('\n')}\n  },\n  models = { ${names.map((n) => `["${n}"] = {}`).join(', ')} },\n}\n`, 'route.lua': `return function() return wye.model "${names[0]}" end\n` }).dir
+}
+
+test('providers: each kind of answer, all at once, with the key of each', async () => {
+  const good = await provider(models('m', 'other'))
+  const deny = await provider(status(401, `Incorrect API key provided: ${SECRET}`))
+  const busy = await provider(status(503))
+  const bare = await provider(status(404))
+  const mute = await provider(() => {})
+  const claude = await provider(models('m'))
+  const key = '{ env = "DOCTOR_KEY" }'
+  const of = (kind, { url }) => `{ kind = "${kind}", base_url = "${url}", key = ${key} }`
+  const dir = project(
+    { good: of('openai', { url: `${good.url}/v1/` }), deny: of('openai', deny), busy: of('openai', busy), bare: of('openai', bare), mute: of('openai', mute), claude: of('anthropic', claude), gone: '{ kind = "openai", base_url = "http://127.0.0.1:1" }', name: '{ kind = "openai", base_url = "http://127.1:9" }' },
+    ['good/m', 'good/missing', 'claude/m'],
+  )
+  const began = Date.now()
+  const d = await doctor(dir, { env: { DOCTOR_KEY: SECRET } })
+  assert.ok(Date.now() - began < 15000, 'one after another')
+  for (const [state, words] of [
+    ['ok', /^good: answers in \d+ ms and takes the key/],
+    ['ok', /^claude: answers in \d+ ms and takes the key/],
+    ['fail', /^deny: answers in \d+ ms, and refuses the key \(401\)/],
+    ['warn', /^busy: answers in \d+ ms with status 503/],
+    ['ok', /^bare: .*its key was not tried/],
+    ['fail', /^mute: .*did not answer in time/],
+    ['fail', /^gone: no server at .*refused/],
+    ['fail', /^name: 127\.1 resolves to 127\.0\.0\.1, which is not public/],
+  ])
+    assert.equal(d.find('providers', words), state, `${words} in\n${d.all}`)
+  assert.equal(d.find('models', /good\/missing: good does not list 'missing'/), 'warn')
+  assert.equal(d.find('models', /claude\/m|good\/m:/), undefined)
+  assert.equal(d.find('clock', /agrees/), 'ok')
+  assert.deepEqual(good.calls.map((c) => [c.method, c.path, c.headers.authorization]), [['GET', '/v1/models', `Bearer ${SECRET}`]])
+  assert.deepEqual(claude.calls.map((c) => [c.path, c.headers['x-api-key'], c.headers['anthropic-version']]), [['/v1/models?limit=1000', SECRET, '2023-06-01']])
+  for (const p of [good, deny, busy, bare, mute, claude]) p.stop()
+})
+
+test('a clock that is ten minutes off', async () => {
+  const late = await provider((out) => {
+    out.sendDate = false
+    out.writeHead(200, { date: new Date(Date.now() - 600000).toUTCString() }).end('{}')
+  })
+  const d = await doctor(project({ a: `{ kind = "openai", base_url = "${late.url}" }` }, ['a/m']))
+  assert.equal(d.find('clock', /^(599|600|601) s ahead/), 'fail')
+  late.stop()
+})
+
+test('keys: not set, in a file that is missing, empty or open to all', async () => {
+  const home = folder()
+  write(home, { good: SECRET, open: SECRET, empty: '\n' })
+  chmodSync(join(home, 'good'), 0o600)
+  chmodSync(join(home, 'open'), 0o644)
+  const file = (name) => `{ kind = "openai", base_url = "http://127.0.0.1:1", key = { file = "${join(home, name)}" } }`
+  const dir = project({ a: file('good'), b: file('open'), c: file('empty'), d: file('missing'), e: '{ kind = "openai", base_url = "http://127.0.0.1:1", key = { env = "NOT_SET_AT_ALL" } }' }, ['a/m'])
+  const d = await doctor(dir)
+  for (const [name, state] of [['a', 'ok'], ['b', 'warn'], ['c', 'fail'], ['d', 'fail'], ['e', 'fail']]) assert.equal(d.find('keys', new RegExp(`^${name}:`)), state, d.all)
+  assert.match(d.checks.find((c) => /^b:/.test(c.message)).advice, /^chmod 600 /)
+  assert.equal((await doctor(dir, { args: [...NOWHERE, '--demo'] })).failures, 0)
+})
+
+test('a project that does not load, a port in use, a folder that is none, a library with holes', async () => {
+  const busy = await provider(status(200))
+  const bin = folder()
+  write(bin, { 'dpkg-query': '#!/bin/sh\necho 2.1.12-stable-8\n' })
+  chmodSync(join(bin, 'dpkg-query'), 0o755)
+  const { home, dir } = place({ 'wye.lua': 'return { modles = {} }\n' })
+  write(home, { file: '' })
+  const args = ['--listen', busy.url.replace('http://', ''), '--admin', '127.0.0.1:1', '--trace', join(home, 'file', 'trace'), '--state', join(home, 'state')]
+  const d = await doctor(dir, { args, env: { PATH: `${bin}:${process.env.PATH}` } })
+  assert.equal(d.find('project', /wye\.lua:1: unknown key 'modles' \(did you mean 'models'\?\)/), 'fail')
+  assert.equal(d.find('ports', /in use/), 'fail')
+  assert.equal(d.find('disk', /^trace: cannot write/), 'fail')
+  assert.equal(d.find('disk', /^state: .*free$/), 'ok')
+  assert.equal(d.find('libraries', /libevent 2\.1\.12-stable-8 has 8 known holes/), 'fail')
+  busy.stop()
+})
+
+test('a server: what is drained, changed, failing or away shows', async () => {
+  const up = await collector()
+  const files = { 'wye.lua': `return { models = { ["sim/fast"] = {} }, otlp = { url = "${up.url}" } }\n`, 'route.lua': 'return function() return wye.model "sim/fast" end\n' }
+  const w = await serve(files, { demo: true })
+  await chat(w, { model: 'auto', messages: question() })
+  const look = () => doctor(w.dir, { args: ['--admin', w.admin, '--demo'] })
+  const well = await look()
+  assert.deepEqual([well.ok, well.failures], [true, 0], well.all)
+  assert.equal(well.find('server', /1 workers serve/), 'ok')
+  assert.equal(well.find('otlp', /^otlp: answers/), 'ok')
+  assert.equal(well.find('ports', /./), undefined)
+  assert.equal(well.find('trace', /\d+ segments/), 'ok')
+
+  await w.cli('model', 'drain', 'sim/fast')
+  w.write({ 'route.lua': 'return function() return wye.model "sim/smart" end\n' })
+  await up.stop()
+  const ill = await look()
+  assert.equal(ill.find('server', /sim\/fast is drained since/), 'warn')
+  assert.equal(ill.find('server', /the files of .* are not what is live/), 'warn')
+  assert.equal(ill.find('otlp', /no server at/), 'fail')
+
+  const [worker] = await w.workers()
+  w.kill(worker.pid)
+  await until('another worker', async () => (await w.workers())[0].restarts === 1)
+  assert.equal((await look()).find('server', /had to be replaced/), 'warn')
+  const [last] = await w.workers()
+  w.kill(last.pid, 'SIGSTOP')
+  await w.stop('SIGKILL')
+  const files_only = () => doctor(w.dir, { args: [...NOWHERE, '--trace', join(w.home, 'trace'), '--demo'] })
+  assert.equal((await files_only()).find('trace', /process \d+ writes it, but no server answers/), 'warn')
+  w.kill(last.pid)
+  await until('its end', async () => (await files_only()).find('trace', /1 segments were left open/) === 'warn')
+})
+
+test('a trace of another program, and text for people', async () => {
+  const { home, dir } = place({ 'wye.lua': 'return { models = { ["sim/fast"] = {} } }\n', 'route.lua': 'return function() return wye.model "sim/fast" end\n' })
+  mkdirSync(join(home, 'trace'))
+  writeFileSync(join(home, 'trace', '0-00000001.seg'), Buffer.alloc(8192, 'x'))
+  const { code, stdout } = await cli(['doctor', dir, '--demo', '--trace', join(home, 'trace'), ...NOWHERE])
+  assert.equal(code, 0, stdout)
+  assert.match(stdout, /^warn +trace +.*0-00000001\.seg: not a trace segment: read it with/m)
+  assert.match(stdout, /^ok +project +.*1 routes/m)
+  assert.match(stdout, /\d+ ok, 1 to mind, 0 wrong\n$/)
+})
