@@ -1,7 +1,9 @@
 /* wye classify MODEL < jsonl: one line out for each line in. */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/json.h"
 #include "classify/classifier.h"
@@ -36,13 +38,20 @@ static struct likeness read_text(const struct learnt *l, struct str text)
     return (struct likeness){v.label, v.p, v.known};
 }
 
+/* Whoever sends a line and waits for its answer gets it: output is held back only while more input is there. */
+static bool would_wait(void)
+{
+    struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
+    return poll(&in, 1, 0) == 0;
+}
+
 static int print(const struct likeness *like, struct buf *out, struct err *err)
 {
     buf_reset(out);
     buf_puts(out, "{\"label\":");
     json_quote(out, like->label);
     buf_printf(out, ",\"p\":%.6f,\"known\":%.6f}\n", like->p, like->known);
-    if (fwrite(out->p, 1, out->len, stdout) == out->len)
+    if (fwrite(out->p, 1, out->len, stdout) == out->len && (!would_wait() || fflush(stdout) == 0))
         return 0;
     return err_set(err, ERR_SYSTEM, "cannot write: %s", strerror(errno));
 }

@@ -251,5 +251,6 @@ int cmd_eval(struct options *o)
     if (failed == 0 || (e.routes > 0 && !o->json))
         failed |= print(&e);
     clear(&e);
-    return stop ? EXIT_INTERRUPTED : failed || e.is_worse ? EXIT_REFUSED : EXIT_OK;
+    bool is_short = !e.is_complete && !o->replies;
+    return stop ? EXIT_INTERRUPTED : failed || e.is_worse || is_short ? EXIT_REFUSED : EXIT_OK;
 }

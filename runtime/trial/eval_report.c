@@ -12,25 +12,42 @@ static int graded(const struct eval_group *g)
 
 /* ---- for people ---- */
 
+struct words {
+    char text[64];
+};
+
+/* "12.3 (11.0 to 14.2)"; an end that so few cases do not show is a "-". */
+static struct words with_interval(double value, int digits, double scale, const struct eval_interval *i)
+{
+    struct words w, low = {"-"}, high = {"-"};
+    if (isfinite(i->low))
+        snprintf(low.text, sizeof low.text, "%.*f", digits, scale * i->low);
+    if (isfinite(i->high))
+        snprintf(high.text, sizeof high.text, "%.*f", digits, scale * i->high);
+    snprintf(w.text, sizeof w.text, "%.*f (%.16s to %.16s)", digits, scale * value, low.text, high.text);
+    return w;
+}
+
 static void write_groups(struct buf *out, const char *title, const struct eval_group *groups, int count)
 {
-    buf_printf(out, "  %-24s %6s %6s  %-24s %12s %9s %9s\n", title, "cases", "passed", "quality (95 %)", "$ a thousand", "p50 ms", "p95 ms");
+    buf_printf(out, "  %-24s %6s %6s  %-24s %-26s %-22s %s\n", title, "cases", "passed", "quality (95 %)", "$ a thousand", "p50 ms", "p95 ms");
     for (int i = 0; i < count; i++) {
         const struct eval_group *g = &groups[i];
         char quality[40] = "not graded";
         if (graded(g))
             snprintf(quality, sizeof quality, "%5.1f %% (%.1f to %.1f)", 100 * g->quality, 100 * g->low, 100 * g->high);
-        buf_printf(out, "  %-24s %6d %6d  %-24s %12.4f %9.1f %9.1f\n", g->name, g->cases, g->passed, quality, 1000 * g->usd / g->cases, g->p50_ms,
-                   g->p95_ms);
+        buf_printf(out, "  %-24s %6d %6d  %-24s %-26s %-22s %s\n", g->name, g->cases, g->passed, quality,
+                   with_interval(g->usd / g->cases, 4, 1000, &g->usd_each).text, with_interval(g->p50_ms, 1, 1, &g->p50).text,
+                   with_interval(g->p95_ms, 1, 1, &g->p95).text);
     }
 }
 
 static void write_change(struct buf *out, const struct eval_change *c)
 {
     buf_printf(out, "  baseline: %d cases compared, %d passed then, %d now; %d broken, %d mended (p = %.3f)%s\n", c->compared, c->was_passed,
-               c->now_passed, c->broken, c->mended, c->p, c->is_worse ? ": REGRESSION" : "");
-    buf_printf(out, "            $%.4f a thousand then, $%.4f now; %.1f ms on average then, %.1f now\n", 1000 * c->was_usd, 1000 * c->now_usd, c->was_ms,
-               c->now_ms);
+               c->now_passed, c->broken, c->mended, c->p, c->is_wrong_more ? ": REGRESSION" : "");
+    buf_printf(out, "            $%.4f a thousand then, $%.4f now%s; %.1f ms on average then, %.1f now%s\n", 1000 * c->was_usd, 1000 * c->now_usd,
+               c->is_dearer ? ": REGRESSION" : "", c->was_ms, c->now_ms, c->is_slower ? ": REGRESSION" : "");
 }
 
 static void write_failure(struct buf *out, const struct eval_page *page, int i)
@@ -58,9 +75,13 @@ void eval_report_text(struct buf *out, const struct eval_page *page)
     if (w->unjudged)
         buf_printf(out, "; %d need a judge and had none", w->unjudged);
     buf_printf(out, "\n  cost $%.6f", w->usd);
+    if (w->cases)
+        buf_printf(out, ", $%s a thousand", with_interval(w->usd / w->cases, 4, 1000, &w->usd_each).text);
     if (s->judge_usd > 0)
         buf_printf(out, ", judges $%.6f", s->judge_usd);
-    buf_printf(out, "; latency p50 %.1f ms, p95 %.1f ms\n", w->p50_ms, w->p95_ms);
+    if (w->cases)
+        buf_printf(out, "\n  latency p50 %s ms, p95 %s ms", with_interval(w->p50_ms, 1, 1, &w->p50).text, with_interval(w->p95_ms, 1, 1, &w->p95).text);
+    buf_puts(out, "\n");
     write_groups(out, "model", s->models, s->model_count);
     if (s->tag_count)
         write_groups(out, "tag", s->tags, s->tag_count);
@@ -87,6 +108,12 @@ static void put_number(struct buf *out, const char *name, double number)
         buf_printf(out, ",\"%s\":null", name);
 }
 
+static void put_interval(struct buf *out, const char *low, const char *high, const struct eval_interval *i)
+{
+    put_number(out, low, i->low);
+    put_number(out, high, i->high);
+}
+
 static void put_group(struct buf *out, const struct eval_group *g)
 {
     buf_printf(out, "\"cases\":%d,\"passed\":%d,\"failed\":%d,\"unjudged\":%d", g->cases, g->passed, g->failed, g->unjudged);
@@ -94,8 +121,12 @@ static void put_group(struct buf *out, const struct eval_group *g)
     put_number(out, "low", g->low);
     put_number(out, "high", g->high);
     put_number(out, "usd", g->usd);
+    put_number(out, "usd_each", g->cases ? g->usd / g->cases : NAN);
+    put_interval(out, "usd_each_low", "usd_each_high", &g->usd_each);
     put_number(out, "p50_ms", g->p50_ms);
+    put_interval(out, "p50_ms_low", "p50_ms_high", &g->p50);
     put_number(out, "p95_ms", g->p95_ms);
+    put_interval(out, "p95_ms_low", "p95_ms_high", &g->p95);
 }
 
 static void put_groups(struct buf *out, const char *name, const char *key, const struct eval_group *groups, int count)
@@ -155,6 +186,8 @@ static void put_change(struct buf *out, const struct eval_summary *s)
     }
     buf_printf(out, ",\"baseline\":{\"compared\":%d,\"was_passed\":%d,\"now_passed\":%d,\"broken\":%d,\"mended\":%d,\"regressed\":%s", c->compared,
                c->was_passed, c->now_passed, c->broken, c->mended, c->is_worse ? "true" : "false");
+    buf_printf(out, ",\"worse\":%s,\"dearer\":%s,\"slower\":%s", c->is_wrong_more ? "true" : "false", c->is_dearer ? "true" : "false",
+               c->is_slower ? "true" : "false");
     put_number(out, "p", c->p);
     put_number(out, "was_usd", c->was_usd);
     put_number(out, "now_usd", c->now_usd);

@@ -165,10 +165,18 @@ static void write_request(const struct eval_run *run, int i, struct eval_call *c
     arena_clear(&arena);
 }
 
+/* Is there money for one more, if what is under way costs what others did? Until one's price is known there is for one. */
+static bool has_money(const struct flight *f)
+{
+    const struct eval_run *run = f->run;
+    double each = run->asked ? run->spent / run->asked : run->usd;
+    return run->usd <= 0 || f->in_flight == 0 || run->spent + f->in_flight * each < run->usd;
+}
+
 static void begin_more(struct flight *f)
 {
     struct eval_run *run = f->run;
-    for (; f->in_flight < run->parallel && f->next < run->set->count && !f->is_over; f->next++) {
+    for (; f->in_flight < run->parallel && f->next < run->set->count && !f->is_over && has_money(f); f->next++) {
         if (run->results->at[f->next].status)
             continue;
         struct eval_call *call = eval_call_new();

@@ -8,11 +8,16 @@
 
 enum { EVAL_GROUPS = 256 };
 
+struct eval_interval {
+    double low, high;
+};
+
 struct eval_group {
     const char *name; /* "" for the whole; "provider/id"; the tag */
     int cases, passed, failed, unjudged;
     double quality, low, high; /* of those graded; Wilson's 95 % interval; NaN with none */
     double usd, p50_ms, p95_ms; /* of all that were answered */
+    struct eval_interval usd_each, p50, p95; /* 95 %; NaN where there are too few cases */
 };
 
 /* Each case that both graded, paired. */
@@ -20,7 +25,8 @@ struct eval_change {
     int compared, was_passed, now_passed, broken, mended;
     double p;            /* of so many broken or more, were breaking and mending equally likely (one-sided exact McNemar) */
     double was_usd, now_usd, was_ms, now_ms; /* means */
-    bool is_worse;
+    bool is_wrong_more, is_dearer, is_slower; /* beyond chance, and cost or time by more than EVAL_DEARER, EVAL_SLOWER */
+    bool is_worse;                            /* any of them */
 };
 
 struct eval_summary {
@@ -33,6 +39,11 @@ struct eval_summary {
 
 /* p below this is a regression. Where answers do not vary by themselves (the simulator's, recorded ones) one broken case is. */
 #define EVAL_ALPHA 0.05
+
+/* How many times the baseline's mean is still no regression. Time is not judged where answers are the simulator's or recorded, nor are a few milliseconds. */
+#define EVAL_DEARER 1.1
+#define EVAL_SLOWER 1.5
+#define EVAL_SLOWER_MS 50
 
 void eval_summary_make(struct eval_summary *s, const struct eval_results *r);
 

@@ -105,6 +105,71 @@ static void test_paired(void **state)
     assert_false(same.is_worse);
 }
 
+/* The change of `count` passing cases whose cost and time grow by the factors given, a little more and less by turns. */
+static struct eval_change grown(int count, double usd, double ms, double wobble, bool is_steady)
+{
+    struct eval_summary *s = xcalloc(1, sizeof *s);
+    struct eval_cases set = {.count = count};
+    struct eval_results was, now;
+    set.at = xcalloc((size_t)count, sizeof *set.at);
+    fill(&was, &set, "pppppppppp");
+    fill(&now, &set, "pppppppppp");
+    for (int i = 0; i < count; i++) {
+        double factor = i % 2 ? 1 + wobble : 1 - wobble;
+        was.at[i].ms = 200;
+        now.at[i].usd = 0.5 * usd * factor;
+        now.at[i].ms = 200 * ms * factor;
+    }
+    eval_summary_compare(s, &now, &was, is_steady);
+    struct eval_change change = s->change;
+    eval_results_close(&was);
+    eval_results_close(&now);
+    free(set.at);
+    free(s);
+    return change;
+}
+
+static void test_dearer_and_slower(void **state)
+{
+    (void)state;
+    struct eval_change both = grown(10, 1.5, 2, 0.01, false);
+    assert_true(both.is_dearer && both.is_slower && both.is_worse && !both.is_wrong_more);
+    struct eval_change little = grown(10, 1.05, 1.2, 0.01, false);
+    assert_false(little.is_dearer || little.is_slower || little.is_worse);
+    assert_false(grown(10, 1.2, 1, 0.9, false).is_worse); /* within chance */
+    assert_false(grown(4, 1.5, 2, 0.01, false).is_worse); /* too few to know */
+    struct eval_change steady = grown(1, 1.5, 2, 0, true);
+    assert_true(steady.is_dearer);
+    assert_false(steady.is_slower); /* the simulator's time is not judged */
+    assert_false(grown(10, 0.5, 0.5, 0.01, false).is_worse);
+}
+
+/* Conover, table A3 and section 3.2: of ten values the median lies between the second and the ninth, of twenty between the 6th and the 15th. */
+static void test_intervals(void **state)
+{
+    (void)state;
+    struct eval_summary *s = xcalloc(1, sizeof *s);
+    static const int COUNTS[] = {10, 20, 100};
+    for (int k = 0; k < 3; k++) {
+        struct eval_cases set = {.count = COUNTS[k]};
+        struct eval_results r;
+        set.at = xcalloc((size_t)set.count, sizeof *set.at);
+        eval_results_open(&r, &set);
+        for (int i = 0; i < set.count; i++)
+            r.at[i] = (struct eval_outcome){.verdict = EVAL_PASSED, .ms = i + 1, .usd = i + 1, .model = "a/one"};
+        eval_summary_make(s, &r);
+        near(s->whole.p50.low, COUNTS[k] == 10 ? 2 : COUNTS[k] == 20 ? 6 : 40);
+        near(s->whole.p50.high, COUNTS[k] == 10 ? 9 : COUNTS[k] == 20 ? 15 : 61);
+        if (COUNTS[k] < 100)
+            assert_true(isnan(s->whole.p95.high)); /* no value lies above it for sure */
+        else /* the mean of 1 to 100 has a standard error of 2.9 */
+            assert_true(fabs(s->whole.usd_each.low - 44.8) < 0.6 && fabs(s->whole.usd_each.high - 56.2) < 0.6);
+        eval_results_close(&r);
+        free(set.at);
+    }
+    free(s);
+}
+
 static void test_groups(void **state)
 {
     (void)state;
@@ -152,6 +217,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_wilson), cmocka_unit_test(test_last_number), cmocka_unit_test(test_paired),
+        cmocka_unit_test(test_dearer_and_slower),
+        cmocka_unit_test(test_intervals),
         cmocka_unit_test(test_groups), cmocka_unit_test(test_verdicts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 // `wye train` and `wye classify`: what programs read of them.
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -40,6 +41,22 @@ test('a model says of each line, in order, its label and two probabilities', asy
     assert.deepEqual(Object.keys(one), ['label', 'p', 'known'])
     assert.ok(one.p > 0 && one.p <= 1 && one.known >= 0 && one.known <= 1)
   }
+})
+
+test('who sends a line and waits gets its answer', async () => {
+  const { model } = await trained()
+  const child = spawn(WYE, ['classify', model])
+  const ended = once(child, 'close')
+  try {
+    for (const [text, label] of [['soup', 'food'], ['a pointer', 'code']]) {
+      child.stdin.write(lines([{ text }]))
+      const [bytes] = await once(child.stdout, 'data', { signal: AbortSignal.timeout(20000) })
+      assert.equal(JSON.parse(bytes).label, label)
+    }
+  } finally {
+    child.stdin.end()
+  }
+  assert.deepEqual(await ended, [0, null])
 })
 
 test('what people read: a row for each label, and how sure it is', async () => {

@@ -170,7 +170,7 @@ test('a run that stops at its budget or at Ctrl-C goes on where it stopped', asy
   const cases = Array.from({ length: 30 }, (_, i) => ({ id: `c${i}`, prompt: 'capital', expect: { contains: 'Lisbon' } }))
   const p = made({ route: cases })
   const first = await report(p, '--usd', '0.0001', '--parallel', '1')
-  assert.deepEqual([first.code, first.complete], [0, false])
+  assert.deepEqual([first.code, first.complete], [1, false])
   assert.equal(first.routes[0].cases, 8) // 13 millionths each: the eighth passes the budget
   assert.match(first.stderr, /the same command goes on/)
   const before = up.calls.length
@@ -190,7 +190,7 @@ test('a time budget ends what is under way', async () => {
   up.models.clever = replies.hang()
   const p = made({ route: [{ id: 'a', prompt: 'x', expect: { contains: 'y' } }] })
   const r = await report(p, '--seconds', '0.5')
-  assert.deepEqual([r.code, r.complete, r.routes[0].cases], [0, false, 0])
+  assert.deepEqual([r.code, r.complete, r.routes[0].cases], [1, false, 0])
 })
 
 test('what is wrong with a set is told by file, line, field and the near name', async () => {
