@@ -52,7 +52,8 @@ void journal_note(struct request *rq, struct str text, struct str data, struct s
     event_str(e, F_TEXT, text);
     if (data.len > 0)
         event_str(e, F_DATA, data);
-    event_str(e, F_LINE, where);
+    if (where.len > 0)
+        event_str(e, F_LINE, where);
     event_close(e);
 }
 

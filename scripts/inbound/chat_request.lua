@@ -182,7 +182,7 @@ local function tools(request, body)
     elseif kind == "custom" then
       list[#list + 1] = openai.custom_tool(read:object(tool, "custom", path, true), path .. ".custom")
     else
-      hosted[#hosted + 1] = field.raw(tool)
+      hosted[#hosted + 1] = kind
     end
   end
   for i, fn in ipairs(read:array(body, "functions") or {}) do

@@ -206,7 +206,7 @@ local function tools(request, body)
         cache = read:raw_object(tool, "cache_control", path),
       }
     else
-      hosted[#hosted + 1] = field.raw(tool)
+      hosted[#hosted + 1] = kind
     end
   end
   request.tools = #list > 0 and list or nil

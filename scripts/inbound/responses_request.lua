@@ -169,7 +169,7 @@ local function tools(request, body)
     elseif kind == "custom" then
       list[#list + 1] = openai.custom_tool(tool, path)
     else
-      hosted[#hosted + 1] = field.raw(tool)
+      hosted[#hosted + 1] = kind
     end
   end
   request.tools = #list > 0 and list or nil

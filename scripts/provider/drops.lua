@@ -1,5 +1,6 @@
 -- What a wire has no word for is left out, and said once.
 local drops = {}
+local MOST_NAMED = 200 -- bytes of what a client called its tools
 
 function drops.once(drop)
   local said = {}
@@ -16,7 +17,10 @@ function drops.members(request, lacks, wire, drop)
   for _, name in ipairs(lacks) do
     if request[name] ~= nil and request[name] ~= false then drop(name, wire .. " has none") end
   end
-  if request.hosted_tools then drop("hosted tools", "only the provider that has them runs them") end
+  if request.hosted_tools then
+    local kinds = table.concat(request.hosted_tools, ", "):sub(1, MOST_NAMED)
+    drop("hosted tools " .. kinds, "only the provider that has them runs them")
+  end
   local names = {}
   for name in pairs(request.extra and request.extra.members or {}) do names[#names + 1] = name end
   table.sort(names)

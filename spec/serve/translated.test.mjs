@@ -173,6 +173,24 @@ test('what a provider cannot express is a note in the trace', async () => {
   assert.ok(notes.some(({ text }) => /^dropped: .*seed/.test(text)), JSON.stringify(notes))
 })
 
+for (const [path, tools, kinds] of [
+  ['/v1/responses', [{ type: 'web_search' }, { type: 'file_search', vector_store_ids: ['v'] }, { type: 'function', name: 'f', parameters: { type: 'object' } }], 'web_search, file_search'],
+  ['/v1/messages', [{ type: 'web_search_20250305', name: 'web_search' }], 'web_search_20250305'],
+])
+  test(`a tool that only the client's own provider runs is left out, and said by name: ${path}`, async () => {
+    const body = path === '/v1/messages' ? { max_tokens: 9, messages: question() } : { input: 'x' }
+    for (const name of ['claude', 'gem', 'gpt'].filter((name) => path !== '/v1/messages' || name !== 'claude')) {
+      answer_as(name, 'x')
+      const reply = await chat(w, { ...body, model: `${name}/m`, tools }, { path })
+      assert.equal(reply.status, 200, reply.text)
+      assert.doesNotMatch(JSON.stringify(up.calls.at(-1).json.tools ?? []), /search/)
+      const { notes } = await record_of(reply)
+      const said = `dropped: hosted tools ${kinds}: only the provider that has them runs them`
+      assert.ok(notes.some(({ text }) => text === `${said} (${name}/m)`), JSON.stringify(notes))
+      assert.match((await w.cli('why', reply.headers['x-wye-id'])).stdout, new RegExp(`Notes\\n +[0-9.]+ ms +${said}`))
+    }
+  })
+
 test('what is wrong with a request is found before it is sent', async () => {
   const before = up.calls.length
   const reply = await chat(w, { model: 'gem/m', input: 'x', previous_response_id: 'resp_1' }, { path: '/v1/responses' })
