@@ -34,7 +34,10 @@ static void write_kept(struct saving *s, struct str value)
 {
     struct str text = value.len ? str_n(value.p + 1, value.len - 1) : value;
     switch (value.len ? value.p[0] : '-') {
-    case 'n': buf_printf(s->out, ", " STR_FMT, STR_ARG(text)); break;
+    case 'n':
+        buf_puts(s->out, ", ");
+        saved_number(s->out, text);
+        break;
     case 'b': buf_puts(s->out, str_eq(text, "1") ? ", true" : ", false"); break;
     case 's':
         buf_puts(s->out, ", ");
@@ -75,7 +78,8 @@ static void write_p95(struct saving *s, const struct captured_step *step)
 {
     buf_puts(s->out, "[");
     saved_string(s->out, step->key);
-    buf_printf(s->out, "] = " STR_FMT, STR_ARG(step->value));
+    buf_puts(s->out, "] = ");
+    saved_number(s->out, step->value);
 }
 
 static void write_wait(struct saving *s, const struct captured_step *step)
@@ -113,7 +117,9 @@ static void write_option(struct saving *s, const char *name, const char *kind, v
 static void write_options(struct saving *s)
 {
     static const char *const PROTOCOLS[] = {"chat", "messages", "responses", "embeddings"};
-    buf_printf(s->out, ", {\n      id = \"" STR_FMT "\",\n", STR_ARG(s->from->id));
+    buf_puts(s->out, ", {\n      id = ");
+    saved_string(s->out, s->from->id);
+    buf_puts(s->out, ",\n");
     if (s->from->protocol)
         buf_printf(s->out, "      protocol = \"%s\",\n", PROTOCOLS[s->from->protocol]);
     write_headers(s);
@@ -181,8 +187,11 @@ static void write_title(struct saving *s)
 {
     char at[40];
     const struct captured *c = s->from;
-    buf_printf(s->out, "-- Decision " STR_FMT " of %s, decided at " STR_FMT ".\n", STR_ARG(c->id), clock_format(c->began_us, at, sizeof at),
-               STR_ARG(s->decided->line));
+    buf_puts(s->out, "-- Decision ");
+    saved_string(s->out, c->id);
+    buf_printf(s->out, " of %s, decided at ", clock_format(c->began_us, at, sizeof at));
+    saved_string(s->out, s->decided->line);
+    buf_puts(s->out, ".\n");
 }
 
 /* Does the pointer, in which * stands for any member, reach something? */
@@ -217,6 +226,14 @@ static const char *mask_of(const struct captured *c)
     return NULL;
 }
 
+static bool is_damaged(const struct captured *c)
+{
+    bool is_good = json_validate(c->request, NULL) == 0 && json_validate(c->headers, NULL) == 0;
+    for (int i = 0; i < c->step_count; i++)
+        is_good = is_good && (c->steps[i].reply.p == NULL || json_validate(c->steps[i].reply, NULL) == 0);
+    return !is_good;
+}
+
 static int check(const struct saving *s, struct err *err)
 {
     const struct captured *c = s->from;
@@ -224,6 +241,8 @@ static int check(const struct saving *s, struct err *err)
         return err_set(err, ERR_BAD_REQUEST, STR_FMT " was not captured: capture = { share = 1 } in wye.lua keeps what a spec needs", STR_ARG(c->id));
     if (c->request.p[0] != '{' || c->is_cut)
         return err_set(err, ERR_LIMIT, STR_FMT ": its request was too large to be kept", STR_ARG(c->id));
+    if (is_damaged(c))
+        return err_set(err, ERR_MALFORMED, STR_FMT ": its record is damaged", STR_ARG(c->id));
     if (c->protocol < 0 || c->protocol > 3)
         return err_set(err, ERR_BAD_REQUEST, STR_FMT ": its client speaks what this wye does not know", STR_ARG(c->id));
     if (c->route.p == NULL || s->decided == NULL)
@@ -244,10 +263,15 @@ int saved_write(struct buf *out, const struct captured *c, struct err *err)
     if (check(&s, err) < 0)
         return -1;
     write_title(&s);
-    buf_printf(out, "local kit = require \"wye.testkit\"\n\ndescribe(\"" STR_FMT "\", function()\n", STR_ARG(c->route));
-    buf_printf(out, "  it(\"decides as it did in " STR_FMT "\", function()\n    local t = kit.project()\n", STR_ARG(c->id));
+    buf_puts(out, "local kit = require \"wye.testkit\"\n\ndescribe(");
+    saved_string(out, c->route);
+    buf_puts(out, ", function()\n  it(\"decides as it did in \" .. ");
+    saved_string(out, c->id);
+    buf_puts(out, ", function()\n    local t = kit.project()\n");
     saved_fakes(&s);
-    buf_printf(out, "    local d = t:decide(\"" STR_FMT "\", ", STR_ARG(c->route));
+    buf_puts(out, "    local d = t:decide(");
+    saved_string(out, c->route);
+    buf_puts(out, ", ");
     if (saved_is_plain(c->request))
         saved_value(out, &s.arena, c->request);
     else

@@ -32,7 +32,9 @@ static void write_failure(struct saving *s, const struct captured_step *ask)
     bool is_retried = false, is_retryable = ask->flags & STEP_RETRYABLE;
     for (size_t i = 0; i < sizeof RETRIED / sizeof *RETRIED; i++)
         is_retried |= str_eq(ask->error, RETRIED[i]);
-    buf_printf(s->out, ", error = \"" STR_FMT "\", status = %d", STR_ARG(ask->error), ask->status);
+    buf_puts(s->out, ", error = ");
+    saved_string(s->out, ask->error);
+    buf_printf(s->out, ", status = %d", ask->status);
     if (is_retried != is_retryable)
         buf_printf(s->out, ", retryable = %s", is_retryable ? "true" : "false");
     buf_puts(s->out, ", message = ");
@@ -86,7 +88,9 @@ void saved_fakes(struct saving *s)
             is_known |= str_same(s->asks[k]->model, model);
         if (is_known)
             continue;
-        buf_printf(s->out, "    t:fake(\"" STR_FMT "\", {\n", STR_ARG(model));
+        buf_puts(s->out, "    t:fake(");
+        saved_string(s->out, model);
+        buf_puts(s->out, ", {\n");
         for (int k = i; k < s->ask_count; k++)
             if (str_same(s->asks[k]->model, model)) {
                 buf_puts(s->out, "      ");

@@ -1,6 +1,8 @@
 #include "trace/saved_lua.h"
 
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/json.h"
 
@@ -39,6 +41,17 @@ static bool is_name(struct str key)
 }
 
 /* A member whose value is null is left out: Lua has no place for it. */
+void saved_number(struct buf *out, struct str text)
+{
+    char digits[40];
+    snprintf(digits, sizeof digits, STR_FMT, STR_ARG(text));
+    double number = strtod(digits, NULL);
+    if (isfinite(number))
+        buf_printf(out, "%.17g", number);
+    else
+        buf_puts(out, isnan(number) ? "0 / 0" : number > 0 ? "1 / 0" : "-1 / 0");
+}
+
 static void write_table(struct buf *out, struct arena *arena, struct str json)
 {
     const char *comma = "";

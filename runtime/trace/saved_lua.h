@@ -1,4 +1,4 @@
-/* saved_lua: values as the Lua source of a spec. Pure. */
+/* saved_lua: values as the Lua source of a spec, whatever stands in them: a trace may come from anywhere. Pure. */
 #pragma once
 
 #include "base/arena.h"
@@ -6,6 +6,9 @@
 
 /* A string literal. */
 void saved_string(struct buf *out, struct str text);
+
+/* The number that the text is; 0 for none. */
+void saved_number(struct buf *out, struct str text);
 
 /* JSON as a value of Lua. What has an escape is decoded in the arena. */
 void saved_value(struct buf *out, struct arena *arena, struct str json);

@@ -139,7 +139,7 @@ enum recorded_problem recorded_open(struct recorded *r, const struct captured *c
     read_steps(r, arena);
     if (r->decided.p == NULL)
         return c->is_cut ? RECORDED_CUT : RECORDED_UNDECIDED;
-    if (c->is_cut || c->protocol < PROTOCOL_CHAT || c->protocol > PROTOCOL_EMBEDDINGS || c->request.p[0] == '"' || json_type(c->headers) != JSON_OBJECT)
+    if (c->is_cut || c->protocol < PROTOCOL_CHAT || c->protocol > PROTOCOL_EMBEDDINGS || c->request.p[0] == '"' || json_type(c->headers) != JSON_OBJECT || json_validate(c->headers, NULL) < 0)
         return RECORDED_CUT;
     if (was_ended(r->decided))
         return RECORDED_ENDED;
@@ -239,9 +239,13 @@ static void fill(struct recorded *r, struct reply *reply, const struct captured_
         reply->err.retryable = was->flags & STEP_RETRYABLE;
         return;
     }
-    reply->body = was->reply;
     r->has_met_mask |= (was->flags & STEP_MASKED) != 0;
-    r->has_lost_ask |= was->reply.len && was->reply.p[0] == '"'; /* it was too large */
+    if (was->reply.len == 0 || was->reply.p[0] == '"' || json_validate(was->reply, NULL) < 0) { /* it was too large, or is damaged */
+        r->has_lost_ask = true;
+        trial_fault(reply, ERR_SYSTEM);
+        return;
+    }
+    reply->body = was->reply;
 }
 
 /* What ended is waited for no longer. */

@@ -28,6 +28,7 @@ export function writeBodies(dir) {
     '50 KB': chat('auto', 50 * 1024),
     'trial 1 KB': chat('wye/trial', 1024),
     'shadow 1 KB': chat('wye/shadow', 1024),
+    'asks 1 KB': chat('wye/asks', 1024),
     hold: chat('wye/hold', 1024),
     events: chat('wye/events', 1024, { stream: true }),
     'messages 1 KB': chat('auto', 1024, { system }),

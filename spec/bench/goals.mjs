@@ -21,6 +21,8 @@ export const goals = [
   ['MiB idle', 'memory: idle, and for each of 4000 idle connections', 'wye', 'idle', 14, 8],
   ['us to classify 30 words, 150 labels', 'classify: 150 labels, 9,000 rows', 'wye', 'words30', 20, 5],
   ['us to classify 2,500 characters', 'classify: 150 labels, 9,000 rows', 'wye', 'characters2500', 700, 250],
+  ['us to replay a decision, no asks', 'wye replay, a route that asks nobody', 'wye', 'each', 50, 10],
+  ['us to replay a decision, one ask', 'wye replay, a route that asks', 'wye', 'each', 50, 10],
   ['KB for each idle connection', 'memory: idle, and for each of 4000 idle connections', 'wye', 'connection', 4, 0.5],
 ]
 

@@ -133,7 +133,7 @@ async function startHaproxy(mock, dir) {
 }
 
 // `limited`: two keys for the provider, beside the prices that are always there.
-function wyeConf(mock, dir, limited) {
+function wyeConf(mock, dir, { limited = false, captured = false }) {
   const keys = limited ? `keys = { { file = "${dir}/key1" }, { file = "${dir}/key2" } }, ` : ''
   const models = ['fast', 'long', 'hold', 'events'].map((id) => `    ["mock/${id}"] = { price = { input = 1, output = 2 } },`)
   return `return {
@@ -142,31 +142,31 @@ function wyeConf(mock, dir, limited) {
 ${models.join('\n')}
   },
   default = "mock/fast",
-  limits = { concurrent = 20000 },
+  limits = { concurrent = 20000 },${captured ? '\n  capture = { share = 1 },' : ''}
 }
 `
 }
 
-function writeProject(mock, dir, limited = false) {
+function writeProject(mock, dir, options = {}) {
   const project = join(dir, 'project')
   cpSync(new URL('project', import.meta.url).pathname, project, { recursive: true })
-  if (limited) {
+  if (options.limited) {
     cpSync(join(project, 'limits.lua'), join(project, 'route.lua'))
     for (const name of ['key1', 'key2']) writeFileSync(join(dir, name), `sk-${name}`)
   }
-  writeFileSync(join(project, 'wye.lua'), wyeConf(mock, dir, limited))
+  writeFileSync(join(project, 'wye.lua'), wyeConf(mock, dir, options))
   return project
 }
 
-// `limited`: clients must show a key that has every limit, and the route has its own (project/limits.lua).
-async function startWye(mock, dir, { workers = 1, limited = false } = {}) {
-  const project = writeProject(mock, dir, limited)
+// `limited`: clients must show a key that has every limit, and the route has its own (project/limits.lua). `captured`: the trace keeps what a replay needs.
+async function startWye(mock, dir, { workers = 1, limited = false, captured = false } = {}) {
+  const project = writeProject(mock, dir, { limited, captured })
   const args = ['serve', project, '--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', '--workers', String(workers)]
   args.push('--trace', join(dir, 'trace'), '--state', join(dir, 'state'))
   const child = start(ROUTER_CPU, join(BUILD, 'wye'), args)
   const [, port, admin] = await line(child, /^wye: ready http:\/\/127\.0\.0\.1:(\d+).*? admin http:\/\/(127\.0\.0\.1:\d+)/)
   const key = limited ? addKey(admin) : ''
-  return { child, port: Number(port), admin, project, key }
+  return { child, port: Number(port), admin, project, key, trace: join(dir, 'trace') }
 }
 
 function addKey(admin) {

@@ -76,7 +76,7 @@ async function main() {
   if (!words.includes('json')) console.log(`wye ${commit} on ${machine}; medians of ${context.rounds} alternating rounds`)
   context.bodies = writeBodies(context.root)
   context.mock = await startMock(['-n', '100', '-i', '5'])
-  const wanted = value('only') ?? ['plain', 'added', 'held', 'events', 'memory', 'calls', 'limits', 'translated', 'experiment', 'shadow', 'reloads', 'live', 'classify']
+  const wanted = value('only') ?? ['plain', 'added', 'held', 'events', 'memory', 'calls', 'limits', 'translated', 'experiment', 'shadow', 'reloads', 'live', 'classify', 'replays']
   for (const name of wanted) {
     for (const { title, rounds, figures } of await scenarios[name](context)) {
       const result = summary(rounds, Object.keys(figures))

@@ -7,6 +7,7 @@ import * as measure from './measure.mjs'
 import { BUILD, startRouter, startSingle, stop, stopSingle, tree } from './routers.mjs'
 
 export { classify } from './classify.mjs'
+export { replays } from './replay.mjs'
 
 // Runs `step(router)` for each of the names in turn, `rounds` times over, so that what changes on the machine meets all alike.
 async function alternate({ mock, root, rounds }, names, step) {

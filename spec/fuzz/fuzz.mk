@@ -9,8 +9,10 @@ FUZZ_SHARED := $(firstword $(wildcard $(WYE_SHARED) ../shared ../../shared))
 FUZZ_SEEDS_json = $(wildcard $(FUZZ_SHARED)/json $(FUZZ_SHARED)/fixtures/openai)
 FUZZ_SEEDS_sse = $(wildcard $(FUZZ_SHARED)/fixtures/*/)
 FUZZ_SEEDS_translation = $(wildcard $(FUZZ_SHARED)/fixtures/*/)
+FUZZ_SEEDS_recorded = spec/fuzz/recorded
 # LuaJIT's memory is none that the search for leaks looks into.
 FUZZ_ENV_translation = ASAN_OPTIONS=detect_leaks=0
+FUZZ_ENV_recorded = ASAN_OPTIONS=detect_leaks=0
 FUZZ_LEN_sse = 2048
 FUZZ_LEN_translation = 4096
 FUZZ_LEN_eventstream = 2048
