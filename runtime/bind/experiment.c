@@ -121,7 +121,10 @@ static int enter(lua_State *L)
 static int leave(lua_State *L)
 {
     struct scope *scope = scope_of(L, "an experiment");
-    scope->arms_choice = scope->is_exposed ? lua_topointer(L, 1) : NULL;
+    const void *choice = scope->is_exposed ? lua_topointer(L, 1) : NULL;
+    if (choice == NULL || choice != scope->arms_choice) /* else an experiment within the arm has chosen */
+        scope->arms_place = vm_of(L)->last_return;
+    scope->arms_choice = choice;
     return lua_gettop(L);
 }
 

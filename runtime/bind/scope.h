@@ -83,6 +83,7 @@ struct scope {
     uint32_t reads;  /* bit for each field of req that the route looked at, as req.h numbers them */
     bool is_exposed;         /* to the arm whose rule ran last */
     const void *arms_choice; /* what that rule returned (lua_topointer); NULL: nothing, or it exposed nobody */
+    int arms_place;          /* of its return (vm/lines.h) */
 };
 
 /* The scope of the running coroutine; raises "works only while a request is served" while loading. */

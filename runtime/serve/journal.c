@@ -176,6 +176,7 @@ void journal_decision(struct request *rq)
     if (rq->decision.reason.len > 0)
         event_str(e, F_REASON, rq->decision.reason);
     put_z(e, F_LINE, rq->place);
+    put_z(e, F_RULE_LINE, rq->rule_place);
     event_num(e, F_USD, rq->usd);
     event_int(e, F_US, (int64_t)(rq->ended_ns - rq->started_ns) / 1000);
     event_int(e, F_SCRIPT_US, (int64_t)rq->script_us);

@@ -232,6 +232,8 @@ static void on_route_done(void *ctx, struct task_result *result)
     rq->place = place_of(rq, result->place);
     bool is_arms = rq->scope.arms_choice && result->count > 0 && lua_topointer(result->L, 1) == rq->scope.arms_choice;
     rq->cause = is_arms ? "experiment" : "script";
+    if (is_arms && rq->scope.arms_place != result->place)
+        rq->rule_place = place_of(rq, rq->scope.arms_place);
     if (result->outcome != TASK_RETURNED) {
         struct router *r = rq->router;
         bool is_over_memory = result->outcome == TASK_OVER_MEMORY;
@@ -373,7 +375,7 @@ static void open_request(struct request *rq, struct router *r, struct exchange *
     rq->transcript = NULL;
     rq->told = (struct usage){0};
     rq->served = NULL;
-    rq->cause = rq->place = rq->script_error = rq->limit_hit = rq->refused = NULL;
+    rq->cause = rq->place = rq->rule_place = rq->script_error = rq->limit_hit = rq->refused = NULL;
     rq->first_ns = rq->script_us = 0;
     rq->usd = rq->reserved_usd = 0;
     rq->tokens = rq->reserved_tokens = 0;

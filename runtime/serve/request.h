@@ -50,6 +50,7 @@ struct request {
     const struct model *served;
     const char *cause;
     const char *place;      /* "routes/route.lua:12" of the return; NULL */
+    const char *rule_place; /* the same of the return in an experiment's arm that chose; NULL */
     const char *script_error;
     const char *limit_hit;
     const char *refused;    /* what an error of wye's own told the client */

@@ -1,5 +1,6 @@
 #include "trace/saved.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <xxhash.h>
@@ -228,9 +229,15 @@ static const char *mask_of(const struct captured *c)
 
 static bool is_damaged(const struct captured *c)
 {
-    bool is_good = json_validate(c->request, NULL) == 0 && json_validate(c->headers, NULL) == 0;
-    for (int i = 0; i < c->step_count; i++)
-        is_good = is_good && (c->steps[i].reply.p == NULL || json_validate(c->steps[i].reply, NULL) == 0);
+    bool is_good = c->id.len > 0;
+    for (size_t i = 0; i < c->id.len; i++)
+        is_good = is_good && isalnum((unsigned char)c->id.p[i]); /* it names a file */
+    is_good = is_good && json_validate(c->request, NULL) == 0 && json_validate(c->headers, NULL) == 0;
+    for (int i = 0; i < c->step_count && is_good; i++) {
+        const struct captured_step *step = &c->steps[i];
+        bool has_reply = str_eq(step->kind, "ask") && !step->error.p && !(step->flags & STEP_STOPPED);
+        is_good = !has_reply || (step->reply.p && json_validate(step->reply, NULL) == 0);
+    }
     return !is_good;
 }
 

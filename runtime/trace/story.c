@@ -72,6 +72,7 @@ static void because(struct text *t, const struct record *own)
         text_put(t, reason);
     }
     one_of(t, own, F_LINE, ", at ");
+    one_of(t, own, F_RULE_LINE, ", by ");
     one_of(t, own, F_WHY, ": ");
     text_end(t);
     struct str file;
@@ -139,18 +140,26 @@ static void mark_asks(const struct decision *d, struct marks *m)
     }
 }
 
+/* Where an experiment's arm decided, its return says why; the route's own only handed that on. */
+static void mark_return(const struct record *own, struct marks *m)
+{
+    struct str reason = record_text(own, F_REASON), line = record_text(own, F_LINE), rule = record_text(own, F_RULE_LINE);
+    if (rule.p)
+        listing_mark(m, line, TEXT_GREEN, "returned what the arm at " STR_FMT " did", STR_ARG(rule));
+    listing_mark(m, rule.p ? rule : line, TEXT_GREEN, reason.p && reason.len ? "returned: " STR_FMT : "returned" STR_FMT, STR_ARG(reason));
+}
+
 static void mark_all(const struct decision *d, struct marks *m)
 {
     const struct record *own = &d->records[0];
     mark_asks(d, m);
     mark_notes(d, m);
-    struct str reason = record_text(own, F_REASON), error = record_text(own, F_ERROR), file, rest;
+    struct str error = record_text(own, F_ERROR), file, rest;
     int line;
     if (error.p && listing_place(error, &file, &line, &rest))
         listing_mark(m, error, TEXT_RED, "raised: " STR_FMT, STR_ARG(rest));
     else
-        listing_mark(m, record_text(own, F_LINE), TEXT_GREEN, reason.p && reason.len ? "returned: " STR_FMT : "returned" STR_FMT,
-                     STR_ARG(reason));
+        mark_return(own, m);
 }
 
 int story_files(const struct decision *d, struct str *out, int max)

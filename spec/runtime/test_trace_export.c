@@ -158,7 +158,7 @@ static void test_every_field(void **state)
         "\"requested\":\"auto\",\"served\":\"sim/smart\",\"cause\":\"script\",\"reason\":\"a \\\"reason\\\"\\n\","
         "\"line\":\"routes/route.lua:7\",\"usd\":0.00012,\"ms\":40,\"script_us\":37,\"captured\":true,"
         "\"masked\":[\"/messages/*/content\",\"/user\"],\"status\":200,\"stream\":true,\"key\":\"team-a\","
-        "\"conversation\":\"c1\",\"error\":\"routes/route.lua:3: oh\",\"why\":null,\"api\":null,\"parent\":null,\"state\":\"finished\",\"worker\":0,"
+        "\"conversation\":\"c1\",\"error\":\"routes/route.lua:3: oh\",\"why\":null,\"api\":null,\"parent\":null,\"rule_line\":null,\"state\":\"finished\",\"worker\":0,"
         "\"candidates\":[{\"model\":\"sim/fast\",\"state\":\"passed_over\",\"why\":\"down\",\"p\":0.25}],"
         "\"attempts\":[{\"n\":1,\"model\":\"sim/smart\",\"purpose\":\"serve\",\"status\":200,\"error\":\"cut\","
         "\"why\":\"ended inside a reply\",\"completion\":\"failed\",\"next\":\"stop\",\"served\":true,"
@@ -184,7 +184,7 @@ static void test_nothing_written(void **state)
         "{\"id\":null,\"trace\":null,\"route\":null,\"generation\":null,\"hash\":null,\"requested\":null,"
         "\"served\":null,\"cause\":null,\"reason\":null,\"line\":null,\"usd\":null,\"ms\":0,\"script_us\":null,"
         "\"captured\":false,\"masked\":[],\"status\":null,\"stream\":null,\"key\":null,\"conversation\":null,\"error\":null,\"why\":null,"
-        "\"api\":null,\"parent\":null,\"state\":\"finished\",\"worker\":0,\"candidates\":[],"
+        "\"api\":null,\"parent\":null,\"rule_line\":null,\"state\":\"finished\",\"worker\":0,\"candidates\":[],"
         "\"attempts\":[{\"n\":1,\"model\":null,\"purpose\":null,\"status\":null,\"error\":null,\"why\":null,"
         "\"completion\":null,\"next\":null,\"served\":null,\"ttft_ms\":null,\"ms\":null,\"usd\":null,"
         "\"key\":null,\"line\":null,\"at_ms\":null,\"usage\":{}}],\"arms\":[],\"notes\":[],\"limit\":{},\"capture\":null,\"shadows\":[],\"feedback\":[]}");

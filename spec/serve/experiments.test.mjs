@@ -90,6 +90,20 @@ test('a header is a unit, a salt moves the arms, and an arm may ask', async () =
   }
 })
 
+test('why shows the rule of the arm that decided under its own lines', async () => {
+  const v2 = Array.from({ length: 40 }, (_, i) => `user-${i}`).find((user) => share('short-to-mini', user) >= 0.8)
+  const { record } = await decide({ model: 'auto', user: v2 })
+  assert.match(record.line, /^routes\/route\.lua:\d+$/)
+  assert.equal(record.rule_line, 'routes/rules/v2.lua:2')
+  const { stdout } = await w.cli('why', record.id)
+  assert.match(stdout, /because experiment: second, at routes\/route\.lua:\d+, by routes\/rules\/v2\.lua:2\n/)
+  assert.match(stdout, /routes\/rules\/v2\.lua\n(.*\n)*> +2 \| return function\(req\) return m, "second" end\n.*\^ returned: second\n/)
+  assert.match(stdout, /> +\d+ \| return function\(req\) return trial\(req\) end\n.*\^ returned what the arm at routes\/rules\/v2\.lua:2 did\n/)
+  assert.match((await decide({ model: 'wye/ask' }, { 'x-shop': 'x' })).record.rule_line, /^routes\/ask\.lua:[36]$/)
+  const mine = await decide({ model: 'wye/ask', messages: question('mine') }, { 'x-shop': 'x' })
+  assert.deepEqual([mine.record.cause, mine.record.rule_line], ['script', null])
+})
+
 test('a route that decides by itself after all is no experiment, but its exposure counts', async () => {
   const { record } = await decide({ model: 'wye/ask', messages: question('mine') }, { 'x-shop': 'rome' })
   assert.deepEqual([record.cause, record.reason, record.arms.length], ['script', 'mine', 1])
