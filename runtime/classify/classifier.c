@@ -6,10 +6,12 @@
 #include "base/json.h"
 #include "classify/embed.h"
 #include "classify/pairs.h"
+#include "classify/subjects.h"
 
 struct classifier {
     struct vocab vocab;
     struct embed embed;
+    struct subjects subjects;
     struct linear linear;
     struct gauge gauge;
     bool is_pairs;
@@ -45,6 +47,11 @@ static int read_gauge(struct classifier *c, struct str meta, struct err *err)
     return gauge_open(&c->gauge, meta) ? 0 : damaged(err);
 }
 
+static int feature_count(const struct classifier *c)
+{
+    return c->vocab.count + c->embed.width + (c->subjects.bits ? SUBJECTS_WIDTH : 0) + (c->is_pairs ? PAIRS_SHAPE : 0);
+}
+
 struct classifier *classifier_open(struct str bytes, struct err *err)
 {
     struct classifier *c = xcalloc(1, sizeof *c);
@@ -54,12 +61,11 @@ struct classifier *classifier_open(struct str bytes, struct err *err)
     if (modelfile_read(&m, bytes, err) == 0) {
         struct str kind = modelfile_kind(&m);
         c->is_pairs = str_eq(kind, "pairs");
-        int shape = c->is_pairs ? PAIRS_SHAPE : 0;
         if (!c->is_pairs && !str_eq(kind, "text"))
             err_set(err, ERR_MALFORMED, "a model of kind \"" STR_FMT "\", not of \"text\" or \"pairs\"", STR_ARG(kind));
         else if (read_labels(c, m.meta, err) == 0 && read_gauge(c, m.meta, err) == 0 && vocab_open(&c->vocab, &m, err) == 0 &&
-                 embed_open(&c->embed, &m, err) == 0 &&
-                 linear_open(&c->linear, &m, c->vocab.count + c->embed.width + shape, c->is_pairs ? PAIRS_SCORES : c->gauge.columns, err) == 0)
+                 embed_open(&c->embed, &m, err) == 0 && subjects_open(&c->subjects, &m, err) == 0 &&
+                 linear_open(&c->linear, &m, feature_count(c), c->is_pairs ? PAIRS_SCORES : c->gauge.columns, err) == 0)
             return c;
     }
     classifier_close(c);
@@ -99,6 +105,11 @@ struct verdict classifier_read(const struct classifier *c, struct str text)
         return read_pair(c, text, scores, x.unseen);
     if (x.count == 0)
         return nothing(c);
+    if (c->subjects.bits) {
+        struct feature mix[SUBJECTS_WIDTH];
+        subjects_features(&c->subjects, &x, (uint32_t)(c->vocab.count + c->embed.width), mix);
+        linear_add(&c->linear, mix, SUBJECTS_WIDTH, scores);
+    }
     if (c->embed.width) {
         struct vector meaning = embed_vector(&c->embed, text, (uint32_t)c->vocab.count);
         linear_add(&c->linear, meaning.at, meaning.count, scores);

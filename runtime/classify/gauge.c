@@ -6,8 +6,9 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
+#include "classify/logit.h"
 
-enum { BINS = 15, ROUNDS = 50 };
+enum { BINS = 15 };
 
 /* How common texts outside of all labels are taken to be, whatever their share in training: with one in twenty, `known` passes a half where both errors cost alike. */
 static const double STRANGERS = 0.06;
@@ -62,25 +63,12 @@ static void read_signs(const struct gauge *g, const float *scores, float unseen,
     memcpy(signs, all, sizeof all);
 }
 
-static double logistic(double x)
-{
-    return 1 / (1 + exp(-x));
-}
-
-static double dot(const double *a, const double *b)
-{
-    double sum = 0;
-    for (int i = 0; i < GAUGE_SIGNS; i++)
-        sum += a[i] * b[i];
-    return sum;
-}
-
 struct reading gauge_read(const struct gauge *g, const float *scores, float unseen)
 {
     double signs[GAUGE_SIGNS];
     read_signs(g, scores, unseen, signs);
-    struct reading r = {.label = lead(g, scores).best, .known = logistic(dot(g->known, signs))};
-    r.p = logistic(dot(g->right, signs));
+    struct reading r = {.label = lead(g, scores).best, .known = logit(logit_dot(g->known, signs, GAUGE_SIGNS))};
+    r.p = logit(logit_dot(g->right, signs, GAUGE_SIGNS));
     if (g->oos >= 0 && r.known < 0.5) {
         r.label = g->oos;
         r.p = 1 - r.known;
@@ -144,110 +132,15 @@ static double fit_heat(const struct gauge *g, const struct gauge_case *cases, in
     return exp((low + high) / 2);
 }
 
-/* Solves m · x = y in place by elimination with pivots; the answer is in y. */
-static void solve(double m[GAUGE_SIGNS][GAUGE_SIGNS], double y[GAUGE_SIGNS])
-{
-    for (int i = 0; i < GAUGE_SIGNS; i++) {
-        int pivot = i;
-        for (int r = i + 1; r < GAUGE_SIGNS; r++)
-            if (fabs(m[r][i]) > fabs(m[pivot][i]))
-                pivot = r;
-        for (int c = 0; c < GAUGE_SIGNS; c++) {
-            double swapped = m[i][c];
-            m[i][c] = m[pivot][c];
-            m[pivot][c] = swapped;
-        }
-        double swapped = y[i];
-        y[i] = y[pivot];
-        y[pivot] = swapped;
-        for (int r = 0; r < GAUGE_SIGNS; r++) {
-            if (r == i)
-                continue;
-            double factor = m[r][i] / m[i][i];
-            for (int c = i; c < GAUGE_SIGNS; c++)
-                m[r][c] -= factor * m[i][c];
-            y[r] -= factor * y[i];
-        }
-    }
-    for (int i = 0; i < GAUGE_SIGNS; i++)
-        y[i] /= m[i][i];
-}
-
-struct observation {
-    double signs[GAUGE_SIGNS];
-    double weight;
-    bool is_true;
-};
-
-struct regression {
-    const struct observation *seen;
-    int count;
-    double ridge;
-};
-
-static double misfit(const struct regression *r, const double *weights)
-{
-    double sum = r->ridge / 2 * dot(weights, weights);
-    for (const struct observation *o = r->seen; o < r->seen + r->count; o++) {
-        double x = dot(weights, o->signs) * (o->is_true ? -1 : 1);
-        sum += o->weight * (x > 30 ? x : log1p(exp(x)));
-    }
-    return sum;
-}
-
-/* Where Newton's method would go from `weights`: the way is what to take away. */
-static void find_way(const struct regression *r, const double *weights, double way[GAUGE_SIGNS])
-{
-    double hessian[GAUGE_SIGNS][GAUGE_SIGNS] = {{0}};
-    for (int i = 0; i < GAUGE_SIGNS; i++) {
-        hessian[i][i] = r->ridge;
-        way[i] = r->ridge * weights[i];
-    }
-    for (const struct observation *o = r->seen; o < r->seen + r->count; o++) {
-        double p = logistic(dot(weights, o->signs));
-        for (int i = 0; i < GAUGE_SIGNS; i++) {
-            way[i] += o->weight * (p - o->is_true) * o->signs[i];
-            for (int j = 0; j < GAUGE_SIGNS; j++)
-                hessian[i][j] += o->weight * p * (1 - p) * o->signs[i] * o->signs[j];
-        }
-    }
-    solve(hessian, way);
-}
-
-/* Newton's method, each step halved until it helps; the ridge keeps separable data finite. */
-static void fit_logistic(double *weights, const struct observation *seen, int count)
-{
-    struct regression r = {seen, count, 0};
-    double way[GAUGE_SIGNS], next[GAUGE_SIGNS];
-    for (int i = 0; i < count; i++)
-        r.ridge += seen[i].weight * RIDGE;
-    memset(weights, 0, GAUGE_SIGNS * sizeof *weights);
-    double now = misfit(&r, weights), then = now;
-    for (int round = 0; round < ROUNDS; round++) {
-        find_way(&r, weights, way);
-        for (double share = 1; share > 1e-4; share /= 2) {
-            for (int i = 0; i < GAUGE_SIGNS; i++)
-                next[i] = weights[i] - share * way[i];
-            then = misfit(&r, next);
-            if (then < now)
-                break;
-        }
-        if (!(then < now))
-            return;
-        memcpy(weights, next, sizeof next);
-        now = then;
-    }
-}
-
 /* Whether the best label is right, on texts that are or claim to be of one. */
-static int observe_right(const struct gauge *g, const struct gauge_case *cases, int count, struct observation *out)
+static int observe_right(const struct gauge *g, const struct gauge_case *cases, int count, struct logit_row *out)
 {
     int n = 0;
     for (int i = 0; i < count; i++) {
-        struct observation *o = &out[n];
+        struct logit_row *o = &out[n];
         if (!is_inside(g, &cases[i]))
             continue;
-        read_signs(g, cases[i].scores, cases[i].unseen, o->signs);
+        read_signs(g, cases[i].scores, cases[i].unseen, o->x);
         o->weight = 1;
         o->is_true = lead(g, cases[i].scores).best == cases[i].label;
         n++;
@@ -256,7 +149,7 @@ static int observe_right(const struct gauge *g, const struct gauge_case *cases, 
 }
 
 /* Both sides weigh the same; of those outside, the texts of "oos" and those of labels that were kept back do. False: there is only one side. */
-static bool observe_known(const struct gauge *g, const struct gauge_case *cases, int count, struct observation *out)
+static bool observe_known(const struct gauge *g, const struct gauge_case *cases, int count, struct logit_row *out)
 {
     int inside = 0, oos = 0, kept_back = 0;
     for (int i = 0; i < count; i++) {
@@ -266,7 +159,7 @@ static bool observe_known(const struct gauge *g, const struct gauge_case *cases,
     oos = count - inside - kept_back;
     double half = oos && kept_back ? 0.5 : 1;
     for (int i = 0; i < count; i++) {
-        read_signs(g, cases[i].scores, cases[i].unseen, out[i].signs);
+        read_signs(g, cases[i].scores, cases[i].unseen, out[i].x);
         out[i].is_true = is_inside(g, &cases[i]);
         out[i].weight = out[i].is_true ? 1.0 / inside : half / (cases[i].is_stranger ? kept_back : oos);
     }
@@ -275,18 +168,18 @@ static bool observe_known(const struct gauge *g, const struct gauge_case *cases,
 
 void gauge_fit(struct gauge *g, const struct gauge_case *cases, int count)
 {
-    struct observation *seen = xcalloc((size_t)count + 1, sizeof *seen);
+    struct logit_row *seen = xcalloc((size_t)count + 1, sizeof *seen);
     g->heat = fit_heat(g, cases, count);
-    fit_logistic(g->right, seen, observe_right(g, cases, count, seen));
+    logit_fit(g->right, GAUGE_SIGNS, seen, observe_right(g, cases, count, seen), RIDGE);
     memcpy(g->known, UNTAUGHT, sizeof g->known);
     free(seen);
 }
 
 void gauge_fit_known(struct gauge *g, const struct gauge_case *cases, int count)
 {
-    struct observation *seen = xcalloc((size_t)count + 1, sizeof *seen);
+    struct logit_row *seen = xcalloc((size_t)count + 1, sizeof *seen);
     if (observe_known(g, cases, count, seen)) {
-        fit_logistic(g->known, seen, count);
+        logit_fit(g->known, GAUGE_SIGNS, seen, count, RIDGE);
         g->known[0] += log((1 - STRANGERS) / STRANGERS);
     }
     free(seen);

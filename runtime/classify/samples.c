@@ -4,53 +4,82 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/json.h"
 #include "classify/jsonl.h"
 
-enum { MOST_WARNINGS = 5, LONGEST_LABEL = 200 };
+enum { MOST_WARNINGS = 5, LONGEST_LABEL = 200, ROWS_OF_SOURCE = 8 };
+
+struct reader {
+    const char *path, *source;
+    void (*warn)(const char *words);
+};
 
 /* Public data has such rows; they teach nothing, and are no reason to refuse the others. */
-static bool is_empty(const struct jsonl *in, const char *path, struct str text, const char *name, void (*warn)(const char *words))
+static bool is_empty(const struct jsonl *in, const struct reader *r, struct str text, const char *name)
 {
     char words[600];
     if (strspn(text.p, " \t\r\n") != text.len)
         return false;
-    snprintf(words, sizeof words, "%s:%d: column '%s' is empty; the row is left out", path, jsonl_line(in), name);
-    warn(words);
+    snprintf(words, sizeof words, "%s:%d: column '%s' is empty; the row is left out", r->path, jsonl_line(in), name);
+    r->warn(words);
     return true;
 }
 
-static int label_of(struct samples *s, struct str label)
+/* The place of a name in a list, at its end when it is new; -1 when that is full. */
+static int place_of(char ***names, int *count, int most, struct str name)
 {
-    for (int i = s->label_count - 1; i >= 0; i--)
-        if (str_eq(label, s->labels[i]))
+    for (int i = *count - 1; i >= 0; i--)
+        if (str_eq(name, (*names)[i]))
             return i;
-    if (s->label_count == SAMPLES_LABELS)
+    if (*count == most)
         return -1;
-    s->labels = xrealloc(s->labels, (size_t)(s->label_count + 1) * sizeof *s->labels);
-    s->labels[s->label_count] = xstrndup(label.p, label.len);
-    return s->label_count++;
+    *names = xrealloc(*names, (size_t)(*count + 1) * sizeof **names);
+    (*names)[*count] = xstrndup(name.p, name.len);
+    return (*count)++;
 }
 
-static int add(struct samples *s, const struct jsonl *in, struct str row, const char *path, void (*warn)(const char *words), struct err *err)
+static int read_source(struct samples *s, const struct jsonl *in, struct str row, const char *column, int *source, struct err *err)
+{
+    struct str name = str_of("");
+    bool is_there = json_type(json_get(row, column ? column : "source")) == JSON_STRING;
+    if ((column || is_there) && jsonl_text(in, row, column ? column : "source", &s->arena, &name, err) < 0)
+        return -1;
+    *source = place_of(&s->sources, &s->source_count, SAMPLES_SOURCES, name);
+    return 0;
+}
+
+static int add(struct samples *s, const struct jsonl *in, struct str row, const struct reader *r, struct err *err)
 {
     struct str text, label;
+    int source;
     if (jsonl_text(in, row, "text", &s->arena, &text, err) < 0 || jsonl_text(in, row, "label", &s->arena, &label, err) < 0)
         return -1;
-    if (is_empty(in, path, text, "text", warn) || is_empty(in, path, label, "label", warn))
+    if (is_empty(in, r, text, "text") || is_empty(in, r, label, "label"))
         return 0;
     if (label.len > LONGEST_LABEL)
         return jsonl_fail(in, err, "the label is over %d bytes", LONGEST_LABEL);
-    int column = label_of(s, label);
+    int column = place_of(&s->labels, &s->label_count, SAMPLES_LABELS, label);
     if (column < 0)
         return jsonl_fail(in, err, "more than %d labels", SAMPLES_LABELS);
+    if (read_source(s, in, row, r->source, &source, err) < 0)
+        return -1;
     if (s->count == SAMPLES_MOST)
         return jsonl_fail(in, err, "more than %d rows", SAMPLES_MOST);
     if (s->count == s->room) {
         s->room = s->room ? s->room * 2 : 1024;
         s->at = xrealloc(s->at, (size_t)s->room * sizeof *s->at);
     }
-    s->at[s->count++] = (struct sample){text, column, jsonl_line(in)};
+    s->at[s->count++] = (struct sample){text, column, jsonl_line(in), source};
     return 0;
+}
+
+static void forget_sources(struct samples *s)
+{
+    for (int i = 0; i < s->source_count; i++)
+        free(s->sources[i]);
+    free(s->sources);
+    s->sources = NULL;
+    s->source_count = 0;
 }
 
 static int by_text(const void *a, const void *b)
@@ -119,14 +148,29 @@ static int check_whole(const struct samples *s, const char *path, struct err *er
     return 0;
 }
 
-int samples_read(struct samples *s, const char *path, void (*warn)(const char *words), struct err *err)
+/* One source is none, and so are nearly as many as there are rows. */
+static void look_at_sources(struct samples *s, const struct reader *r)
 {
+    char words[600];
+    bool are_many = s->source_count == SAMPLES_SOURCES || s->source_count * ROWS_OF_SOURCE > s->count;
+    if (s->source_count > 1 && are_many) {
+        snprintf(words, sizeof words, "%s: column '%s' has %d%s values in %d rows: too many to hold each out, so it is not looked at", r->path,
+                 r->source ? r->source : "source", s->source_count, s->source_count == SAMPLES_SOURCES ? " or more" : "", s->count);
+        r->warn(words);
+    }
+    if (s->source_count == 1 || are_many)
+        forget_sources(s);
+}
+
+int samples_read(struct samples *s, const char *path, const char *source, void (*warn)(const char *words), struct err *err)
+{
+    const struct reader r = {path, source, warn};
     struct str row;
     int got = -1;
     *s = (struct samples){.oos = -1, .arena = ARENA(SAMPLES_BYTES)};
     struct jsonl *in = jsonl_open(path, err);
     while (in && (got = jsonl_next(in, &row, err)) > 0)
-        if ((got = add(s, in, row, path, warn, err)) < 0)
+        if ((got = add(s, in, row, &r, err)) < 0)
             break;
     jsonl_close(in);
     if (got < 0)
@@ -134,12 +178,14 @@ int samples_read(struct samples *s, const char *path, void (*warn)(const char *w
     sort_labels(s);
     if (check_whole(s, path, err) < 0)
         return -1;
+    look_at_sources(s, &r);
     tell_of_conflicts(s, path, warn);
     return 0;
 }
 
 void samples_clear(struct samples *s)
 {
+    forget_sources(s);
     for (int i = 0; i < s->label_count; i++)
         free(s->labels[i]);
     free(s->labels);

@@ -7,14 +7,19 @@
 #include "base/json.h"
 #include "classify/embed.h"
 #include "classify/fit.h"
+#include "classify/folds.h"
 #include "classify/gauge.h"
 #include "classify/linear.h"
 #include "classify/modelfile.h"
+#include "classify/subjects.h"
 
-enum { FOLDS = 4, GROUPS = 4, BINS = 20, META_MOST = 8 << 20, PARTS = 10 };
+enum { FOLDS = 4, GROUPS = 4, BINS = 20, META_MOST = 8 << 20 };
 
 static const double WEIGHTS_MOST = 5e7, SCORES_MOST = 5e7;
 static const int GRAMS_MOST = 1 << 20;
+
+/* Subjects are heard when they alone are right on so many unseen texts, of the average label. */
+static const double SUBJECTS_LEAST = 0.75;
 
 /* A label that a fit did not see must not win. */
 static const float NEVER = -1e6f;
@@ -25,9 +30,13 @@ struct trainer {
     struct vocab vocab;
     struct embed_parts words;
     struct embed embed; /* width 0: without */
-    int features;       /* the grams, then the places of the words' mean */
+    struct subjects_parts subject_parts;
+    struct subjects subjects; /* bits NULL: without */
+    struct subjects_row *mixes;
+    int features; /* the grams, then the places of the words' mean, then the subjects */
     struct fit_row *rows;
     bool *skip, *is_seen;
+    int *fold_of;
     float *scores;                /* of each case */
     struct gauge_case *cases;     /* each row as an unseen text; then once more, and as a text of an unseen label */
     int case_count;
@@ -59,13 +68,62 @@ static void make_rows(struct trainer *t)
     }
     free(texts);
     t->skip = xcalloc((size_t)count, sizeof *t->skip);
-    t->is_seen = xcalloc((size_t)t->features + 1, sizeof *t->is_seen);
+    t->is_seen = xcalloc((size_t)t->features + SUBJECTS_WIDTH, sizeof *t->is_seen);
+    t->fold_of = xcalloc((size_t)count, sizeof *t->fold_of);
+}
+
+static void skip_fold(struct trainer *t, int fold)
+{
+    for (int i = 0; i < t->s->count; i++)
+        t->skip[i] = t->fold_of[i] == fold;
+}
+
+/* The share of unseen texts that subjects alone tell, of the average label. */
+static double told_by_subjects(struct trainer *t)
+{
+    int labels = t->s->label_count, right[SUBJECTS_LABELS] = {0}, texts[SUBJECTS_LABELS] = {0};
+    double weights[SUBJECTS_WIDTH * SUBJECTS_LABELS], sum = 0;
+    for (int fold = 0; fold < FOLDS; fold++) {
+        skip_fold(t, fold);
+        subjects_fit(t->mixes, t->skip, t->s->count, labels, weights);
+        for (int i = 0; i < t->s->count; i++) {
+            texts[t->mixes[i].label] += t->skip[i];
+            right[t->mixes[i].label] += t->skip[i] && subjects_guess(&t->mixes[i], weights, labels) == t->mixes[i].label;
+        }
+    }
+    for (int c = 0; c < labels; c++)
+        sum += (double)right[c] / texts[c];
+    return sum / labels;
+}
+
+/* Adds the subjects to the features when they are worth it. */
+static void hear_subjects(struct trainer *t)
+{
+    if (t->s->label_count > SUBJECTS_LABELS || t->s->count < SUBJECTS_ROWS)
+        return;
+    subjects_build(&t->subject_parts);
+    t->subjects = subjects_of(&t->subject_parts);
+    t->mixes = xcalloc((size_t)t->s->count, sizeof *t->mixes);
+    for (int i = 0; i < t->s->count; i++) {
+        struct grams g = grams_of(t->s->at[i].text);
+        subjects_mix(&t->subjects, g.hash, g.words, t->mixes[i].mix);
+        t->mixes[i].label = t->s->at[i].label;
+    }
+    folds_deal(t->s, FOLDS, t->fold_of);
+    if (told_by_subjects(t) < SUBJECTS_LEAST)
+        t->subjects.bits = NULL;
+    else
+        t->features += SUBJECTS_WIDTH;
 }
 
 static double *fit(struct trainer *t)
 {
+    int labels = t->s->label_count;
     t->progress(t->done++, t->total);
-    return fit_weights(t->rows, t->skip, t->s->count, t->features, t->s->label_count);
+    double *weights = fit_weights(t->rows, t->skip, t->s->count, t->features, labels);
+    if (t->subjects.bits)
+        subjects_fit(t->mixes, t->skip, t->s->count, labels, weights + (size_t)(t->features - SUBJECTS_WIDTH) * (size_t)labels);
+    return weights;
 }
 
 static void look_at_seen(struct trainer *t)
@@ -76,20 +134,26 @@ static void look_at_seen(struct trainer *t)
             t->is_seen[t->rows[i].at[k].index] = true;
 }
 
+static void add_scores(struct feature x, const double *weights, int columns, float *scores)
+{
+    for (int c = 0; c < columns; c++)
+        scores[c] += x.value * (float)weights[(size_t)x.index * (size_t)columns + (size_t)c];
+}
+
 static void score_row(struct trainer *t, int row, const double *weights, const bool *has_rows)
 {
     int columns = t->s->label_count;
     float *scores = t->scores + (size_t)t->case_count * (size_t)columns;
-    for (int k = 0; k < t->rows[row].count; k++) {
-        const struct feature *x = &t->rows[row].at[k];
-        const double *w = weights + (size_t)x->index * (size_t)columns;
-        for (int c = 0; c < columns; c++)
-            scores[c] += x->value * (float)w[c];
-    }
+    struct vector x = vocab_unseen(&t->vocab, t->s->at[row].text, t->is_seen);
+    for (int k = 0; k < t->rows[row].count; k++)
+        add_scores(t->rows[row].at[k], weights, columns, scores);
+    for (int k = 0; t->subjects.bits && k < SUBJECTS_WIDTH; k++)
+        add_scores((struct feature){(uint32_t)(t->features - SUBJECTS_WIDTH + k), t->mixes[row].mix[k] * subjects_loudness(x.unpaired)}, weights,
+                   columns, scores);
     for (int c = 0; c < columns; c++)
         if (!has_rows[c])
             scores[c] = NEVER;
-    t->cases[t->case_count++] = (struct gauge_case){scores, vocab_unseen(&t->vocab, t->s->at[row].text, t->is_seen), t->rows[row].label, !has_rows[t->rows[row].label]};
+    t->cases[t->case_count++] = (struct gauge_case){scores, x.unseen, t->rows[row].label, !has_rows[t->rows[row].label]};
 }
 
 /* Fits without the rows of `skip` and scores them. */
@@ -106,18 +170,11 @@ static void hold_out(struct trainer *t)
     free(weights);
 }
 
-/* Deals the rows of each label into `folds` and marks those of one. */
-static void skip_fold(struct trainer *t, int fold, int folds)
-{
-    int met[GAUGE_COLUMNS] = {0};
-    for (int i = 0; i < t->s->count; i++)
-        t->skip[i] = met[t->rows[i].label]++ % folds == fold;
-}
-
 static void hold_out_rows(struct trainer *t)
 {
+    folds_deal(t->s, FOLDS, t->fold_of);
     for (int fold = 0; fold < FOLDS; fold++) {
-        skip_fold(t, fold, FOLDS);
+        skip_fold(t, fold);
         hold_out(t);
     }
 }
@@ -133,12 +190,32 @@ static int group_count(const struct samples *s)
 static void hold_out_labels(struct trainer *t)
 {
     int groups = group_count(t->s);
+    if (groups)
+        folds_deal(t->s, groups, t->fold_of);
     for (int group = 0; group < groups; group++) {
-        skip_fold(t, group, groups);
+        skip_fold(t, group);
         for (int i = 0; i < t->s->count; i++)
             t->skip[i] |= t->rows[i].label != t->s->oos && t->rows[i].label % groups == group;
         hold_out(t);
     }
+}
+
+/* After hold_out_rows, whose cases are the rows in the folds' order. */
+static void measure_sources(const struct trainer *t, struct training *out)
+{
+    out->sources = xcalloc((size_t)t->s->source_count + 1, sizeof *out->sources);
+    folds_deal(t->s, FOLDS, t->fold_of);
+    for (int k = 0; k < t->s->source_count; k++)
+        out->sources[k].is_apart = folds_part(t->s, t->fold_of, k);
+    const struct gauge_case *c = t->cases;
+    for (int fold = 0; t->s->source_count && fold < FOLDS; fold++)
+        for (int i = 0; i < t->s->count; i++) {
+            if (t->fold_of[i] != fold)
+                continue;
+            out->sources[t->s->at[i].source].rows++;
+            out->sources[t->s->at[i].source].right += gauge_read(&t->gauge, c->scores, c->unseen).label == c->label;
+            c++;
+        }
 }
 
 static void measure(struct trainer *t, struct training *out)
@@ -153,6 +230,7 @@ static void measure(struct trainer *t, struct training *out)
         out->confusion[t->cases[i].label * out->classes + r.label]++;
     }
     out->accuracy = (double)right / count;
+    measure_sources(t, out);
     out->ece = gauge_ece(t->p, t->is_right, count);
 }
 
@@ -218,12 +296,22 @@ static int write_model(struct trainer *t, const char *path, struct training *r, 
     double *weights = fit(t);
     linear_pack(&w, weights, t->features, r->classes);
     put_meta(&meta, t, r);
-    const struct modelfile_part parts[PARTS] = {
+    struct modelfile_part parts[MODELFILE_PARTS] = {
         {"meta", buf_str(&meta)},           {"starts", buf_str(&t->parts.starts)}, {"keys", buf_str(&t->parts.keys)},
         {"rarity", buf_str(&t->parts.rarity)}, {"rows", buf_str(&w.rows)},         {"scale", buf_str(&w.scale)},
-        {"cells", buf_str(&w.cells)},       {"word starts", buf_str(&t->words.starts)}, {"word keys", buf_str(&t->words.keys)},
-        {"word vectors", buf_str(&t->words.vectors)}};
-    int result = modelfile_write(path, parts, t->embed.width ? PARTS : PARTS - 3, &r->bytes, err);
+        {"cells", buf_str(&w.cells)}};
+    int count = 7;
+    if (t->embed.width) {
+        parts[count++] = (struct modelfile_part){"word starts", buf_str(&t->words.starts)};
+        parts[count++] = (struct modelfile_part){"word keys", buf_str(&t->words.keys)};
+        parts[count++] = (struct modelfile_part){"word vectors", buf_str(&t->words.vectors)};
+    }
+    if (t->subjects.bits) {
+        parts[count++] = (struct modelfile_part){"subject starts", buf_str(&t->subject_parts.starts)};
+        parts[count++] = (struct modelfile_part){"subject keys", buf_str(&t->subject_parts.keys)};
+        parts[count++] = (struct modelfile_part){"subject bits", buf_str(&t->subject_parts.bits)};
+    }
+    int result = modelfile_write(path, parts, count, &r->bytes, err);
     linear_clear(&w);
     buf_clear(&meta);
     free(weights);
@@ -243,6 +331,9 @@ static void clear(struct trainer *t)
     free(t->is_right);
     vocab_clear(&t->parts);
     embed_clear(&t->words);
+    subjects_clear(&t->subject_parts);
+    free(t->mixes);
+    free(t->fold_of);
 }
 
 int training_run(const struct samples *s, const char *vectors, const char *path, void (*progress)(int done, int total), struct training *r, struct err *err)
@@ -262,6 +353,8 @@ int training_run(const struct samples *s, const char *vectors, const char *path,
     if (vectors)
         t.embed = embed_of(&t.words);
     make_rows(&t);
+    hear_subjects(&t);
+    r->by_subjects = t.subjects.bits != NULL;
     t.scores = xcalloc(3 * count * (size_t)s->label_count, sizeof *t.scores);
     t.cases = xcalloc(3 * count, sizeof *t.cases);
     t.p = xcalloc(count, sizeof *t.p);
@@ -281,4 +374,5 @@ int training_run(const struct samples *s, const char *vectors, const char *path,
 void training_clear(struct training *r)
 {
     free(r->confusion);
+    free(r->sources);
 }

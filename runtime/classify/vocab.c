@@ -68,27 +68,40 @@ static int take_block(const struct vocab *v, const uint32_t *hashes, int count, 
     return n;
 }
 
+static float share_of_others(int known, int count)
+{
+    return count ? 1 - (float)known / (float)count : 1;
+}
+
 struct vector vocab_vector(const struct vocab *v, struct str text)
 {
     struct grams g = grams_of(text);
-    struct vector x = {.at = features};
+    struct vector x = {.at = features, .words = g.hash, .word_count = g.words};
     int known, unused;
     x.count = take_block(v, g.hash, g.words, LENGTHS[WORDS], 0, &known);
-    x.unseen = g.words ? 1 - (float)known / (float)g.words : 1;
-    x.count = take_block(v, g.hash + g.words, g.pairs - g.words, LENGTHS[PAIRS], x.count, &unused);
+    x.unseen = share_of_others(known, g.words);
+    x.count = take_block(v, g.hash + g.words, g.pairs - g.words, LENGTHS[PAIRS], x.count, &known);
+    x.unpaired = share_of_others(known, g.pairs - g.words);
     x.count = take_block(v, g.hash + g.pairs, g.count - g.pairs, LENGTHS[PIECES], x.count, &unused);
     return x;
 }
 
-float vocab_unseen(const struct vocab *v, struct str text, const bool *is_seen)
+static int count_seen(const struct vocab *v, const uint32_t *hashes, int count, const bool *is_seen)
 {
-    struct grams g = grams_of(text);
     int known = 0;
-    for (int i = 0; i < g.words; i++) {
-        int index = vocab_find(v, g.hash[i]);
+    for (int i = 0; i < count; i++) {
+        int index = vocab_find(v, hashes[i]);
         known += index >= 0 && is_seen[index];
     }
-    return g.words ? 1 - (float)known / (float)g.words : 1;
+    return known;
+}
+
+struct vector vocab_unseen(const struct vocab *v, struct str text, const bool *is_seen)
+{
+    struct grams g = grams_of(text);
+    int pairs = g.pairs - g.words;
+    return (struct vector){.unseen = share_of_others(count_seen(v, g.hash, g.words, is_seen), g.words),
+                           .unpaired = share_of_others(count_seen(v, g.hash + g.words, pairs, is_seen), pairs)};
 }
 
 /* ---- opening ---- */

@@ -24,7 +24,9 @@ struct feature {
 struct vector {
     const struct feature *at;
     int count;
-    float unseen; /* share of the words that are not known */
+    float unseen, unpaired; /* shares of the words and of the pairs of words that are not known */
+    const uint32_t *words;  /* hashes of all words, known or not */
+    int word_count;
 };
 
 /* 0, or -1 when the model's parts do not fit together. */
@@ -42,8 +44,8 @@ void vocab_put_keys(struct buf *starts, struct buf *keys, const uint32_t *sorted
 /* Valid until the next call. Allocates nothing. */
 struct vector vocab_vector(const struct vocab *v, struct str text);
 
-/* The share of the words that would not be known if only the grams with `is_seen` were. */
-float vocab_unseen(const struct vocab *v, struct str text, const bool *is_seen);
+/* A vector without features: what would not be known of the text if only the grams with `is_seen` were. */
+struct vector vocab_unseen(const struct vocab *v, struct str text, const bool *is_seen);
 
 /* The three parts from training texts; of more than `most` grams the most frequent stay. The caller clears the buffers. */
 struct vocab_parts {

@@ -63,6 +63,23 @@ static void print_labels(const struct training *t, const struct samples *s)
     arena_clear(&arena);
 }
 
+/* A source is apart when nothing of it was trained on by the fits that read it. */
+static void print_sources(const struct training *t, const struct samples *s)
+{
+    struct table table = TABLE(TABLE_MOST);
+    struct arena arena = ARENA(TABLE_MOST);
+    table_row(&table, 4, (struct str[]){str_of("source"), str_of("rows"), str_of("right"), str_of("of it, trained on")});
+    for (int k = 0; k < s->source_count; k++) {
+        const struct source_figures *f = &t->sources[k];
+        table_row(&table, 4,
+                  (struct str[]){str_of(*s->sources[k] ? s->sources[k] : "(none)"), str_of(arena_printf(&arena, "%d", f->rows)),
+                                 str_of(arena_printf(&arena, "%.3f", share(f->right, f->rows))), str_of(f->is_apart ? "nothing" : "other rows")});
+    }
+    printf("\n");
+    table_print(&table, stdout);
+    arena_clear(&arena);
+}
+
 /* The most frequent mistakes, each printed once. */
 static void print_confusions(const struct training *t, const struct samples *s)
 {
@@ -78,18 +95,30 @@ static void print_confusions(const struct training *t, const struct samples *s)
                 printed += printf("  %4d  %s as %s\n", most, s->labels[i / t->classes], s->labels[i % t->classes]) > 0;
 }
 
-static void print_json(const struct training *t, double seconds)
+static void print_json(const struct training *t, const struct samples *s, double seconds)
 {
-    printf("{\"accuracy\":%.6f,\"ece\":%.6f,\"classes\":%d,\"rows\":%d,\"bytes\":%zu,\"seconds\":%.3f}\n", t->accuracy, t->ece, t->classes, t->rows,
-           t->bytes, seconds);
+    struct buf out = BUF(TABLE_MOST);
+    buf_printf(&out, "{\"accuracy\":%.6f,\"ece\":%.6f,\"classes\":%d,\"rows\":%d,\"bytes\":%zu,\"by_subjects\":%s,\"sources\":[", t->accuracy, t->ece,
+               t->classes, t->rows, t->bytes, t->by_subjects ? "true" : "false");
+    for (int k = 0; k < s->source_count; k++) {
+        const struct source_figures *f = &t->sources[k];
+        buf_puts(&out, k ? ",{\"source\":" : "{\"source\":");
+        json_quote(&out, str_of(s->sources[k]));
+        buf_printf(&out, ",\"rows\":%d,\"accuracy\":%.6f,\"held_out\":%s}", f->rows, share(f->right, f->rows), f->is_apart ? "true" : "false");
+    }
+    printf("%s],\"seconds\":%.3f}\n", out.p, seconds);
+    buf_clear(&out);
 }
 
 static void print_text(const struct training *t, const struct samples *s, const char *path, double seconds)
 {
     print_labels(t, s);
+    if (s->source_count)
+        print_sources(t, s);
     print_confusions(t, s);
-    printf("\naccuracy %.4f, calibration error %.4f (cross-validated)\n%s: %d labels from %d rows, %.1f KiB, %.1f s\n", t->accuracy, t->ece, path,
-           t->classes, t->rows, (double)t->bytes / 1024, seconds);
+    printf("\naccuracy %.4f, calibration error %.4f (cross-validated%s)\n%s: %d labels from %d rows%s, %.1f KiB, %.1f s\n", t->accuracy, t->ece,
+           s->source_count ? ", whole sources held out" : "", path, t->classes, t->rows, t->by_subjects ? ", told by their subjects too" : "",
+           (double)t->bytes / 1024, seconds);
 }
 
 static int make_index(const struct options *o)
@@ -98,7 +127,7 @@ static int make_index(const struct options *o)
     struct err err;
     double accuracy;
     size_t bytes;
-    int result = samples_read(&s, o->args[0], warn, &err);
+    int result = samples_read(&s, o->args[0], o->source, warn, &err);
     if (result == 0)
         result = similar_train(&s, o->embeddings, o->out, &accuracy, &bytes, &err);
     if (result == 0 && o->json)
@@ -123,12 +152,12 @@ int cmd_train(struct options *o)
         return train_pairs(o);
     if (o->similar)
         return make_index(o);
-    int result = samples_read(&s, o->args[0], warn, &err);
+    int result = samples_read(&s, o->args[0], o->source, warn, &err);
     if (result == 0)
         result = training_run(&s, o->embeddings, o->out, progress, &t, &err);
     double seconds = (double)(clock_ms() - start) / 1000;
     if (result == 0 && o->json)
-        print_json(&t, seconds);
+        print_json(&t, &s, seconds);
     else if (result == 0)
         print_text(&t, &s, o->out, seconds);
     training_clear(&t);

@@ -54,7 +54,7 @@ static const char *train_on(const char *rows, size_t len, const char *model, str
     struct samples s;
     write_file("data.jsonl", rows, len);
     warned[0] = '\0';
-    int result = samples_read(&s, path_of("data.jsonl"), warn, &err);
+    int result = samples_read(&s, path_of("data.jsonl"), NULL, warn, &err);
     if (result == 0)
         result = training_run(&s, vectors, path_of(model), progress, t, &err);
     samples_clear(&s);

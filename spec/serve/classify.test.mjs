@@ -67,6 +67,23 @@ test('what people read: a row for each label, and how sure it is', async () => {
   assert.match(stdout, /accuracy [\d.]+, calibration error [\d.]+/)
 })
 
+// Words of code and food that no other source has: what is said of a source is what it is without it.
+test('rows that say where they come from are held out source by source', async () => {
+  const told = rows.map((row, i) => ({ ...row, source: row.label === 'travel' ? 'all' : i % 2 ? 'here' : 'there' }))
+  const { code, stdout, stderr, dir } = await trained(lines(told))
+  assert.equal(code, 0, stderr)
+  const { sources } = JSON.parse(stdout)
+  assert.deepEqual(sources.map(({ source, rows: count, held_out }) => [source, count, held_out]), [['there', 30, true], ['here', 30, true], ['all', 30, false]])
+  for (const { accuracy } of sources) assert.ok(accuracy > 0.8 && accuracy <= 1)
+  const people = await cli(['train', join(dir, 'data.jsonl'), '-o', join(dir, 'again.model'), '--source', 'source'])
+  assert.match(people.stdout, /^source +rows +right +of it, trained on$/m)
+  assert.match(people.stdout, /^here +30 +[\d.]+ +nothing$/m)
+  assert.match(people.stdout, /^all +30 +[\d.]+ +other rows$/m)
+  const wrong = await cli(['train', join(dir, 'data.jsonl'), '-o', join(dir, 'no.model'), '--source', 'sauce'])
+  assert.equal(wrong.code, 1)
+  assert.match(wrong.stderr, /data\.jsonl:1: no column 'sauce' \(did you mean 'source'\?\)/)
+})
+
 test('rows of label oos teach what is of no label', async () => {
   const strange = ['who won the match', 'sing me a song', 'is it raining', 'my cat sleeps', 'paint the wall']
   const oos = Array.from({ length: 40 }, (_, i) => ({ text: `${strange[i % 5]} ${['today', 'now', 'again', 'please'][i % 4]}`, label: 'oos' }))
