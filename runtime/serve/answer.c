@@ -48,9 +48,11 @@ int answer_status(enum err_kind kind)
 static struct str bare_fields(struct router *r, struct exchange *x, const char *id, const char *cause, const char *more)
 {
     char generation[12];
-    return arena_join(exchange_arena(x), "x-wye-id: ", id ? id : "-", "\r\nx-wye-route: -\r\nx-wye-generation: ",
-                      answer_digits(r->live->id, generation + sizeof generation), "\r\nx-wye-model: -\r\nx-wye-cause: ", cause ? cause : "-",
-                      "\r\nx-wye-attempts: 0\r\n", more, (char *)NULL);
+    const struct str parts[] = {STR("x-wye-id: "), str_of(id ? id : "-"),
+                                STR("\r\nx-wye-route: -\r\nx-wye-generation: "), answer_digits(r->live->id, generation + sizeof generation),
+                                STR("\r\nx-wye-model: -\r\nx-wye-cause: "), str_of(cause ? cause : "-"),
+                                STR("\r\nx-wye-attempts: 0\r\n"), str_of(more)};
+    return arena_concat(exchange_arena(x), parts, sizeof parts / sizeof *parts);
 }
 
 void answer_json(struct router *r, struct exchange *x, int status, const char *more, struct str body)
