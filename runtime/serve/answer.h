@@ -10,7 +10,7 @@ struct request;
 struct router;
 struct exchange;
 
-/* Decimal digits and a NUL, written backwards from `end`; returns where they begin. At most 11 bytes. */
+/* Decimal digits, written backwards from `end`. At most 10 bytes. */
 struct str answer_digits(unsigned n, char *end);
 
 /* "x-wye-id: …\r\nx-wye-route: …\r\n…" as it stands now, in the request's arena. "-" where nothing applies. */
