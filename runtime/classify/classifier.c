@@ -16,6 +16,7 @@ struct classifier {
     struct gauge gauge;
     bool is_pairs;
     struct pairs_gauge pairs;
+    struct manner manner;
     struct str labels[GAUGE_COLUMNS];
     struct arena arena;
 };
@@ -47,9 +48,19 @@ static int read_gauge(struct classifier *c, struct str meta, struct err *err)
     return gauge_open(&c->gauge, meta) ? 0 : damaged(err);
 }
 
+/* What a text is looked up in beside the vocabulary. */
+static int open_others(struct classifier *c, const struct modelfile *m, struct err *err)
+{
+    if (c->is_pairs)
+        return manner_open(&c->manner, m, err);
+    return embed_open(&c->embed, m, err) < 0 ? -1 : subjects_open(&c->subjects, m, err);
+}
+
 static int feature_count(const struct classifier *c)
 {
-    return c->vocab.count + c->embed.width + (c->subjects.bits ? SUBJECTS_WIDTH : 0) + (c->is_pairs ? PAIRS_SHAPE : 0);
+    if (c->is_pairs)
+        return c->vocab.count + manner_width(&c->manner);
+    return c->vocab.count + c->embed.width + (c->subjects.bits ? SUBJECTS_WIDTH : 0);
 }
 
 struct classifier *classifier_open(struct str bytes, struct err *err)
@@ -64,7 +75,7 @@ struct classifier *classifier_open(struct str bytes, struct err *err)
         if (!c->is_pairs && !str_eq(kind, "text"))
             err_set(err, ERR_MALFORMED, "a model of kind \"" STR_FMT "\", not of \"text\" or \"pairs\"", STR_ARG(kind));
         else if (read_labels(c, m.meta, err) == 0 && read_gauge(c, m.meta, err) == 0 && vocab_open(&c->vocab, &m, err) == 0 &&
-                 embed_open(&c->embed, &m, err) == 0 && subjects_open(&c->subjects, &m, err) == 0 &&
+                 open_others(c, &m, err) == 0 &&
                  linear_open(&c->linear, &m, feature_count(c), c->is_pairs ? PAIRS_SCORES : c->gauge.columns, err) == 0)
             return c;
     }
@@ -80,10 +91,11 @@ void classifier_close(struct classifier *c)
 
 static struct verdict read_pair(const struct classifier *c, struct str text, float *scores, float unseen)
 {
-    struct feature shape[PAIRS_SHAPE];
-    pairs_shape(text, c->vocab.count, shape);
-    linear_add(&c->linear, shape, PAIRS_SHAPE, scores);
-    double p = pairs_p(&c->pairs, scores);
+    struct feature manner[MANNER_MOST];
+    bool framed;
+    int count = manner_vector(&c->manner, text, c->vocab.count, manner, &framed);
+    linear_add(&c->linear, manner, count, scores);
+    double p = pairs_p(&c->pairs, scores, framed);
     int column = p < c->pairs.c.threshold;
     return (struct verdict){c->labels[column], column, p, 1 - unseen};
 }

@@ -6,7 +6,7 @@
 
 #include "base/alloc.h"
 
-static const double COST = 0.3, PRECISION = 0.1, LOGISTIC_COST = 0.03, LOGISTIC_PRECISION = 0.05;
+static const double COST = 0.3, PRECISION = 0.1;
 
 static struct {
     __typeof__(&train) train;
@@ -81,19 +81,6 @@ double *fit_weights(const struct fit_row *rows, const bool *skip, int count, int
     const struct parameter how = {.solver_type = MCSVM_CS, .eps = PRECISION, .C = COST};
     struct model *m = train_on(&p, &how);
     double *weights = by_label(m, features, labels);
-    library.release(&m);
-    return weights;
-}
-
-double *fit_logistic(const struct fit_row *rows, const bool *skip, int count, int features)
-{
-    struct problem p = lay_out(rows, skip, count, features);
-    const struct parameter how = {.solver_type = L2R_LR_DUAL, .eps = LOGISTIC_PRECISION, .C = LOGISTIC_COST};
-    double *weights = xcalloc((size_t)features, sizeof *weights);
-    struct model *m = train_on(&p, &how);
-    double sign = m->label[0] == 1 ? 1 : -1; /* liblinear's weights speak for the label that it met first */
-    for (int i = 0; i < features && m->nr_class == 2; i++)
-        weights[i] = sign * m->w[i];
     library.release(&m);
     return weights;
 }

@@ -1,5 +1,5 @@
 /*
- * fit: linear weights for labelled vectors, by liblinear (Crammer and Singer's multi-class machine, or a logistic fit).
+ * fit: linear weights for labelled vectors, by liblinear (Crammer and Singer's multi-class machine).
  *
  * liblinear is loaded when something is trained, so that a server never carries it. Deterministic: its dice are reset before each fit.
  */
@@ -20,6 +20,3 @@ int fit_open(struct err *err);
 
 /* features × labels weights, the caller's to free: scores are x · w. Labels that no row has get weights of 0. Rows with `skip` are left out. */
 double *fit_weights(const struct fit_row *rows, const bool *skip, int count, int features, int labels);
-
-/* A weight for each feature: the logistic fit of rows labelled 0 or 1 (L2, dual). The caller frees. */
-double *fit_logistic(const struct fit_row *rows, const bool *skip, int count, int features);

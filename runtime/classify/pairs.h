@@ -1,24 +1,28 @@
 /*
  * pairs: will the weak model do? Learnt from questions of which it is known whether a weak and a strong model were right.
  *
- * Logistic fits say how probably each model is right, two from the grams of the text and two from its shape alone (how long, how many numbers, sentences,
- * symbols): words know the subjects that were trained on, the shape carries over to others. What the strong model gains by both, words counting
- * twice, calibrated, is the probability that the weak one suffices: that it is right, or both are wrong. Questions leave for the strong model from
- * the least probable on. A model file of kind "pairs" (classify/modelfile.h) that classifier_open reads too.
+ * Logistic fits say how probably each model is right: two from the grams of the text, which know the subjects that were trained on; two from its manner
+ * (manner.h), which holds for others too; two from its shape alone, which holds for questions that are put otherwise. What the strong model gains by
+ * these, weighted and calibrated, is the probability that the weak one suffices: that it is right, or both are wrong. Questions leave for the strong
+ * model from the least probable on. A model file of kind "pairs" (classify/modelfile.h) that classifier_open reads too.
  */
 #pragma once
 
 #include "base/arena.h"
 #include "classify/calibration.h"
-#include "classify/fit.h"
 #include "classify/frontier.h"
 #include "classify/linear.h"
+#include "classify/manner.h"
 
-enum { PAIRS_SHAPE = 14, PAIRS_SCORES = 4, PAIRS_MOST = 500000, PAIRS_LEAST = 50 };
+/* Scores: the weak and the strong model by words, by manner, by shape. */
+enum { PAIRS_SCORES = 6, PAIRS_MOST = 500000, PAIRS_LEAST = 50 };
 
-/* What the file's rows hold: {"text": "…", "weak": 0 or 1, "strong": 0 or 1}. */
+/*
+ * What the file's rows hold: {"text": "…", "weak": 0 or 1, "strong": 0 or 1}, and where it is known "domain": what the question is about, in any words.
+ * Whether a model was right is chance to a good part; how often it is in the domain is less so, and counts half.
+ */
 struct pair {
-    struct str text;
+    struct str text, domain; /* domain: {NULL, 0} when there is none */
     bool weak, strong;
 };
 
@@ -50,14 +54,12 @@ int pairs_train(const struct pairs *p, const char *path, double share, void (*pr
 /* What a model file of kind "pairs" says beside its vocabulary and weights. */
 struct pairs_gauge {
     struct calibration c; /* of minus the gain → the weak model suffices; its threshold */
+    double shape;         /* how much the shape counts, words counting 1 and manner 2 */
 };
 int pairs_open(struct pairs_gauge *g, struct str meta, struct err *err);
 
-/* From a text's scores, its grams and its shape added up (weak, strong, and both by shape alone): minus what the strong model gains. */
-double pairs_ease(const float scores[PAIRS_SCORES]);
+/* From a text's scores: minus what the strong model gains. A text that is not framed as those of the training were (manner.h) goes by its shape. */
+double pairs_ease(const struct pairs_gauge *g, const float scores[PAIRS_SCORES], bool framed);
 
 /* The probability that the weak model suffices. */
-double pairs_p(const struct pairs_gauge *g, const float scores[PAIRS_SCORES]);
-
-/* The text's shape as features from `first` on. */
-void pairs_shape(struct str text, int first, struct feature out[PAIRS_SHAPE]);
+double pairs_p(const struct pairs_gauge *g, const float scores[PAIRS_SCORES], bool framed);

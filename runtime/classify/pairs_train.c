@@ -4,99 +4,75 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
-#include "classify/jsonl.h"
-#include "classify/pairs.h"
+#include "classify/domain.h"
+#include "classify/shares.h"
 #include "classify/threshold.h"
 
-enum { FOLDS = 4, FITS = PAIRS_SCORES, BY_SHAPE = 2, TOTAL = (FOLDS + 1) * FITS, RESAMPLES = 400, PARTS = 7, META_MOST = 1 << 20, TEXTS_MOST = 1 << 30 };
+enum {
+    FOLDS = 4,
+    FITS = PAIRS_SCORES,
+    BY_MANNER = 2,
+    TOTAL = (FOLDS + 1) * FITS,
+    RESAMPLES = 400,
+    PARTS = 10,
+    META_MOST = 1 << 20
+};
 
 static const int GRAMS_MOST = 1 << 20;
 
 /* How much the shape weighs beside the words; there are few of its features, and many words. */
 static const float TRUST = 0.2F;
 
-/* ---- data ---- */
+/* What the fits are to believe the rows, by words, manner and shape; and how much more where domains have taken chance out. */
+static const double COSTS[] = {0.03, 0.01, 0.03}, SURER[] = {0.07, 0.01, 0};
 
-static int read_pair(struct pairs *p, const struct jsonl *j, struct str row, struct err *err)
-{
-    struct str text = json_get(row, "text");
-    struct pair pair = {0};
-    if (json_type(text) != JSON_STRING)
-        return jsonl_fail(j, err, "no \"text\": each line is {\"text\": \"...\", \"weak\": 0 or 1, \"strong\": 0 or 1}");
-    if (jsonl_bit(j, row, "weak", &pair.weak, err) < 0 || jsonl_bit(j, row, "strong", &pair.strong, err) < 0)
-        return -1;
-    pair.text = json_text(text, &p->arena);
-    if (pair.text.p == NULL || p->count == PAIRS_MOST)
-        return jsonl_fail(j, err, "too much data: %d rows and %d MiB of text at most", PAIRS_MOST, TEXTS_MOST >> 20);
-    if (p->count == p->room) {
-        p->room = p->room ? 2 * p->room : 1024;
-        p->at = xrealloc(p->at, (size_t)p->room * sizeof *p->at);
-    }
-    p->at[p->count++] = pair;
-    return 0;
-}
-
-static int check(const struct pairs *p, const char *path, struct err *err)
-{
-    int weak = 0, strong = 0;
-    for (int i = 0; i < p->count; i++) {
-        weak += p->at[i].weak;
-        strong += p->at[i].strong;
-    }
-    if (p->count < PAIRS_LEAST)
-        return err_set(err, ERR_MALFORMED, "%s: %d row%s; pairs need at least %d", path, p->count, p->count == 1 ? "" : "s", PAIRS_LEAST);
-    bool is_weak = weak == 0 || weak == p->count;
-    if (is_weak || strong == 0 || strong == p->count)
-        return err_set(err, ERR_MALFORMED, "%s: '%s' is %d in every row: there is nothing to tell apart", path, is_weak ? "weak" : "strong",
-                       (is_weak ? weak : strong) != 0);
-    return 0;
-}
-
-int pairs_read(struct pairs *p, const char *path, struct err *err)
-{
-    struct str row;
-    int got = -1;
-    *p = (struct pairs){.arena = ARENA(TEXTS_MOST)};
-    struct jsonl *j = jsonl_open(path, err);
-    while (j && (got = jsonl_next(j, &row, err)) > 0)
-        if ((got = read_pair(p, j, row, err)) < 0)
-            break;
-    jsonl_close(j);
-    return got < 0 ? -1 : check(p, path, err);
-}
-
-void pairs_clear(struct pairs *p)
-{
-    free(p->at);
-    arena_clear(&p->arena);
-}
+/* How much the shape may count beside words and manner: what does best. */
+static const double SHAPES[] = {0, 0.5, 1};
 
 /* ---- training ---- */
 
+struct held {
+    float scores[FITS]; /* by fits that had not seen the row */
+    bool framed;
+};
+
 struct trainer {
     const struct pairs *pairs;
+    struct domains domains;
     struct vocab_parts parts;
     struct vocab vocab;
-    struct fit_row *rows, *shapes; /* words and TRUST of the shape; the shape */
+    struct manner_parts manner_parts;
+    struct manner manner;
+    struct fit_row *rows[3]; /* words and TRUST of the shape; manner; the part of it that is the shape */
+    double *shares;
     bool *skip;
     int features;
-    struct scored eases; /* score: of each row by a fit that had not seen it; correct: the weak model suffices */
+    struct held *held;
+    struct pairs_gauge gauge;
+    struct scored eases; /* score: of each row by fits that had not seen it; correct: the weak model suffices */
     double *p;
-    struct calibration c;
     void (*progress)(int done, int total);
     int done;
 };
 
+static struct feature *copy(const struct feature *x, int count, int room)
+{
+    struct feature *at = xcalloc((size_t)room, sizeof *at);
+    memcpy(at, x, (size_t)count * sizeof *at);
+    return at;
+}
+
 static void make_row(struct trainer *t, int i, struct str text)
 {
+    struct feature manner[MANNER_MOST];
+    int count = manner_vector(&t->manner, text, t->vocab.count, manner, &t->held[i].framed);
     struct vector x = vocab_vector(&t->vocab, text);
-    struct feature *at = xcalloc((size_t)x.count + PAIRS_SHAPE, sizeof *at), *shape = xcalloc(PAIRS_SHAPE, sizeof *shape);
-    memcpy(at, x.at, (size_t)x.count * sizeof *at);
-    pairs_shape(text, t->vocab.count, shape);
-    for (int k = 0; k < PAIRS_SHAPE; k++)
-        at[x.count + k] = (struct feature){shape[k].index, TRUST * shape[k].value};
-    t->rows[i] = (struct fit_row){at, x.count + PAIRS_SHAPE, 0};
-    t->shapes[i] = (struct fit_row){shape, PAIRS_SHAPE, 0};
+    struct feature *words = copy(x.at, x.count, x.count + MANNER_SHAPE);
+    for (int k = 0; k < MANNER_SHAPE; k++)
+        words[x.count + k] = (struct feature){manner[k].index, TRUST * manner[k].value};
+    t->rows[0][i] = (struct fit_row){words, x.count + MANNER_SHAPE, 0};
+    t->rows[1][i] = (struct fit_row){copy(manner, count, count), count, 0};
+    t->rows[2][i] = (struct fit_row){t->rows[1][i].at, MANNER_SHAPE, 0};
 }
 
 static void make_rows(struct trainer *t)
@@ -107,27 +83,39 @@ static void make_rows(struct trainer *t)
         texts[i] = t->pairs->at[i].text;
     vocab_build(&t->parts, texts, (int)count, GRAMS_MOST);
     t->vocab = vocab_of(&t->parts);
-    t->features = t->vocab.count + PAIRS_SHAPE;
-    t->rows = xcalloc(count, sizeof *t->rows);
-    t->shapes = xcalloc(count, sizeof *t->shapes);
+    manner_build(&t->manner_parts, &t->vocab, texts, (int)count);
+    t->manner = manner_of(&t->manner_parts);
+    t->features = t->vocab.count + manner_width(&t->manner);
+    for (int kind = 0; kind < 3; kind++)
+        t->rows[kind] = xcalloc(count, sizeof *t->rows[kind]);
+    t->held = xcalloc(count, sizeof *t->held);
     for (size_t i = 0; i < count; i++)
         make_row(t, (int)i, texts[i]);
     free(texts);
+    t->shares = xcalloc(count, sizeof *t->shares);
     t->skip = xcalloc(count, sizeof *t->skip);
 }
 
-/* features × FITS: what speaks for the weak model's being right and for the strong one's, and both by shape alone. */
+static double *fit_one(struct trainer *t, int kind, bool strong)
+{
+    t->progress(t->done++, TOTAL);
+    if (SURER[kind] > 0)
+        domain_shares(&t->domains, t->pairs, strong, t->skip, t->shares);
+    else
+        for (int i = 0; i < t->pairs->count; i++)
+            t->shares[i] = strong ? t->pairs->at[i].strong : t->pairs->at[i].weak;
+    double cost = COSTS[kind] + t->domains.known * SURER[kind];
+    return shares_fit(t->rows[kind], t->shares, t->skip, t->pairs->count, t->features, cost);
+}
+
+/* features × FITS. */
 static double *fit_all(struct trainer *t)
 {
     double *all = xcalloc((size_t)t->features * FITS, sizeof *all);
     for (int column = 0; column < FITS; column++) {
-        struct fit_row *rows = column < BY_SHAPE ? t->rows : t->shapes;
-        t->progress(t->done++, TOTAL);
-        for (int i = 0; i < t->pairs->count; i++)
-            rows[i].label = column % 2 == 0 ? t->pairs->at[i].weak : t->pairs->at[i].strong;
-        double *one = fit_logistic(rows, t->skip, t->pairs->count, t->features);
+        double *one = fit_one(t, column / 2, column % 2);
         for (int f = 0; f < t->features; f++)
-            all[FITS * f + column] = one[f] * (column < BY_SHAPE && f >= t->vocab.count ? TRUST : 1);
+            all[FITS * f + column] = one[f] * (column < BY_MANNER && f >= t->vocab.count ? TRUST : 1);
         free(one);
     }
     return all;
@@ -140,52 +128,64 @@ static void add_up(const struct feature *x, int count, const double *weights, fl
             scores[column] += (float)(x[k].value * weights[FITS * x[k].index + column]);
 }
 
-static double ease_of(const struct trainer *t, int i, const double *weights)
-{
-    float scores[FITS] = {0};
-    add_up(t->rows[i].at, t->rows[i].count - PAIRS_SHAPE, weights, scores);
-    add_up(t->shapes[i].at, PAIRS_SHAPE, weights, scores);
-    return pairs_ease(scores);
-}
-
-/* Of each row by a fit that has not seen it. */
+/* Scores of each row by fits that have not seen it. */
 static void hold_out(struct trainer *t)
 {
-    for (int i = 0; i < t->pairs->count; i++)
-        scored_add(&t->eases, (struct answer){0, t->pairs->at[i].weak || !t->pairs->at[i].strong, true});
     for (int fold = 0; fold < FOLDS; fold++) {
         for (int i = 0; i < t->pairs->count; i++)
             t->skip[i] = scored_fold(i, FOLDS) == fold;
         double *weights = fit_all(t);
-        for (int i = 0; i < t->pairs->count; i++)
-            if (t->skip[i])
-                t->eases.items[i].score = ease_of(t, i, weights);
+        for (int i = 0; i < t->pairs->count; i++) {
+            if (!t->skip[i])
+                continue;
+            add_up(t->rows[0][i].at, t->rows[0][i].count - MANNER_SHAPE, weights, t->held[i].scores);
+            add_up(t->rows[1][i].at, t->rows[1][i].count, weights, t->held[i].scores);
+        }
         free(weights);
     }
 }
 
-static void draw(const struct trainer *t, struct frontier *f)
+static void draw(const struct trainer *t, struct frontier *f, int resamples)
 {
     struct outcome *outcomes = xcalloc((size_t)t->pairs->count, sizeof *outcomes);
     for (int i = 0; i < t->pairs->count; i++)
-        outcomes[i] = (struct outcome){t->eases.items[i].score, t->pairs->at[i].weak, t->pairs->at[i].strong};
-    frontier_measure(f, outcomes, t->pairs->count, RESAMPLES, 1);
+        outcomes[i] = (struct outcome){pairs_ease(&t->gauge, t->held[i].scores, t->held[i].framed), t->pairs->at[i].weak, t->pairs->at[i].strong};
+    frontier_measure(f, outcomes, t->pairs->count, resamples, 1);
     free(outcomes);
+}
+
+static void weigh_shape(struct trainer *t)
+{
+    double best = -INFINITY, at = SHAPES[0];
+    struct frontier f;
+    for (size_t i = 0; i < sizeof SHAPES / sizeof *SHAPES; i++) {
+        t->gauge.shape = SHAPES[i];
+        draw(t, &f, 0);
+        if (f.apgr.value > best) {
+            best = f.apgr.value;
+            at = SHAPES[i];
+        }
+    }
+    t->gauge.shape = at;
 }
 
 static int measure(struct trainer *t, double share, struct pairs_report *report, struct err *err)
 {
     struct operating at;
-    draw(t, &report->frontier);
+    struct calibration *c = &t->gauge.c;
+    draw(t, &report->frontier, RESAMPLES);
+    for (int i = 0; i < t->pairs->count; i++)
+        scored_add(&t->eases, (struct answer){pairs_ease(&t->gauge, t->held[i].scores, t->held[i].framed),
+                                              t->pairs->at[i].weak || !t->pairs->at[i].strong, true});
     t->p = xcalloc((size_t)t->pairs->count, sizeof *t->p);
-    calibration_fit(&t->c, &t->eases, t->p);
-    snprintf(t->c.score, sizeof t->c.score, "ease");
-    report->ece = t->c.ece;
-    report->suffices = t->c.accuracy;
-    if (threshold_find(&t->c, &t->eases, TARGET_SHARE, share, NULL, &at, err) < 0)
+    calibration_fit(c, &t->eases, t->p);
+    snprintf(c->score, sizeof c->score, "ease");
+    report->ece = c->ece;
+    report->suffices = c->accuracy;
+    if (threshold_find(c, &t->eases, TARGET_SHARE, share, NULL, &at, err) < 0)
         return -1;
-    t->c.has_threshold = true;
-    t->c.threshold = report->threshold = at.threshold;
+    c->has_threshold = true;
+    c->threshold = report->threshold = at.threshold;
     return 0;
 }
 
@@ -196,9 +196,9 @@ static void put_baseline(struct buf *out, const struct trainer *t)
     enum { BINS = 20 };
     int bins[BINS] = {0}, strong = 0;
     for (int i = 0; i < t->pairs->count; i++) {
-        double p = calibration_p(&t->c, t->eases.items[i].score);
+        double p = calibration_p(&t->gauge.c, t->eases.items[i].score);
         bins[(int)fmin(BINS - 1, p * BINS)]++;
-        strong += p < t->c.threshold;
+        strong += p < t->gauge.c.threshold;
     }
     buf_printf(out, ",\"baseline\":{\"rows\":%d,\"labels\":[%d,%d],\"p\":[", t->pairs->count, t->pairs->count - strong, strong);
     for (int i = 0; i < BINS; i++)
@@ -213,14 +213,18 @@ static int write_model(struct trainer *t, const char *path, struct pairs_report 
     memset(t->skip, 0, (size_t)t->pairs->count * sizeof *t->skip);
     double *weights = fit_all(t);
     linear_pack(&w, weights, t->features, FITS);
-    buf_printf(&meta, "{\"kind\":\"pairs\",\"labels\":[\"weak\",\"strong\"],\"rows\":%d,\"calibration\":", t->pairs->count);
-    calibration_write(&t->c, &meta);
+    buf_printf(&meta, "{\"kind\":\"pairs\",\"labels\":[\"weak\",\"strong\"],\"rows\":%d,\"shape\":%g,\"calibration\":", t->pairs->count,
+               t->gauge.shape);
+    calibration_write(&t->gauge.c, &meta);
     put_baseline(&meta, t);
     buf_puts(&meta, "}");
     const struct modelfile_part parts[PARTS] = {{"meta", buf_str(&meta)},
                                                 {"starts", buf_str(&t->parts.starts)},
                                                 {"keys", buf_str(&t->parts.keys)},
                                                 {"rarity", buf_str(&t->parts.rarity)},
+                                                {"manner starts", buf_str(&t->manner_parts.starts)},
+                                                {"manner keys", buf_str(&t->manner_parts.keys)},
+                                                {"manner shares", buf_str(&t->manner_parts.shares)},
                                                 {"rows", buf_str(&w.rows)},
                                                 {"scale", buf_str(&w.scale)},
                                                 {"cells", buf_str(&w.cells)}};
@@ -234,25 +238,29 @@ static int write_model(struct trainer *t, const char *path, struct pairs_report 
 static void clear(struct trainer *t)
 {
     for (int i = 0; i < t->pairs->count; i++) {
-        free(t->rows[i].at);
-        free(t->shapes[i].at);
+        free(t->rows[0][i].at);
+        free(t->rows[1][i].at);
     }
-    free(t->rows);
-    free(t->shapes);
+    for (int kind = 0; kind < 3; kind++)
+        free(t->rows[kind]);
+    free(t->shares);
     free(t->skip);
+    free(t->held);
     free(t->p);
     scored_clear(&t->eases);
     vocab_clear(&t->parts);
+    manner_clear(&t->manner_parts);
+    domain_clear(&t->domains);
 }
 
 int pairs_train(const struct pairs *p, const char *path, double share, void (*progress)(int done, int total), struct pairs_report *report,
                 struct err *err)
 {
     struct trainer t = {.pairs = p, .progress = progress};
-    if (fit_open(err) < 0)
-        return -1;
+    domain_find(&t.domains, p);
     make_rows(&t);
     hold_out(&t);
+    weigh_shape(&t);
     int result = measure(&t, share, report, err);
     if (result == 0)
         result = write_model(&t, path, report, err);

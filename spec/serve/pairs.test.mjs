@@ -34,6 +34,27 @@ test('a router learns which questions the weak model can take', async () => {
   assert.ok(said[0].p < 0.35 && said[1].p > 0.8, JSON.stringify(said))
 })
 
+// Of two subjects the weak model knows one; in either, one answer in five is chance. Whoever is told the subjects is misled less by chance.
+test('the domain of a question, where it is known, takes chance out of the answers', async () => {
+  const words = (n) => Array.from({ length: 6 }, (_, k) => 'w' + ((n * 31 + k * 17) % 97)).join(' ')
+  const row = (i) => {
+    const is_law = i % 2 === 0, is_odd = (i * 7919) % 5 === 0
+    return { text: `${is_law ? 'statute court' : 'river lake'} ${words(i)}`, domain: is_law ? 'law' : i % 3 ? 'water' : null, weak: Number(is_law === is_odd), strong: Number(i % 7 > 0) }
+  }
+  const data = Array.from({ length: 300 }, (_, i) => row(i)), asked = Array.from({ length: 100 }, (_, i) => ({ text: row(i + 1000).text }))
+  const errors = {}
+  for (const told of [true, false]) {
+    writeFileSync(path('domains.jsonl'), lines(told ? data : data.map(({ domain, ...rest }) => rest)))
+    assert.equal((await wye('train', '--pairs', path('domains.jsonl'), '-o', path('domains.model'))).code, 0)
+    writeFileSync(path('asked.jsonl'), lines(asked))
+    const said = (await run('sh', ['-c', `${WYE} classify ${path('domains.model')} < ${path('asked.jsonl')}`])).stdout.trim().split('\n').map((line) => JSON.parse(line).p)
+    const mean = (of) => said.filter((_, i) => i % 2 === of).reduce((sum, p) => sum + p, 0) / 50
+    assert.ok(mean(0) < mean(1) - 0.2, `${mean(0)} of law, ${mean(1)} of water`)
+    errors[told] = said.reduce((sum, p, i) => sum + Math.abs(p - mean(i % 2)), 0)
+  }
+  assert.ok(errors.true < errors.false, JSON.stringify(errors))
+})
+
 test('the same data makes the same bytes', async () => {
   for (const name of ['a', 'b']) await wye('train', '--pairs', path('pairs.jsonl'), '-o', path(name))
   assert.ok(readFileSync(path('a')).equals(readFileSync(path('b'))))
