@@ -31,7 +31,11 @@ static void write_stat(struct buf *out, const struct stats_board *board, enum st
         if (strcmp(stats_type(which), "gauge") == 0)
             buf_printf(out, "%s{worker=\"%u\"} %llu\n", name, i + 1, (unsigned long long)value);
     }
-    if (strcmp(stats_type(which), "gauge") != 0)
+    if (strcmp(stats_type(which), "gauge") == 0)
+        return;
+    if (strstr(name, "_seconds_"))
+        buf_printf(out, "%s %.6f\n", name, (double)sum / 1e6);
+    else
         buf_printf(out, "%s %llu\n", name, (unsigned long long)sum);
 }
 
