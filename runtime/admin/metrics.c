@@ -162,6 +162,8 @@ static void write_experiments(struct buf *out, struct region *region)
             buf_printf(out, "wye_experiment_exposures_total{experiment=\"%s\",salt=\"%s\",arm=\"%s\"} %llu\n", x->name, x->salt, x->arms[arm],
                        (unsigned long long)atomic_load(&x->exposures[arm]));
     }
+    write_head(out, "wye_shadow_usd_total", "counter", "US dollars that answers of shadows cost, which no request is billed");
+    buf_printf(out, "wye_shadow_usd_total %.9f\n", purse_total(&region->shadows));
     write_head(out, "wye_feedback_total", "counter", "POST /v1/feedback by what became of it");
     for (int i = 0; i < FEEDBACK_RESULT_COUNT; i++)
         buf_printf(out, "wye_feedback_total{result=\"%s\"} %llu\n", feedback_result_name((enum feedback_result)i),

@@ -163,6 +163,38 @@ static int get(lua_State *L)
     return 1;
 }
 
+/* ---- for those who may only look ---- */
+
+static bool is_fixed(lua_State *L)
+{
+    return scope_of(L, "wye.kv")->host->kv_is_fixed;
+}
+
+static bool is_there(lua_State *L, struct str key)
+{
+    uint8_t kind;
+    struct buf value = BUF(MAX_VALUE);
+    bool is_found = table_get(table_of(L), key, clock_ms(), &kind, &value) == TABLE_OK;
+    buf_clear(&value);
+    return is_found;
+}
+
+/* What the sum would be. */
+static enum table_result fixed_sum(lua_State *L, struct str key, double n, double *sum)
+{
+    uint8_t kind;
+    struct buf value = BUF(MAX_VALUE);
+    double held = 0;
+    bool is_found = table_get(table_of(L), key, clock_ms(), &kind, &value) == TABLE_OK, is_number = !is_found || kind == KIND_NUMBER;
+    if (is_found && is_number)
+        memcpy(&held, value.p, sizeof held);
+    buf_clear(&value);
+    *sum = held + n;
+    return is_number ? TABLE_OK : TABLE_WRONG_KIND;
+}
+
+/* ---- writing ---- */
+
 static int set(lua_State *L)
 {
     struct str key = check_key(L), value = {0};
@@ -185,7 +217,7 @@ static int set(lua_State *L)
     }
     if (value.len > MAX_VALUE)
         return luaL_error(L, "wye.kv.set: the value has %d bytes; %d are the limit", (int)value.len, MAX_VALUE);
-    if (!is_replayed(L, scope_of(L, "wye.kv"), "set", key))
+    if (!is_replayed(L, scope_of(L, "wye.kv"), "set", key) && !is_fixed(L))
         table_set(table_of(L), key, (uint8_t)kind, value, ttl, clock_ms());
     return 0;
 }
@@ -198,7 +230,8 @@ static int add(lua_State *L)
     struct scope *scope = scope_of(L, "wye.kv");
     if (is_replayed(L, scope, "add", key))
         return 1;
-    if (table_add(table_of(L), key, KIND_NUMBER, n, ttl, clock_ms(), &sum) == TABLE_WRONG_KIND)
+    enum table_result result = is_fixed(L) ? fixed_sum(L, key, n, &sum) : table_add(table_of(L), key, KIND_NUMBER, n, ttl, clock_ms(), &sum);
+    if (result == TABLE_WRONG_KIND)
         return luaL_error(L, "wye.kv.add: the value of '%s' is no number", key.p);
     tell_number(scope, "add", key, sum);
     lua_pushnumber(L, sum);
@@ -212,7 +245,7 @@ static int expire(lua_State *L)
     struct scope *scope = scope_of(L, "wye.kv");
     if (is_replayed(L, scope, "expire", key))
         return 1;
-    bool was_there = table_expire(table_of(L), key, ttl, clock_ms()) == TABLE_OK;
+    bool was_there = is_fixed(L) ? is_there(L, key) : table_expire(table_of(L), key, ttl, clock_ms()) == TABLE_OK;
     tell(scope, "expire", key, 'b', boolean_text(was_there));
     lua_pushboolean(L, was_there);
     return 1;
@@ -224,7 +257,7 @@ static int delete(lua_State *L)
     struct scope *scope = scope_of(L, "wye.kv");
     if (is_replayed(L, scope, "delete", key))
         return 1;
-    bool was_there = table_delete(table_of(L), key, clock_ms()) == TABLE_OK;
+    bool was_there = is_fixed(L) ? is_there(L, key) : table_delete(table_of(L), key, clock_ms()) == TABLE_OK;
     tell(scope, "delete", key, 'b', boolean_text(was_there));
     lua_pushboolean(L, was_there);
     return 1;

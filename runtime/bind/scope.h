@@ -20,6 +20,13 @@ struct table;
 struct tape;
 struct exposure;
 
+/* What wye.shadow was called with. */
+struct shadow_call {
+    struct str where; /* "file:line" of the call */
+    bool answers;     /* its decision is to be answered, too */
+    double usd;       /* what an answer may cost; 0: no limit of its own */
+};
+
 /* What an attempt is for: the word in the trace. */
 #define PURPOSES(X) X(ASK, "ask") X(SERVE, "serve") X(CLASSIFY, "classify") X(JUDGE, "judge") X(HEDGE, "hedge")
 
@@ -60,9 +67,11 @@ struct host {
     void (*metric)(struct scope *scope, struct str name, double value);
     /* An arm of an experiment was taken and its rule runs now. NULL where nobody is exposed to anything. */
     void (*expose)(struct scope *scope, const struct exposure *exposure);
-    /* wye.shadow: is one of this rate to run? Then its function (registry, the host's to unref) and the place of the call. NULL where none runs. */
+    /* That is read, and what would be written to it is dropped. */
+    bool kv_is_fixed;
+    /* wye.shadow: is one of this rate to run? Then its function (registry, the host's to unref) and the call. NULL where none runs. */
     bool (*takes_shadow)(struct scope *scope, double rate);
-    void (*shadow)(struct scope *scope, int rule, struct str where);
+    void (*shadow)(struct scope *scope, int rule, const struct shadow_call *call);
 };
 
 /* What req:limit allows the request; below 0: without limit. */

@@ -8,20 +8,25 @@
 #include "bind/scope.h"
 #include "bind/source.h"
 
+enum { MOST_USD = 1000 };
+
 int shadow_add(lua_State *L)
 {
-    static const char *const OPTIONS[] = {"rate"};
+    static const char *const OPTIONS[] = {"rate", "answers", "usd"};
     double rate = 1;
+    struct shadow_call call = {0};
     lua_settop(L, 3);
     luaL_checktype(L, 1, LUA_TFUNCTION);
     struct scope *scope = req_check(L, 2);
-    option_check(L, 3, "wye.shadow's options", OPTIONS, 1);
+    option_check(L, 3, "wye.shadow's options", OPTIONS, 3);
     option_number(L, 3, "wye.shadow", "rate", 0, 1, &rate);
+    option_number(L, 3, "wye.shadow", "usd", 0, MOST_USD, &call.usd);
+    call.answers = option_true(L, 3, "answers");
     if (scope->host->shadow == NULL || !scope->host->takes_shadow(scope, rate))
         return 0;
-    struct str where = scope_where(L);
+    call.where = scope_where(L);
     lua_pushvalue(L, 1);
-    scope->host->shadow(scope, luaL_ref(L, LUA_REGISTRYINDEX), where);
+    scope->host->shadow(scope, luaL_ref(L, LUA_REGISTRYINDEX), &call);
     return 0;
 }
 

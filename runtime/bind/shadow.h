@@ -1,7 +1,7 @@
 /*
  * shadow: wye.shadow, a rule that decides beside the route and changes nothing.
  *
- *     wye.shadow(rule, req, { rate = 0.05 })
+ *     wye.shadow(rule, req, { rate = 0.05, answers = true, usd = 0.01 })
  *
  * Only the chance is taken and the rule noted while the route runs: the host runs it once the answer has left (serve/shadow.h). Where the host has none
  * (specs, replay) nothing happens; the sweep of `wye check` runs each such rule.

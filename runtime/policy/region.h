@@ -13,6 +13,7 @@
 #include "policy/health.h"
 #include "policy/keys.h"
 #include "policy/limited.h"
+#include "policy/purse.h"
 #include "policy/retry.h"
 #include "policy/table.h"
 
@@ -26,6 +27,7 @@ struct region {
     struct canary canary;
     struct experiments experiments;
     struct feedback feedback;
+    struct purse shadows;
     struct table *kv;    /* wye.kv */
     struct table *cache; /* whole answers */
 };

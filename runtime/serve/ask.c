@@ -1,5 +1,6 @@
 /* The host's side of model:ask and wye.note: buffered calls that a route waits for in order to decide. */
 #include "base/clock.h"
+#include "serve/answered.h"
 #include "serve/budget.h"
 #include "serve/fit.h"
 #include "serve/capture.h"
@@ -76,7 +77,7 @@ static bool ask_by_next_key(struct asking *k, struct attempt *a)
     struct attempt_options o = a->options;
     unsigned used = attempt_ms(a);
     struct err err;
-    o.credential = used < o.attempt_ms ? keyring_next(a) : NULL;
+    o.credential = used < o.attempt_ms && rq->run == NULL ? keyring_next(a) : NULL;
     if (o.credential == NULL || !budget_allows(rq, a->model, &err))
         return false;
     o.attempt_ms -= used;
@@ -253,4 +254,10 @@ static void metric(struct scope *scope, struct str name, double value)
     feedback_metric(rq->router, rq->id, name, value);
 }
 
+static const char *answer_key(struct scope *scope)
+{
+    return answered_key(((struct request *)scope)->run);
+}
+
+const struct host ANSWER_HOST = {.ask = ask, .sleep = rest, .note = note, .kv = kv, .kv_is_fixed = true, .p95_ms = p95_ms, .key = answer_key};
 const struct host REQUEST_HOST = {.ask = ask, .sleep = rest, .note = note, .kv = kv, .p95_ms = p95_ms, .key = key, .expose = expose, .takes_shadow = shadow_takes, .shadow = shadow_note, .metric = metric};

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "serve/answered.h"
 #include "serve/budget.h"
 #include "serve/journal.h"
 #include "serve/keyring.h"
@@ -25,6 +26,8 @@ static void finish(struct attempt *a)
         timer_cancel(&a->request->content);
     vitals_ended(a);
     budget_ended(a);
+    if (a->request->run)
+        answered_ended(a->request->run);
     a->options.events->done(a);
 }
 
@@ -366,7 +369,7 @@ struct attempt *attempt_start(struct request *rq, const struct model *model, con
     a->options = *options;
     a->options.attempt_ms = budget_ms(rq, options->attempt_ms);
     a->owner = owner;
-    if (toll_reserve(rq, model, &a->err) < 0)
+    if ((rq->run ? answered_admit(rq, model, &a->err) : toll_reserve(rq, model, &a->err)) < 0)
         return refused(a);
     keyring_use(a);
     struct call_request call = {
@@ -383,6 +386,8 @@ struct attempt *attempt_start(struct request *rq, const struct model *model, con
     struct transport *t = rq->router->options.transport;
     vitals_began(a);
     budget_began(a);
+    if (rq->run)
+        answered_began(rq->run);
     int provider = (int)(model->provider - rq->generation->config->providers);
     a->call = t->start(t, &rq->generation->endpoints[provider], &call, &CALL_EVENTS, a);
     return a;
@@ -419,6 +424,8 @@ void attempt_cancel(struct attempt *a, enum err_kind kind, const char *why)
     err_set(&a->err, kind, "%s", why);
     vitals_ended(a);
     budget_ended(a);
+    if (a->request->run)
+        answered_ended(a->request->run);
     if (a->options.purpose == PURPOSE_SERVE)
         timer_cancel(&a->request->content);
 }

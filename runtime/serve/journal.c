@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "bind/experiment.h"
+#include "serve/answered.h"
 #include "serve/attempt.h"
 #include "serve/capture.h"
 #include "serve/keyring.h"
@@ -13,9 +14,10 @@
 
 enum { DESIGN_EVERY = 64 };
 
+/* Of a request without a client nothing is told but its attempts. */
 static struct trace *trace_of(const struct request *rq)
 {
-    return rq->router->options.trace;
+    return rq->run ? NULL : rq->router->options.trace;
 }
 
 static void put_z(struct event *e, enum field f, const char *z)
@@ -124,19 +126,39 @@ static void put_usage(struct event *e, const struct usage *u)
         event_int(e, FIELDS[i], u->tokens[i]);
 }
 
+static void count_attempt(struct request *rq, const struct attempt *a)
+{
+    toll_used(rq, a);
+    stats_add(rq->router->stats, STAT_ATTEMPTS, 1);
+    if (a->err.kind != ERR_NONE)
+        stats_add(rq->router->stats, STAT_ATTEMPT_ERRORS, 1);
+}
+
+/* One event holds it all, and the reader numbers it: it comes after the decision's own. */
+static struct event *open_shadowed(struct request *rq, const struct attempt *a)
+{
+    struct event *e = event_open(rq->router->options.trace, EVENT_SHADOW_ATTEMPT, rq->number);
+    put_z(e, F_MODEL, a->model->id);
+    put_z(e, F_PURPOSE, "shadow");
+    if (a->options.where.p)
+        event_str(e, F_LINE, a->options.where);
+    return e;
+}
+
 void journal_attempt(struct request *rq, const struct attempt *a, const char *next)
 {
     if (a->n == 0)
         return; /* it was never made */
     rq->usd += a->usd;
-    toll_used(rq, a);
-    stats_add(rq->router->stats, STAT_ATTEMPTS, 1);
-    if (a->err.kind != ERR_NONE)
-        stats_add(rq->router->stats, STAT_ATTEMPT_ERRORS, 1);
-    if (trace_of(rq) == NULL)
+    if (rq->run)
+        answered_used(rq->run, a);
+    else
+        count_attempt(rq, a);
+    if (rq->router->options.trace == NULL)
         return;
-    struct event *e = event_open_late(trace_of(rq), EVENT_ATTEMPT, rq->number);
-    event_int(e, F_N, a->n);
+    struct event *e = rq->run ? open_shadowed(rq, a) : event_open_late(trace_of(rq), EVENT_ATTEMPT, rq->number);
+    if (rq->run == NULL)
+        event_int(e, F_N, a->n);
     if (a->status)
         event_int(e, F_STATUS, a->status);
     if (a->err.kind != ERR_NONE) {
@@ -145,7 +167,7 @@ void journal_attempt(struct request *rq, const struct attempt *a, const char *ne
     }
     put_z(e, F_COMPLETION, completion_of(a));
     put_z(e, F_NEXT, next);
-    event_int(e, F_DID_SERVE, a->served);
+    event_int(e, F_DID_SERVE, a->served && rq->run == NULL);
     if (keyring_index(a))
         event_int(e, F_KEY_INDEX, keyring_index(a));
     if (a->first_ns)

@@ -53,7 +53,7 @@ void keyring_use(struct attempt *a)
     uint64_t now = a->started_ns / 1000000, ms = 0;
     enum health_pick how;
     a->credential = a->options.credential;
-    if (a->credential == NULL && ring->count > 1)
+    if (a->credential == NULL && ring->count > 1 && a->request->run == NULL) /* which may be a probe: not a shadow's to use up */
         a->credential = keyring_pick(a->request, a->model, a->options.keys_tried, now, &how);
     if (a->credential == NULL)
         a->credential = least_cooling(ring, a->options.keys_tried, now, &ms);

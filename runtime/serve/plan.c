@@ -193,10 +193,22 @@ static int last_resort(struct request *rq, uint64_t now)
     return best;
 }
 
+/* For an answer without a client: what cools stays unasked, and nobody's turn to probe it is taken. */
+static int next_for_answer(struct request *rq)
+{
+    uint64_t now = clock_ms();
+    for (int i = 0; i < rq->decision.count; i++)
+        if (!is_settled(rq, i) && vitals_cooling_ms(rq, rq->decision.models[i], now) == 0)
+            return try_now(rq, i);
+    return -1;
+}
+
 int plan_next(struct request *rq)
 {
     const struct decision *d = &rq->decision;
     int found = -1;
+    if (rq->run)
+        return next_for_answer(rq);
     if (d->count == 1)
         return is_settled(rq, 0) ? -1 : try_now(rq, 0);
     uint64_t now = clock_ms();

@@ -7,6 +7,7 @@
 #include "bind/req.h"
 #include "serve/admission.h"
 #include "serve/answer.h"
+#include "serve/answered.h"
 #include "serve/feedback.h"
 #include "serve/capture.h"
 #include "serve/catalogue.h"
@@ -65,6 +66,22 @@ static void count(struct request *rq)
     admission_served(rq);
 }
 
+/* What is a client's: what it is billed, what is told of it, and those who look at its answer. */
+static void publish(struct request *rq)
+{
+    toll_settle(rq);
+    if (rq->capture)
+        capture_end(rq);
+    journal_decision(rq);
+    if (!list_is_empty(&rq->shadows))
+        shadow_release(rq);
+    if (rq->kept)
+        buf_clear(rq->kept);
+    run_after(rq);
+    count(rq);
+    exchange_set_owner(rq->x, NULL);
+}
+
 /*
  * The only release: publishes the record, cancels what is left, lets everything go but the exchange, whose
  * arena still holds what the caller is about to write.
@@ -79,29 +96,36 @@ static void request_finish(struct request *rq)
     post_cancel(&rq->post);
     request_cancel_asks(rq);
     serving_cancel(rq);
-    toll_settle(rq);
-    if (rq->capture)
-        capture_end(rq);
-    journal_decision(rq);
-    if (!list_is_empty(&rq->shadows))
-        shadow_release(rq);
     timer_cancel(&rq->total);
     timer_cancel(&rq->content);
     scope_close(&rq->scope);
-    run_after(rq);
-    count(rq);
-    exchange_set_owner(rq->x, NULL);
+    if (rq->run == NULL)
+        publish(rq);
     generation_release(rq->generation);
     router_give(r, rq);
+}
+
+void request_told(struct request *rq, struct str bytes)
+{
+    if (rq->capture)
+        capture_reply(rq, bytes);
+    if (rq->kept && buf_append(rq->kept, bytes.p, bytes.len) < 0) {
+        buf_clear(rq->kept);
+        *rq->kept = BUF(0); /* a part of it would be no answer */
+    }
 }
 
 void request_reply(struct request *rq, int status, const char *content_type, const char *more, struct str body)
 {
     struct exchange *x = rq->x;
     rq->status = status;
+    if (rq->run) {
+        answered_take(rq->run, status, body);
+        request_finish(rq);
+        return;
+    }
     struct str fields = answer_fields(rq, more);
-    if (rq->capture)
-        capture_reply(rq, body);
+    request_told(rq, body);
     request_finish(rq);
     exchange_reply(x, status, content_type, fields, body);
 }
@@ -124,8 +148,7 @@ void request_error(struct request *rq, int status, const char *code, const char 
 void request_end_stream(struct request *rq, struct str tail)
 {
     struct exchange *x = rq->x;
-    if (rq->capture)
-        capture_reply(rq, tail);
+    request_told(rq, tail);
     request_finish(rq);
     if (tail.len > 0)
         exchange_write(x, tail);
@@ -141,7 +164,7 @@ void request_gone(struct request *rq)
 
 void request_abort(struct request *rq)
 {
-    if (!exchange_begun(rq->x)) {
+    if (!request_has_begun(rq)) {
         request_error(rq, 503, "shutting_down", NULL, "The server is stopping. Try again.");
         return;
     }
@@ -188,6 +211,10 @@ static void post_task(void *arg, struct task *task)
 static void fall_back(struct request *rq, const struct err *why)
 {
     const struct model *fallback = rq->generation->config->fallback;
+    if (rq->run) {
+        request_error(rq, 500, "script_error", NULL, why->message);
+        return;
+    }
     rq->cause = "script_error";
     rq->script_error = arena_strdup(rq->scope.view.arena, why->message);
     stats_add(rq->router->stats, STAT_SCRIPT_ERRORS, 1);
@@ -210,6 +237,14 @@ static const char *place_of(struct request *rq, int place)
     const struct str parts[] = {str_of(manifest_label(files)), STR("/"), str_of(manifest_path(files, lines_file(place))), STR(":"),
                                 answer_digits((unsigned)lines_line(place), line + sizeof line)};
     return arena_concat(rq->scope.view.arena, parts, sizeof parts / sizeof *parts).p;
+}
+
+static void decided(struct request *rq, const struct err *failed)
+{
+    if (rq->capture)
+        capture_decided(rq, failed);
+    if (rq->run)
+        answered_decided(rq, failed);
 }
 
 static void obey(struct request *rq)
@@ -238,8 +273,7 @@ static void on_route_done(void *ctx, struct task_result *result)
         struct router *r = rq->router;
         bool is_over_memory = result->outcome == TASK_OVER_MEMORY;
         err = result->err;
-        if (rq->capture)
-            capture_decided(rq, &err);
+        decided(rq, &err);
         generation_hold(g);
         fall_back(rq, &err);
         if (is_over_memory)
@@ -248,8 +282,7 @@ static void on_route_done(void *ctx, struct task_result *result)
         return;
     }
     if (decision_read(result->L, result->count, rq->scope.view.arena, &rq->decision, &err) == 0) {
-        if (rq->capture)
-            capture_decided(rq, NULL);
+        decided(rq, NULL);
         obey(rq);
         return;
     }
@@ -258,8 +291,7 @@ static void on_route_done(void *ctx, struct task_result *result)
         err_set(&placed, ERR_SCRIPT, "%s: %s", rq->place, err.message);
     else
         err_set(&placed, ERR_SCRIPT, "%s/%s:1: %s", manifest_label(g->files), rq->route->path, err.message);
-    if (rq->capture)
-        capture_decided(rq, &placed);
+    decided(rq, &placed);
     fall_back(rq, &placed);
 }
 
@@ -269,12 +301,12 @@ static int push_req(lua_State *L, void *arg)
     return 1;
 }
 
-static void run_route(struct request *rq)
+static void run_rule(struct request *rq, int ref)
 {
     struct router *r = rq->router;
     rq->is_task_running = true;
     mark_script(r, rq->generation->id);
-    task_start(&rq->task, rq->generation->vm, &TASK_HOST, rq->route->ref, push_req, &rq->scope, on_route_done, rq);
+    task_start(&rq->task, rq->generation->vm, &TASK_HOST, ref, push_req, &rq->scope, on_route_done, rq);
     mark_script(r, 0);
 }
 
@@ -305,7 +337,7 @@ static void resolve(struct request *rq, struct str name, bool is_alias)
         rq->route = generation_route(rq->generation, is_auto ? str_of("route") : str_n(name.p + 4, name.len - 4));
     if (rq->route) {
         journal_begin(rq);
-        run_route(rq);
+        run_rule(rq, rq->route->ref);
         return;
     }
     if (is_auto && c->fallback) {
@@ -347,7 +379,7 @@ static void on_content(void *arg)
         attempt_timed_out(rq->serving);
 }
 
-static void open_request(struct request *rq, struct router *r, struct exchange *x)
+static void open_request(struct request *rq, struct router *r, struct generation *g)
 {
     if (rq->total.loop == NULL) {
         timer_init(&rq->total, r->options.loop, on_total, rq);
@@ -357,11 +389,10 @@ static void open_request(struct request *rq, struct router *r, struct exchange *
     list_init(&rq->asks);
     list_init(&rq->shadows);
     rq->router = r;
-    rq->x = x;
-    rq->generation = generation_hold(r->live);
+    rq->x = NULL;
+    rq->run = NULL;
+    rq->generation = generation_hold(g);
     rq->route = NULL;
-    rq->number = rq->scope.seed = router_number(r);
-    rq->started_ns = exchange_started(x);
     rq->task = (struct task){.owner = rq};
     rq->is_task_running = rq->is_recorded = false;
     rq->serving = NULL;
@@ -382,6 +413,7 @@ static void open_request(struct request *rq, struct router *r, struct exchange *
     rq->toll = (struct toll){0};
     rq->recall = RECALL_UNASKED;
     rq->capture = NULL;
+    rq->kept = NULL;
     rq->scope.tape = NULL;
     rq->scope.reads = 0;
     rq->decision = (struct decision){.reason = str_of("")};
@@ -392,7 +424,10 @@ void request_start(struct router *r, struct exchange *x, enum protocol protocol)
     struct request *rq = router_take(r);
     const char *param;
     struct err err;
-    open_request(rq, r, x);
+    open_request(rq, r, r->live);
+    rq->x = x;
+    rq->number = rq->scope.seed = router_number(r);
+    rq->started_ns = exchange_started(x);
     router_write_id(r, rq->number, rq->id);
     exchange_set_owner(x, rq);
     bool is_good = view_init(&rq->scope.view, protocol, rq->id, exchange_head(x), exchange_body(x), exchange_arena(x), &param, &err) == 0;
@@ -408,4 +443,34 @@ void request_start(struct router *r, struct exchange *x, enum protocol protocol)
         return;
     units_choose(rq);
     resolve(rq, rq->scope.view.model, false);
+}
+
+/* ---- without a client ---- */
+
+struct request *request_take_answer(struct router *r, const struct answer_start *start)
+{
+    struct request *rq = router_take(r);
+    const char *param;
+    struct err err;
+    open_request(rq, r, start->generation);
+    rq->run = start->run;
+    rq->scope.host = &ANSWER_HOST;
+    rq->route = start->route;
+    rq->number = rq->scope.seed = start->number;
+    rq->started_ns = clock_ns();
+    memcpy(rq->id, start->id, sizeof rq->id);
+    rq->traceparent = NULL;
+    rq->refused = view_init(&rq->scope.view, start->protocol, rq->id, start->head, start->body, start->arena, &param, &err) < 0 ? "no room" : NULL;
+    rq->scope.view.to_chat = start->protocol == PROTOCOL_EMBEDDINGS ? NULL : outbound_chat;
+    rq->scope.limit = (struct limit){start->usd > 0, start->usd, -1, -1, -1};
+    timer_set(&rq->total, start->total_ms);
+    return rq;
+}
+
+void request_start_answer(struct request *rq)
+{
+    if (rq->refused)
+        request_error(rq, 400, NULL, NULL, rq->refused);
+    else
+        run_rule(rq, answered_rule(rq->run));
 }

@@ -19,12 +19,14 @@
 
 struct router;
 struct capture;
+struct answer_run;
 struct transcript;
 
 struct request {
     struct scope scope; /* first: bind/ casts back */
     struct router *router;
-    struct exchange *x;
+    struct exchange *x; /* NULL: a request without a client, of `run` */
+    struct answer_run *run; /* answered.h; NULL: a client's */
     struct generation *generation;
     const struct route *route; /* NULL when the client named a model */
     uint64_t number;           /* in the trace */
@@ -64,6 +66,7 @@ struct request {
     double reserved_usd;    /* by calls in flight, under req:limit */
     int64_t reserved_tokens;
     struct capture *capture; /* NULL: this one is not kept */
+    struct buf *kept;        /* what the client gets, for a shadow that is answered; NULL: nobody asks */
     struct transcript *transcript; /* of the stream to the client; NULL: nobody asked */
     bool is_continued;      /* another model goes on with a stream that broke off */
     bool is_late;           /* its total deadline passed */
@@ -77,6 +80,34 @@ struct request {
 
 /* Takes the exchange: answers at once or later. */
 void request_start(struct router *r, struct exchange *x, enum protocol protocol);
+
+/* A request without a client: what it is made of outlives it. */
+struct answer_start {
+    struct answer_run *run; /* is told what came of it */
+    struct generation *generation;
+    const struct route *route;
+    uint64_t number; /* of the request that it is beside */
+    const char *id; /* as long as request.id */
+    enum protocol protocol;
+    const struct http_head *head;
+    struct str body;
+    struct arena *arena;
+    unsigned total_ms;
+    double usd; /* 0: no limit */
+};
+
+/* Begins one; request_start_answer then runs it, which may end it at once. */
+struct request *request_take_answer(struct router *r, const struct answer_start *start);
+void request_start_answer(struct request *rq);
+
+/* Has its client been told the status already? */
+static inline bool request_has_begun(const struct request *rq)
+{
+    return rq->x && exchange_begun(rq->x);
+}
+
+/* More of what its client gets, for those who keep it. */
+void request_told(struct request *rq, struct str bytes);
 
 /* The client left. */
 void request_gone(struct request *rq);
@@ -100,6 +131,9 @@ void request_end_stream(struct request *rq, struct str tail);
 
 /* The host that bind/ calls (ask.c). */
 extern const struct host REQUEST_HOST;
+
+/* The same for those without a client: they ask and wait, and change nothing. */
+extern const struct host ANSWER_HOST;
 
 /* Cancels asks in flight (ask.c). */
 void request_cancel_asks(struct request *rq);

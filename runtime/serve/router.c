@@ -75,8 +75,14 @@ void router_use(struct router *r, struct generation *g)
     use_experiments(r, g);
 }
 
+void router_drain(struct router *r)
+{
+    shadows_stop(&r->shadows);
+}
+
 void router_free(struct router *r)
 {
+    shadows_stop(&r->shadows);
     LIST_EACH(it, &r->active)
         request_abort(LIST_ENTRY(it, struct request, link));
     LIST_EACH(it, &r->free) {

@@ -32,6 +32,9 @@ struct router *router_new(const struct router_options *options);
 /* New requests begin with this generation (held); those in flight keep theirs. */
 void router_use(struct router *r, struct generation *g);
 
+/* The worker is about to end: what no client waits for is cancelled. */
+void router_drain(struct router *r);
+
 /* Ends every request in flight (their clients get an error or a cut stream) and frees. */
 void router_free(struct router *r);
 

@@ -79,7 +79,7 @@ static const char *words_for(const struct request *rq, const struct attempt *a)
 /* The provider's own error where it sent one, else wye's words for what happened. */
 static void answer_failure(struct request *rq, struct attempt *a)
 {
-    rq->broke_off = exchange_begun(rq->x);
+    rq->broke_off = request_has_begun(rq);
     if (a->is_committed && a->held.len > 0) { /* what the provider itself said in the client's protocol */
         struct buf frame = a->held;
         a->held = BUF(0);
@@ -87,7 +87,7 @@ static void answer_failure(struct request *rq, struct attempt *a)
         buf_clear(&frame);
         return;
     }
-    if (exchange_begun(rq->x)) {
+    if (request_has_begun(rq)) {
         end_with_error(rq, &a->err);
         return;
     }
@@ -155,7 +155,7 @@ static int64_t again_after(struct request *rq, const struct attempt *a)
 {
     uint64_t now = clock_ms();
     struct err err;
-    if (rq->plan.tried > 1 || rq->retries + 1 >= most_attempts(&rq->decision) || !may_heal(a))
+    if (rq->run || rq->plan.tried > 1 || rq->retries + 1 >= most_attempts(&rq->decision) || !may_heal(a))
         return -1;
     if (!budget_allows(rq, a->model, &err))
         return -1;
@@ -173,7 +173,7 @@ static int64_t again_after(struct request *rq, const struct attempt *a)
 
 static void refuse_over_budget(struct request *rq, const struct err *err)
 {
-    if (exchange_begun(rq->x)) {
+    if (request_has_begun(rq)) {
         plan_record_rest(rq, "req:limit left no room");
         end_with_error(rq, err);
         return;
@@ -195,7 +195,7 @@ static void record_failure(struct request *rq, struct attempt *a, const char *ne
 static bool try_next_key(struct request *rq, struct attempt *a)
 {
     struct err err;
-    struct credential *key = rq->limit_hit || rq->is_late ? NULL : keyring_next(a);
+    struct credential *key = rq->limit_hit || rq->is_late || rq->run ? NULL : keyring_next(a);
     if (key == NULL || !budget_allows(rq, a->model, &err))
         return false;
     journal_attempt(rq, a, "next_key");
@@ -240,7 +240,7 @@ static void after_failure(struct request *rq, struct attempt *a)
     }
     record_failure(rq, a, a->is_committed ? "stop" : may_pass_on ? "exhausted" : "fail_fast");
     plan_record_rest(rq, "an earlier model's error ended the request");
-    if (may_pass_on)
+    if (may_pass_on && rq->run == NULL)
         stats_add(rq->router->stats, STAT_EXHAUSTED, 1);
     answer_failure(rq, a);
 }
@@ -325,8 +325,8 @@ static void on_frame(struct attempt *a, struct str bytes)
         continuation_retell(rq, bytes, &retold);
         bytes = buf_str(&retold);
     }
-    if (rq->capture)
-        capture_reply(rq, bytes);
+    if (rq->capture || rq->kept)
+        request_told(rq, bytes);
     if (!exchange_write(rq->x, bytes))
         attempt_pause(a);
     buf_clear(&retold);
@@ -400,7 +400,8 @@ static void try_model(struct request *rq)
 
 static void serve_list(struct request *rq)
 {
-    retry_deposit(&rq->router->options.region->retries);
+    if (rq->run == NULL)
+        retry_deposit(&rq->router->options.region->retries);
     if (plan_open(rq)) {
         rq->at = plan_next(rq);
         try_model(rq);

@@ -8,31 +8,13 @@
 #include "base/clock.h"
 #include "bind/req.h"
 #include "bind/shadow.h"
+#include "serve/answered.h"
 #include "serve/capture.h"
 #include "serve/outbound.h"
 #include "serve/router_state.h"
 #include "vm/lines.h"
 
-enum { ARENA_MOST = 4 << 20, DECISION_TEXT = 8192, BURST_US = 5000, SHARE = 10 };
-
-struct shadow {
-    struct scope scope; /* first: bind/ hands it back */
-    struct shadows *of;
-    struct generation *generation;
-    struct list link;
-    struct task task;
-    struct arena arena;
-    struct http_head head;
-    int rule;
-    struct str where, primary, place;
-    uint64_t number; /* of the request that it is the shadow of */
-    char id[20];
-    struct decision decision;
-    int asks;
-    bool is_over, has_failed;
-    struct err err;
-    uint64_t script_us;
-};
+enum { ARENA_MOST = 4 << 20, BURST_US = 5000, SHARE = 10 };
 
 /* Pooled like requests: a handle that a rule kept must find its scope. */
 static struct shadow *take(struct shadows *all)
@@ -47,7 +29,6 @@ static struct shadow *take(struct shadows *all)
         *s = (struct shadow){.scope.serial = serial};
     }
     list_init(&s->link);
-    all->count++;
     s->of = all;
     s->arena = ARENA(ARENA_MOST);
     return s;
@@ -55,10 +36,10 @@ static struct shadow *take(struct shadows *all)
 
 static void give(struct shadow *s)
 {
+    *(s->is_answering ? &s->of->answer_count : &s->of->count) -= 1;
     shadow_forget(s->generation->vm, s->rule);
     generation_release(s->generation);
     arena_clear(&s->arena);
-    s->of->count--;
     list_push(&s->of->free, &s->link);
 }
 
@@ -68,7 +49,7 @@ bool shadow_takes(struct scope *scope, double rate)
 {
     struct request *rq = (struct request *)scope;
     struct router *r = rq->router;
-    if ((double)router_random(r) >= rate * 0x1p64)
+    if ((double)router_random(r) >= rate * 0x1p64 || r->shadows.is_stopped)
         return false;
     bool has_room = r->shadows.count < SHADOW_WAITING && scope->view.body.len <= SHADOW_BODY;
     if (!has_room)
@@ -76,13 +57,16 @@ bool shadow_takes(struct scope *scope, double rate)
     return has_room;
 }
 
-void shadow_note(struct scope *scope, int rule, struct str where)
+void shadow_note(struct scope *scope, int rule, const struct shadow_call *call)
 {
     struct request *rq = (struct request *)scope;
     struct shadow *s = take(&rq->router->shadows);
     s->generation = generation_hold(rq->generation);
     s->rule = rule;
-    s->where = arena_str(&s->arena, where);
+    s->where = arena_str(&s->arena, call->where);
+    if (call->answers)
+        answered_note(s, rq, call->usd);
+    *(s->is_answering ? &s->of->answer_count : &s->of->count) += 1;
     list_push(&rq->shadows, &s->link);
 }
 
@@ -98,47 +82,43 @@ static void copy_head(struct shadow *s, const struct http_head *head)
         s->head.fields[i] = (struct http_field){arena_str(&s->arena, head->fields[i].name), arena_str(&s->arena, head->fields[i].value)};
 }
 
-static struct str to_chat(struct view *v, struct err *err)
-{
-    struct shadow *s = (struct shadow *)LIST_ENTRY(v, struct scope, view);
-    struct translator *host = router_translator(s->of->router, err);
-    return host ? outbound_chat_by(host, v, err) : str_n(NULL, 0);
-}
-
 /* False when the request is one that no shadow can read. */
 static bool take_request(struct shadow *s, struct request *rq)
 {
     const struct view *v = &rq->scope.view;
-    const char *param;
-    struct buf text = BUF(DECISION_TEXT);
+    struct buf text = BUF(SHADOW_TEXT);
     struct err failed;
     copy_head(s, v->head);
     s->number = rq->number;
     memcpy(s->id, rq->id, sizeof s->id);
+    s->route = rq->route;
+    s->protocol = v->protocol;
+    s->key = toll_name(rq) ? arena_strdup(&s->arena, toll_name(rq)) : NULL;
     if (rq->script_error)
         err_set(&failed, ERR_SCRIPT, "%s", rq->script_error);
     if (rq->cause) /* else the client left before the route had decided */
         capture_decision(&text, &rq->decision, rq->script_error ? &failed : NULL);
     s->primary = arena_str(&s->arena, buf_str(&text));
     buf_clear(&text);
-    struct str body = arena_str(&s->arena, v->body);
-    bool is_good = body.p && view_init(&s->scope.view, v->protocol, s->id, &s->head, body, &s->arena, &param, &failed) == 0;
-    s->scope.view.to_chat = v->protocol == PROTOCOL_EMBEDDINGS ? NULL : to_chat;
-    return is_good;
+    s->body = arena_str(&s->arena, v->body);
+    return s->body.p != NULL;
+}
+
+void shadow_wait(struct shadow *s)
+{
+    list_push(&s->of->waiting, &s->link);
+    timer_set(&s->of->next, 1); /* the loop writes the answer first */
 }
 
 void shadow_release(struct request *rq)
 {
-    struct shadows *all = &rq->router->shadows;
     LIST_EACH(it, &rq->shadows) {
         struct shadow *s = LIST_ENTRY(it, struct shadow, link);
         list_remove(&s->link);
-        if (take_request(s, rq)) {
-            list_push(&all->waiting, &s->link);
-            timer_set(&all->next, 1); /* the loop writes the answer first */
-        } else {
+        if (s->of->is_stopped || !take_request(s, rq))
             give(s);
-        }
+        else if (s->answers == NULL || !answered_queue(s, rq))
+            shadow_wait(s);
     }
 }
 
@@ -154,7 +134,7 @@ static void ask(struct scope *scope, const struct model *model, const struct ask
     struct shadow *s = (struct shadow *)scope;
     (void)options;
     op->cancel = forget;
-    *reply = (struct reply){.model = model, .attempt = ++s->asks};
+    *reply = (struct reply){.model = model, .attempt = ++s->verdict.asks};
 }
 
 static void rest(struct scope *scope, unsigned ms, struct op *op)
@@ -172,7 +152,17 @@ static void ignore_note(struct scope *scope, struct str text, struct str data, s
     (void)where;
 }
 
-static const struct host SHADOW_HOST = {.ask = ask, .sleep = rest, .note = ignore_note};
+static struct table *kv(struct scope *scope)
+{
+    return ((struct shadow *)scope)->of->router->options.region->kv;
+}
+
+static const char *key(struct scope *scope)
+{
+    return ((struct shadow *)scope)->key;
+}
+
+static const struct host SHADOW_HOST = {.ask = ask, .sleep = rest, .note = ignore_note, .kv = kv, .kv_is_fixed = true, .key = key};
 
 /* Nothing that it waits for ever comes. */
 static void post(void *arg, struct task *task)
@@ -189,35 +179,56 @@ static int push_req(lua_State *L, void *arg)
     return 1;
 }
 
+static struct str to_chat(struct view *v, struct err *err)
+{
+    struct shadow *s = (struct shadow *)LIST_ENTRY(v, struct scope, view);
+    struct translator *host = router_translator(s->of->router, err);
+    return host ? outbound_chat_by(host, v, err) : str_n(NULL, 0);
+}
+
 static void on_done(void *ctx, struct task_result *result)
 {
     struct shadow *s = ctx;
-    s->is_over = true;
-    s->script_us = result->script_us;
+    struct verdict *v = &s->verdict;
+    struct decision d = {.reason = str_of("")};
+    struct buf words = BUF(SHADOW_TEXT);
+    struct err err = result->err;
     const struct manifest *files = s->generation->files;
+    v->is_over = true;
+    v->script_us = result->script_us;
     if (result->place)
-        s->place = str_of(arena_printf(&s->arena, "%s/%s:%d", manifest_label(files), manifest_path(files, lines_file(result->place)), lines_line(result->place)));
-    s->err = result->err;
-    s->has_failed = result->outcome != TASK_RETURNED || decision_read(result->L, result->count, &s->arena, &s->decision, &s->err) < 0;
+        v->place = str_of(arena_printf(&s->arena, "%s/%s:%d", manifest_label(files), manifest_path(files, lines_file(result->place)), lines_line(result->place)));
+    v->has_failed = result->outcome != TASK_RETURNED || decision_read(result->L, result->count, &s->arena, &d, &err) < 0;
+    capture_decision(&words, &d, v->has_failed ? &err : NULL);
+    v->words = arena_str(&s->arena, buf_str(&words));
+    v->reason = d.reason;
+    v->error = v->has_failed ? arena_strdup(&s->arena, err.message) : NULL;
+    buf_clear(&words);
     if (result->outcome == TASK_OVER_MEMORY)
         router_refresh_vm(s->of->router, s->generation);
 }
 
-static void run(struct shadow *s)
+/* False when its memory has no room for the request. */
+static bool play(struct shadow *s)
 {
     struct stats_slot *stats = s->of->router->stats;
+    const char *param;
+    struct err err;
+    if (view_init(&s->scope.view, s->protocol, s->id, &s->head, s->body, &s->arena, &param, &err) < 0)
+        return false;
+    s->scope.view.to_chat = s->protocol == PROTOCOL_EMBEDDINGS ? NULL : to_chat;
     s->scope.host = &SHADOW_HOST;
-    s->scope.seed = router_random(s->of->router);
-    s->decision = (struct decision){.reason = str_of("")};
+    s->scope.seed = s->number; /* so that a rule beside itself draws the same numbers */
     s->task = (struct task){.owner = s};
     atomic_store_explicit(&stats->script_generation, s->generation->id, memory_order_relaxed);
     task_start(&s->task, s->generation->vm, &TASK_HOST, s->rule, push_req, &s->scope, on_done, s);
-    if (!s->is_over) {
-        s->script_us = s->task.used_us;
+    if (!s->verdict.is_over) {
+        s->verdict.script_us = s->task.used_us;
         task_cancel(&s->task);
     }
     atomic_store_explicit(&stats->script_generation, 0, memory_order_relaxed);
     scope_close(&s->scope);
+    return true;
 }
 
 /* ---- what the trace says of it: one event, that readers join to the request's decision ---- */
@@ -228,54 +239,47 @@ static void put(struct event *e, enum field f, struct str text)
         event_str(e, f, text);
 }
 
-static void write_event(const struct shadow *s, struct str would, bool differs)
+static void write_event(const struct shadow *s, bool is_compared, bool differs)
 {
+    const struct verdict *v = &s->verdict;
     struct event *e = event_open(s->of->router->options.trace, EVENT_SHADOW, s->number);
-    bool is_compared = s->is_over && s->primary.len > 0;
     char rule[20];
     snprintf(rule, sizeof rule, "%016" PRIx64, shadow_source(s->generation->vm, s->rule));
     put(e, F_SHADOW_LINE, s->where);
     event_z(e, F_RULE, rule);
-    put(e, F_WOULD, would);
+    put(e, F_WOULD, v->words);
     if (is_compared)
         event_int(e, F_DIFFERS, differs);
     if (differs)
         event_str(e, F_PRIMARY, s->primary);
-    put(e, F_REASON, s->decision.reason);
-    put(e, F_LINE, s->place);
-    if (s->asks > 0)
-        event_int(e, F_ASKS, s->asks);
-    if (s->has_failed)
-        event_z(e, F_ERROR, s->err.message);
-    event_int(e, F_SCRIPT_US, (int64_t)s->script_us);
+    put(e, F_REASON, v->reason);
+    put(e, F_LINE, v->place);
+    if (v->asks > 0)
+        event_int(e, F_ASKS, v->asks);
+    if (v->error)
+        event_z(e, F_ERROR, v->error);
+    event_int(e, F_SCRIPT_US, (int64_t)v->script_us);
+    if (s->answers)
+        answered_write(s, e);
     event_close(e);
 }
 
-static bool record(struct shadow *s)
-{
-    struct buf text = BUF(DECISION_TEXT);
-    if (s->is_over)
-        capture_decision(&text, &s->decision, s->has_failed ? &s->err : NULL);
-    struct str would = buf_str(&text);
-    bool differs = s->is_over && s->primary.len > 0 && !str_same(would, s->primary);
-    if (s->of->router->options.trace)
-        write_event(s, would, differs);
-    buf_clear(&text);
-    return differs;
-}
-
-static void play(struct shadow *s)
+void shadow_finish(struct shadow *s)
 {
     struct stats_slot *stats = s->of->router->stats;
-    run(s);
-    bool differs = record(s);
+    const struct verdict *v = &s->verdict;
+    bool is_compared = v->is_over && s->primary.len > 0, differs = is_compared && !str_same(v->words, s->primary);
+    if (s->of->router->options.trace)
+        write_event(s, is_compared, differs);
     stats_add(stats, STAT_SHADOWS, 1);
-    if (!s->is_over)
+    if (!v->is_over)
         stats_add(stats, STAT_SHADOWS_ASKING, 1);
-    else if (s->has_failed)
+    else if (v->has_failed)
         stats_add(stats, STAT_SHADOWS_FAILED, 1);
     else if (differs)
         stats_add(stats, STAT_SHADOWS_DIFFERING, 1);
+    s->of->spent_us += v->script_us + 1;
+    give(s);
 }
 
 /* ---- the turn ---- */
@@ -291,12 +295,14 @@ static void on_turn(void *arg)
 {
     struct shadows *all = arg;
     decay(all);
+    answered_turn(all);
     while (all->spent_us < BURST_US && !list_is_empty(&all->waiting)) {
         struct shadow *s = LIST_ENTRY(list_first(&all->waiting), struct shadow, link);
         list_remove(&s->link);
-        play(s);
-        all->spent_us += s->script_us + 1;
-        give(s);
+        if (play(s))
+            shadow_finish(s);
+        else
+            give(s);
     }
     if (!list_is_empty(&all->waiting))
         timer_set(&all->next, 1 + (all->spent_us - BURST_US) * SHARE / 1000);
@@ -307,16 +313,32 @@ void shadows_open(struct shadows *s, struct router *r)
     *s = (struct shadows){.router = r};
     list_init(&s->waiting);
     list_init(&s->free);
+    list_init(&s->queued);
+    list_init(&s->answering);
     timer_init(&s->next, r->options.loop, on_turn, s);
+}
+
+static void drop_all(struct list *shadows)
+{
+    LIST_EACH(it, shadows) {
+        struct shadow *s = LIST_ENTRY(it, struct shadow, link);
+        list_remove(&s->link);
+        give(s);
+    }
+}
+
+void shadows_stop(struct shadows *s)
+{
+    s->is_stopped = true;
+    drop_all(&s->waiting);
+    drop_all(&s->queued);
+    answered_stop(s);
 }
 
 void shadows_close(struct shadows *s)
 {
-    LIST_EACH(it, &s->waiting) {
-        struct shadow *one = LIST_ENTRY(it, struct shadow, link);
-        list_remove(&one->link);
-        give(one);
-    }
+    shadows_stop(s);
+    answered_close(s);
     LIST_EACH(it, &s->free)
         free(LIST_ENTRY(it, struct shadow, link));
     timer_clear(&s->next);

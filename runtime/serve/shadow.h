@@ -1,36 +1,83 @@
 /*
  * shadow: rules of wye.shadow, run after the answer has left. Each is an event of its own in the trace, which readers join to the request's decision (trace/late.h).
  *
- * A rule gets the same request and a coroutine, memory and time of its own, and no hands: what it would ask is counted and ends its run, wye.kv is empty, notes and metrics go
- * nowhere, no experiment counts an exposure. All shadows of a worker take at most a tenth of its time: past that they wait, 64 at most, and are dropped and counted.
+ * A rule gets the same request and a coroutine, memory and time of its own, and no hands: what it would ask is counted and ends its run, wye.kv is read and not written, notes and
+ * metrics go nowhere, no experiment counts an exposure. All shadows of a worker take at most a tenth of its time: past that they wait, 64 at most, and are dropped and counted.
+ * With `answers` its decision is answered, too: answered.h.
  */
 #pragma once
 
 #include "base/list.h"
 #include "base/str.h"
+#include "bind/decision.h"
+#include "bind/scope.h"
 #include "net/loop.h"
+#include "vm/generation.h"
+#include "vm/task.h"
 
+struct answers;
 struct request;
 struct router;
-struct scope;
 
-enum { SHADOW_WAITING = 64, SHADOW_BODY = 256 * 1024 };
+enum { SHADOW_WAITING = 64, SHADOW_BODY = 256 * 1024, SHADOW_TEXT = 8192 /* of a decision in words */ };
 
 /* Of a worker. */
 struct shadows {
     struct router *router;
     struct list waiting, free;
-    int count; /* noted and not run yet */
+    int count; /* noted and not run yet, those that are answered aside */
     struct timer next;
     uint64_t spent_us, spent_at_us; /* script time, less a tenth of what passed since */
+    struct list queued, answering;  /* of answered.h */
+    int answer_count;               /* noted, queued or running */
+    int running, attempts;          /* pairs of answers, and their calls to providers in flight */
+    bool is_stopped;
+};
+
+/* What a rule has decided, or how it failed. */
+struct verdict {
+    bool is_over, has_failed;
+    struct str words, reason, place;
+    const char *error;
+    int asks; /* that nobody answered */
+    uint64_t script_us;
+};
+
+struct shadow {
+    struct scope scope; /* first: bind/ hands it back */
+    struct shadows *of;
+    struct generation *generation;
+    const struct route *route; /* that called wye.shadow */
+    struct list link;
+    struct task task;
+    struct arena arena;
+    struct http_head head; /* the request's, copied */
+    struct str body, where, primary; /* of the call; what the route decided, in words: empty when it did not */
+    enum protocol protocol;
+    const char *key; /* the name of the client's; NULL */
+    int rule;
+    uint64_t number; /* of the request */
+    char id[20];
+    struct verdict verdict;
+    struct answers *answers; /* NULL: nobody asked for any */
+    bool is_answering;       /* and it counts among those that are answered */
 };
 
 void shadows_open(struct shadows *s, struct router *r);
-void shadows_close(struct shadows *s); /* those that wait are dropped */
 
-/* For bind/: is there a turn for one more of this rate? And the rule (registry of the running VM), with its place. */
+/* The worker drains: those that wait are dropped, answers are cancelled, none begins. */
+void shadows_stop(struct shadows *s);
+void shadows_close(struct shadows *s);
+
+/* For bind/: is there a turn for one more of this rate? And the rule (registry of the running VM), with its call. */
 bool shadow_takes(struct scope *scope, double rate);
-void shadow_note(struct scope *scope, int rule, struct str where);
+void shadow_note(struct scope *scope, int rule, const struct shadow_call *call);
 
 /* The request ends: its shadows begin to wait. */
 void shadow_release(struct request *rq);
+
+/* Once it has decided: writes its event, counts it and lets it go. */
+void shadow_finish(struct shadow *s);
+
+/* It waits to decide, and no more. */
+void shadow_wait(struct shadow *s);

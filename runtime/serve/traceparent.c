@@ -50,7 +50,7 @@ struct str traceparent_fields(const struct attempt *a, struct str fields)
     char line[] = "traceparent: 00-................................-................-01\r\n";
     char *ids = line + strlen("traceparent: ");
     struct str state = rq->traceparent ? http_field(rq->scope.view.head, "tracestate") : str_n(NULL, 0);
-    if (a->model->provider->no_traceparent)
+    if (a->model->provider->no_traceparent || rq->run) /* a shadow is no part of the client's trace */
         return fields;
     memcpy(ids + AT_TRACE, rq->trace_id, TRACEID_DIGITS);
     spanid_put(str_of(rq->id), a->n, ids + AT_SPAN);

@@ -85,13 +85,16 @@ unsigned vitals_p95_ms(const struct request *rq, const struct model *model)
 
 void vitals_began(const struct attempt *a)
 {
-    health_began(vitals_of(a->request, a->model), a->request->router->options.slot);
+    if (a->request->run == NULL)
+        health_began(vitals_of(a->request, a->model), a->request->router->options.slot);
 }
 
 void vitals_committed(const struct attempt *a)
 {
     struct health_target *t = vitals_of(a->request, a->model);
     uint64_t began = a->started_ns / 1000000, now = a->first_ns / 1000000;
+    if (a->request->run)
+        return;
     health_succeeded(t, began, now);
     health_succeeded(a->credential->health, began, now);
     health_first_token(t, (a->first_ns - a->started_ns) / 1000, now);
@@ -108,6 +111,8 @@ void vitals_ended(const struct attempt *a)
 {
     struct health_target *t = vitals_of(a->request, a->model), *key = a->credential->health;
     uint64_t began = a->started_ns / 1000000, now = a->ended_ns / 1000000;
+    if (a->request->run)
+        return;
     health_ended(t, a->request->router->options.slot);
     switch (a->err.kind) {
     case ERR_NONE:

@@ -32,7 +32,7 @@ uint64_t vitals_cooling_ms(const struct request *rq, const struct model *model, 
 /* What 95 % of its buffered replies took lately; 0 while there are too few to say. */
 unsigned vitals_p95_ms(const struct request *rq, const struct model *model);
 
-/* Around the call of an attempt; `committed` at a stream's first content, which is its success. */
+/* Around the call of an attempt (of a client's request: shadows say nothing to health); `committed` at a stream's first content, which is its success. */
 void vitals_began(const struct attempt *a);
 void vitals_committed(const struct attempt *a);
 void vitals_ended(const struct attempt *a);

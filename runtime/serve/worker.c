@@ -96,6 +96,7 @@ static void drain(struct worker *w)
         return;
     }
     timer_set(&w->deadline, DRAIN_MS);
+    router_drain(w->router);
     server_drain(w->server, on_drained, w);
 }
 

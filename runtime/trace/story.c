@@ -333,6 +333,32 @@ static void tell_attempts(struct text *t, const struct decision *d)
             attempt(t, r);
 }
 
+/* Status, time, price and how like the client's answer it is; fields in that order. */
+static void tell_answer(struct text *t, const struct record *r, const enum field *fields)
+{
+    char n[40], usd[40];
+    text_printf(t, "%s", text_number(r, fields[0], n, sizeof n));
+    text_printf(t, " in %s ms, $%s", text_number(r, fields[1], n, sizeof n), text_dollars_of(r, fields[2], usd, sizeof usd));
+    if (record_get(r, fields[3]))
+        text_z(t, is_true(r, fields[3]) ? ", exact" : is_true(r, fields[4]) ? ", alike" : ", other words");
+}
+
+static void tell_answers(struct text *t, const struct record *r)
+{
+    static const enum field OWN[] = {F_STATUS, F_US, F_USD, F_EXACT, F_ALIKE}, COPY[] = {F_COPY_STATUS, F_COPY_US, F_COPY_USD, F_COPY_EXACT, F_COPY_ALIKE};
+    if (record_get(r, F_OUTCOME) == NULL)
+        return;
+    text_z(t, "    ");
+    text_put(t, text_of(r, F_OUTCOME));
+    if (record_get(r, F_STATUS)) {
+        text_z(t, ": ");
+        tell_answer(t, r, OWN);
+        text_z(t, "; the route again: ");
+        tell_answer(t, r, COPY);
+    }
+    text_end(t);
+}
+
 static void tell_shadow(struct text *t, const struct record *r)
 {
     char n[40];
@@ -354,6 +380,7 @@ static void tell_shadow(struct text *t, const struct record *r)
     if (record_get(r, F_ASKS))
         text_printf(t, ", undecided after %s asks that nobody answers", text_number(r, F_ASKS, n, sizeof n));
     text_end(t);
+    tell_answers(t, r);
 }
 
 static void tell_shadows(struct text *t, const struct decision *d)

@@ -100,8 +100,13 @@ static void trim_zeros(char *number, int len)
 
 char *text_dollars(const struct record *r, char *out, size_t size)
 {
+    return text_dollars_of(r, F_USD, out, size);
+}
+
+char *text_dollars_of(const struct record *r, enum field f, char *out, size_t size)
+{
     double n;
-    if (!record_number(r, F_USD, &n))
+    if (!record_number(r, f, &n))
         snprintf(out, size, "-");
     else if (!(fabs(n) < 1e9))
         snprintf(out, size, "%g", n); /* no sum of dollars, but a damaged file may hold it */

@@ -33,5 +33,6 @@ void text_tab(struct text *t, int column);
 
 /* "12.3", "0.00012", "-" when absent. Return out. */
 char *text_number(const struct record *r, enum field f, char *out, size_t size);
-char *text_dollars(const struct record *r, char *out, size_t size);
+char *text_dollars(const struct record *r, char *out, size_t size); /* of F_USD */
+char *text_dollars_of(const struct record *r, enum field f, char *out, size_t size);
 struct str text_of(const struct record *r, enum field f); /* "-" when absent */

@@ -180,11 +180,11 @@ static bool takes_shadow(struct scope *scope, double rate)
     return !t->is_shadow && ++t->shadow_calls == t->shadow;
 }
 
-static void shadow(struct scope *scope, int rule, struct str where)
+static void shadow(struct scope *scope, int rule, const struct shadow_call *call)
 {
     struct trial *t = (struct trial *)scope;
     t->shadow_rule = rule;
-    t->shadow_where = arena_str(&t->arena, where);
+    t->shadow_where = arena_str(&t->arena, call->where);
 }
 
 static const struct host TRIAL_HOST = {.ask = ask, .sleep = rest, .note = note, .takes_shadow = takes_shadow, .shadow = shadow};

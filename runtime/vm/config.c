@@ -26,6 +26,7 @@ static int read_limits(struct settings *s, void *field, const struct setting *ro
         {"script_mb", settings_unsigned, offsetof(struct config, limits.script_mb), 1, 1024, NULL},
         {"cache_mb", settings_unsigned, offsetof(struct config, limits.cache_mb), 0, 512, NULL},
         {"kv_mb", settings_unsigned, offsetof(struct config, limits.kv_mb), 1, 64, NULL},
+        {"shadow_usd", settings_number, offsetof(struct config, limits.shadow_usd), 0, 1e6, "US dollars"},
     };
     (void)row;
     struct config *c = field;
@@ -187,6 +188,7 @@ struct config *config_read(struct vm *vm, struct str source, const char *label, 
     c->limits.script_mb = 32;
     c->limits.cache_mb = 64;
     c->limits.kv_mb = 8;
+    c->limits.shadow_usd = 10;
     c->capture.share = -1;
     struct settings s = {
         .L = vm->L, .arena = &c->arena, .source = source, .label = label, .err = err};

@@ -93,6 +93,7 @@ struct config {
         unsigned script_mb;  /* 32 */
         unsigned cache_mb;   /* 64: of whole answers, for routes that ask for it; 0: none */
         unsigned kv_mb;      /* 8: of wye.kv, over all workers */
+        double shadow_usd;   /* 10: what answers of shadows may cost a day (UTC), over all workers */
     } limits;
     struct {
         double share; /* -1: not given */

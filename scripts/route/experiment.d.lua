@@ -38,15 +38,24 @@ function wye.experiment(name, options) end
 
 ---@class wye.ShadowOptions
 ---@field rate? number  share of the calls that run, 0 to 1; 1 unless given
+---@field answers? boolean  what it decides is answered, too, and compared with what the client got
+---@field usd? number  what an answer may cost at most, US dollars
 
 ---A rule that decides beside the route and changes nothing: it runs once the answer has left, on the same request, with memory
 ---and time of its own. The trace tells what it would have done among the `shadows` of the decision, and whether the two differ
 ---(`wye trace -q 'shadow.differs == true'`). It has no hands: the first ask ends it undecided (and is
----counted), `wye.kv` is empty, notes, metrics and exposures are not kept. All shadows of a worker get a tenth of its time; past
----that they wait, 64 at most, and are then left out and counted, as are requests over 256 KiB. `wye check` tries it too; in
----specs and replay nothing runs.
+---counted), `wye.kv` is read and not written, notes, metrics and exposures are not kept. All shadows of a worker get a tenth of
+---its time; past that they wait, 64 at most, and are then left out and counted, as are requests over 256 KiB. `wye check` tries
+---it too; in specs and replay nothing runs.
+---
+---With `answers` its asks and its decision go to the providers once the client has its answer, and the route's own decision
+---once more, so that one sees by how much two answers of one rule differ. None of it is streamed, tried again, billed to the
+---client's key, counted among requests or said to the health of models; it has 120 seconds and at most a quarter of a
+---provider's `max_connections`. In a worker two run and 16 wait; a shadow that comes then only decides, as does one for which
+---`limits.shadow_usd` of wye.lua (10 US dollars a day over all workers; 0: none) is spent: its `answers` in the trace says so.
 ---
 ---    wye.shadow(require "rules.v3", req, { rate = 0.05 })
+---    wye.shadow(require "rules.v3", req, { rate = 0.01, answers = true, usd = 0.02 })
 ---@param rule fun(req: wye.Request): any, string?
 ---@param req wye.Request
 ---@param options? wye.ShadowOptions

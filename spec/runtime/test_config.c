@@ -74,7 +74,7 @@ static const char FULL[] =
     "  aliases = { ['gpt-4o'] = 'wye/route', small = 'openai/mini' },\n"
     "  default = 'openai/mini',\n"
     "  direct = true,\n"
-    "  limits = { body = '512KB', concurrent = 10, in_flight_mb = 3, adaptive = true, script_ms = 20, script_mb = 16, kv_mb = 3, cache_mb = 0 },\n"
+    "  limits = { body = '512KB', concurrent = 10, in_flight_mb = 3, adaptive = true, script_ms = 20, script_mb = 16, kv_mb = 3, cache_mb = 0, shadow_usd = 2.5 },\n"
     "  capture = { share = 0.01, mask = { '/messages/*/content', '/a~1b' } },\n"
     "  admin = { token = { env = 'WYE_ADMIN_TOKEN' } },\n"
     "}\n";
@@ -104,6 +104,7 @@ static void test_everything_is_read(void **state)
     assert_int_equal(c->limits.script_ms, 20);
     assert_int_equal(c->limits.script_mb, 16);
     assert_int_equal(c->limits.kv_mb, 3);
+    assert_true(c->limits.shadow_usd == 2.5);
     assert_int_equal(c->limits.cache_mb, 0);
     assert_true(c->capture.share == 0.01);
     assert_int_equal(c->capture.mask_count, 2);
@@ -180,6 +181,7 @@ static void test_only_models_are_needed(void **state)
     assert_int_equal(c->limits.script_ms, 50);
     assert_int_equal(c->limits.script_mb, 32);
     assert_int_equal(c->limits.kv_mb, 8);
+    assert_true(c->limits.shadow_usd == 10);
     assert_int_equal(c->limits.cache_mb, 64);
     assert_true(c->capture.share == -1);
     config_free(c);
@@ -377,6 +379,7 @@ static const struct {
     {REST("limits = { script_ms = 20000 }"), "2: limits.script_ms: 20000 is not from 1 to 10000"},
     {REST("limits = { cache_mb = 513 }"), "2: limits.cache_mb: 513 is not from 0 to 512"},
     {REST("limits = { kv_mb = 65 }"), "2: limits.kv_mb: 65 is not from 1 to 64"},
+    {REST("limits = { shadow_usd = -1 }"), "2: limits.shadow_usd: -1 is not from 0 to 1000000 US dollars"},
     {REST("limits = { script_mb = 0.5 }"), "2: limits.script_mb: 0.5 is not from 1 to 1024"},
     {REST("limits = { scirpt_ms = 5 }"),
      "2: limits: unknown key 'scirpt_ms' (did you mean 'script_ms'?)"},
