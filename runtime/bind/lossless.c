@@ -203,7 +203,7 @@ static void put_number(struct encoder *e, double number)
 {
     if (isnan(number) || isinf(number))
         luaL_error(e->L, "JSON has no word for %s", isnan(number) ? "not a number" : "infinity");
-    if (number == floor(number) && fabs(number) < 1e15) {
+    if (number == floor(number) && fabs(number) <= INTEGER_MOST) {
         put(e, buf_printf(e->out, "%.0f", number));
         return;
     }

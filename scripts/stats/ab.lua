@@ -1,13 +1,13 @@
 -- An experiment's report and what-if, from the rows that the command reads out of a trace.
 local json = require "json"
-local tests, ssrm, confseq = require "stats.tests", require "stats.ssrm", require "stats.confseq"
-local offpolicy, special, bandit = require "stats.offpolicy", require "stats.special", require "stats.bandit"
+local difference, ssrm, tail = require "stats.difference", require "stats.ssrm", require "stats.tail"
+local offpolicy, bandit = require "stats.offpolicy", require "stats.bandit"
 
 local ab = {}
 local Report = {}
 Report.__index = Report
 
-local ALPHA, VOID, TUNING, LEAST_SUPPORT, LEAST_UNITS, T_OPT = 0.05, 0.001, 1000, 30, 10, 1000
+local ALPHA, VOID, TUNING, LEAST_SUPPORT, LEAST_UNITS = 0.05, 0.001, 1000, 30, 10
 local ALIASES = { cost = "usd", latency = "ms" }
 local LOWER = { error = true, usd = true, ms = true, ttft = true, tokens = true, refused = true }
 local HOST = { error = true, usd = true, ms = true, ttft = true, tokens = true, valid = true, refused = true }
@@ -97,78 +97,73 @@ local function sample_ratio(arms, rows)
         null[k], one[k] = tonumber(share), k == at and 1 or 0
         shares[k] = (shares[k] or 0) + null[k]
       end
-      test = test or ssrm.new(null)
+      test = test or ssrm.mixed(null)
       test:add(one, null)
     end
   end
   return { p = test and test.p_value or 1, units = counts, expected = shares, is_void = test ~= nil and test.p_value < VOID }
 end
 
--- Sums over units, as tests wants them for a ratio.
-local function sums_of(self, rows, arm, metric)
-  local units, order = {}, {} -- in order, so that the same rows give the same digits
+-- What each unit of an arm brought: lists of values, in order, so that the same rows give the same digits.
+local function units_of(self, rows, arm, metric)
+  local units, order = {}, {}
   for _, row in ipairs(rows) do
     local y = row.arm == arm and value_of(self, row, metric)
     if type(y) == "number" then
       local u = units[row.unit]
       if not u then
-        u = { m = 0, d = 0 }
+        u = {}
         units[row.unit], order[#order + 1] = u, u
       end
-      u.m, u.d = u.m + y, u.d + 1
+      u[#u + 1] = y
     end
   end
-  local s = { n = 0, m_sum = 0, m_sum_squares = 0, d_sum = 0, d_sum_squares = 0, m_d_sum_of_products = 0 }
-  for _, u in ipairs(order) do
-    s.n, s.m_sum, s.d_sum = s.n + 1, s.m_sum + u.m, s.d_sum + u.d
-    s.m_sum_squares, s.d_sum_squares = s.m_sum_squares + u.m * u.m, s.d_sum_squares + u.d * u.d
-    s.m_d_sum_of_products = s.m_d_sum_of_products + u.m * u.d
-  end
-  return s
+  return order
 end
 
-local function mean_of(s)
-  return s.d_sum > 0 and s.m_sum / s.d_sum or nil
+-- { m = sum of values, d = how many } of each unit; and whether all values are 0 or 1.
+local function sums_of(self, rows, arm, metric)
+  local sums, is_share = {}, true
+  for i, unit in ipairs(units_of(self, rows, arm, metric)) do
+    local m = 0
+    for _, y in ipairs(unit) do
+      m, is_share = m + y, is_share and (y == 0 or y == 1)
+    end
+    sums[i] = { m = m, d = #unit }
+  end
+  return sums, is_share
+end
+
+local function mean_of(units)
+  local m, d = 0, 0
+  for _, u in ipairs(units) do m, d = m + u.m, d + u.d end
+  return d > 0 and m / d or nil
+end
+
+local function lacking(units)
+  return math.max(0, LEAST_UNITS - #units)
 end
 
 local function compared(self, rows, control, arm, metric, side)
-  local a, b = sums_of(self, rows, control, metric), sums_of(self, rows, arm, metric)
-  local r = { arm = arm, metric = metric, control = mean_of(a), value = mean_of(b), units = a.n + b.n }
-  if a.n < LEAST_UNITS or b.n < LEAST_UNITS then return r end
-  local t = tests.sequential("ratio", a, b, { side = side, alpha = ALPHA, tuning = TUNING })
-  r.effect, r.low, r.high, r.p, r.spread = t.expected, t.ci[1], t.ci[2], t.p_value, t.variance * t.n
-  if t.variance ~= t.variance or t.variance <= 0 then r.low, r.high, r.p = nil, nil, nil end
+  local a, is_a_share = sums_of(self, rows, control, metric)
+  local b, is_b_share = sums_of(self, rows, arm, metric)
+  local r = { arm = arm, metric = metric, control = mean_of(a), value = mean_of(b), units = #a + #b,
+    lacking = { control = lacking(a), arm = lacking(b) } }
+  if r.lacking.control + r.lacking.arm > 0 then return r end
+  local g = difference.gather(a, b)
+  r.effect, r.p = g.value - g.control, difference.p_value(g, side, ALPHA, TUNING)
+  r.low, r.high = difference.interval(g, side, ALPHA, TUNING)
+  if is_a_share and is_b_share then r.low, r.high = math.max(r.low, -1), math.min(r.high, 1) end
+  if side == "two_sided" and r.p > ALPHA then r.units_to_go = difference.units_to_go(g, ALPHA, TUNING) end
   return r
 end
 
--- How many units until the interval is as wide as the effect is now; nil when that is out of sight.
-local function units_to_go(r)
-  if not (r.effect and r.spread and r.effect ~= 0 and r.spread > 0) then return nil end
-  local rho2 = tests.sequential_rho(ALPHA, TUNING) ^ 2
-  local function lacks(n)
-    local grown = n * rho2 + 1
-    return math.abs(r.effect) - math.sqrt(r.spread * 2 * grown / (n * n * rho2) * math.log(math.sqrt(grown) / ALPHA))
-  end
-  if lacks(1e9) < 0 then return nil end
-  return math.max(0, math.ceil(special.bisect(lacks, 1, 1e9) - r.units))
-end
-
-local function samples(self, rows, arm, metric)
-  local list = {}
-  for _, row in ipairs(rows) do
-    local y = row.arm == arm and value_of(self, row, metric)
-    if type(y) == "number" then list[#list + 1] = y end
-  end
-  table.sort(list)
-  return list
-end
-
 local function latency_guard(self, rows, control, arm, metric)
-  local a, b = samples(self, rows, control, metric), samples(self, rows, arm, metric)
-  local r = { arm = arm, metric = metric, quantile = 0.95, control = a[math.ceil(#a * 0.95)], value = b[math.ceil(#b * 0.95)] }
-  if #a < LEAST_UNITS or #b < LEAST_UNITS then return r end
-  r.p = confseq.quantile_ab_p(0.95, a, b, T_OPT)
-  r.is_worse = r.p < ALPHA and r.value > r.control
+  local a, b = units_of(self, rows, control, metric), units_of(self, rows, arm, metric)
+  local r = { arm = arm, metric = metric, quantile = 0.95, control = tail.quantile(a), value = tail.quantile(b) }
+  if lacking(a) + lacking(b) > 0 then return r end
+  r.p = math.max(tail.by_values(a, b), tail.by_units(a, b, ALPHA, TUNING))
+  r.is_worse = r.p <= ALPHA and r.value > r.control
   return r
 end
 
@@ -209,22 +204,35 @@ local function is_better(self, r)
   return r.low and r.low > 0, r.high and r.high < 0
 end
 
+local function too_early(r, control)
+  local more = {}
+  for _, of in ipairs { { r.lacking.control, control }, { r.lacking.arm, r.arm } } do
+    if of[1] > 0 then more[#more + 1] = ("%d more units in %s"):format(of[1], of[2]) end
+  end
+  return ("%s: too early to say anything of %s: %s are needed"):format(r.arm, r.metric, table.concat(more, " and "))
+end
+
+-- Guards that cannot say anything yet.
+local function unwatched(v, arm)
+  local names = {}
+  for _, g in ipairs(v.guards) do
+    if g.arm == arm and not g.p then names[#names + 1] = g.guard end
+  end
+  return #names > 0 and ("; too few units have a value of its guard %s to say more"):format(table.concat(names, ", ")) or ""
+end
+
 local function verdict_of(self, v, arm)
   local r = v.primary[arm]
   for _, g in ipairs(v.guards) do
     if g.arm == arm and g.is_worse then return "harm", ("%s harms %s: stop it, or ramp it down"):format(arm, g.guard) end
   end
   if not r then return "no_metric", arm .. ": the experiment names no metric, so only its guards are watched" end
-  if not r.effect then
-    local words = "%s: too few units with a value of %s yet (%d; %d in each arm are needed)"
-    return "too_few", words:format(arm, r.metric, r.units, LEAST_UNITS)
-  end
+  if not r.effect then return "too_few", too_early(r, self.arms[1]) end
   local better, worse = is_better(self, r)
   local than = ("than %s in %s"):format(self.arms[1], r.metric)
-  if better then return "better", ("%s is better %s: it can be ramped up"):format(arm, than) end
+  if better then return "better", ("%s is better %s: it can be ramped up%s"):format(arm, than, unwatched(v, arm)) end
   if worse then return "worse", ("%s is worse %s: stop it"):format(arm, than) end
-  local more = units_to_go(r)
-  r.units_to_go = more
+  local more = r.units_to_go
   if not more then return "undecided", ("%s: no difference in %s is in sight"):format(arm, r.metric) end
   r.hours_to_go = more / v.units_per_hour
   return "undecided", ("%s: undecided in %s; if the effect stays, about %d more units decide it: %s at this pace"):format(
@@ -241,7 +249,7 @@ local function analyse(self, version)
     local decisions = 0
     for _, row in ipairs(rows) do decisions = decisions + (row.arm == arm and 1 or 0) end
     v.arms[i] = { arm = arm, decisions = decisions, units = v.sample_ratio.units[i], means = {} }
-    for metric in pairs(HOST) do v.arms[i].means[metric] = mean_of(sums_of(self, rows, arm, metric)) end
+    for metric in pairs(HOST) do v.arms[i].means[metric] = mean_of((sums_of(self, rows, arm, metric))) end
   end
   for i = 2, #self.arms do
     local arm = self.arms[i]
@@ -308,8 +316,11 @@ function Report:bandit()
   local versions, arms = split_versions(self.rows), {}
   for i, arm in ipairs(self.arms) do
     arms[i] = { n = 0, sum = 0, sum_squares = 0 }
-    for _, y in ipairs(samples(self, versions[#versions].rows, arm, metric)) do
-      arms[i].n, arms[i].sum, arms[i].sum_squares = arms[i].n + 1, arms[i].sum + y, arms[i].sum_squares + y * y
+    for _, row in ipairs(versions[#versions].rows) do
+      local y = row.arm == arm and value_of(self, row, metric)
+      if type(y) == "number" then
+        arms[i].n, arms[i].sum, arms[i].sum_squares = arms[i].n + 1, arms[i].sum + y, arms[i].sum_squares + y * y
+      end
     end
   end
   local lower = self.design.better == "lower" or (self.design.better == nil and LOWER[metric])

@@ -7,7 +7,7 @@ local offpolicy = require "stats.offpolicy"
 local function experiment(n, p, rates, options)
   options = options or {}
   local x = ab.new(json.encode { name = "trial", weights = options.weights, metric = options.metric })
-  x:designed '{"metric":"ok","guard":["error"],"unit":"user","arms":["v1","v2"]}'
+  x:designed '{"metric":"ok","guard":["error","cost"],"unit":"user","arms":["v1","v2"]}'
   math.randomseed(7)
   for i = 1, n do
     local is_treated = math.random() < (options.really or p)
@@ -15,7 +15,8 @@ local function experiment(n, p, rates, options)
     local is_late, has_failed = i > n / 2, math.random() < (is_treated and options.errors or 0)
     x:decision(json.encode { id = id, ts = i * 1e6, hash = is_late and options.hash or "a", arm = arm,
       p = is_treated and p or 1 - p, unit = ("u%d"):format(i), source = (is_late and options.source or "s") .. arm,
-      weights = ("%g,%g"):format(1 - p, p), error = has_failed and 1 or 0, valid = 1, refused = 0, usd = 1, ms = 5, tokens = 1 })
+      weights = ("%g,%g"):format(1 - p, p), error = has_failed and 1 or 0, valid = 1, refused = 0,
+      usd = is_treated and options.usd or 1, ms = 5, tokens = 1 })
     x:score(json.encode { id = id, metric = "ok", value = math.random() < rates[is_treated and 2 or 1] and 1 or 0 })
   end
   return x
@@ -33,6 +34,17 @@ describe("a report", function()
     assert.are.equal("too_few", verdict(experiment(10, 0.5, { 0.6, 0.6 })))
   end)
 
+  it("tells all from none, and says how many units are missing before", function()
+    assert.are.equal("better", verdict(experiment(400, 0.5, { 0, 1 })))
+    local early = experiment(60, 0.1, { 0.5, 0.5 }):report().versions[1].verdicts[1].words
+    assert.is_truthy(early:find "^v2: too early to say anything of ok: %d more units in v2 are needed$", early)
+  end)
+
+  it("sees a guard that is constant in each arm, and one that is not when digits are all that differ", function()
+    assert.are.equal("harm", verdict(experiment(400, 0.5, { 0.5, 0.7 }, { usd = 16 })))
+    assert.are.equal("better", verdict(experiment(2000, 0.5, { 0.5, 0.7 }, { usd = 1 + 1e-14 })))
+  end)
+
   it("puts a harmed guard before a better metric", function()
     assert.are.equal("harm", verdict(experiment(2000, 0.5, { 0.5, 0.7 }, { errors = 0.2 })))
   end)
@@ -41,11 +53,19 @@ describe("a report", function()
     local v = experiment(4000, 0.5, { 0.5, 0.9 }, { really = 0.6 }):report().versions[1]
     assert.is_true(v.sample_ratio.is_void)
     assert.are.equal("void", v.verdicts[1].verdict)
+    assert.are.equal("void", verdict(experiment(600, 0.5, { 0.5, 0.9 }, { really = 0.36 })))
   end)
 
   it("splits where the source of an arm changed, not where only the project did", function()
     assert.are.equal(1, #experiment(400, 0.5, { 0.5, 0.5 }, { hash = "b" }):report().versions)
     assert.are.equal(2, #experiment(400, 0.5, { 0.5, 0.5 }, { hash = "b", source = "t" }):report().versions)
+  end)
+
+  it("writes times as whole numbers", function()
+    local x = experiment(40, 0.5, { 0.5, 0.5 })
+    x:decision(json.encode { id = "late", ts = 1795416981425333, hash = "a", arm = "v1", p = 0.5, unit = "late", source = "sv1",
+      weights = "0.5,0.5" })
+    assert.is_truthy(x:json():find('"to_us":1795416981425333', 1, true))
   end)
 
   it("takes the first of repeated scores", function()

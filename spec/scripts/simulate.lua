@@ -1,6 +1,7 @@
 -- `make experiments`: what the statistics do with data whose truth is known. Exits 1 when a goal is missed.
 package.path = "scripts/?.lua;" .. package.path
-local tests, ssrm, bandit = require "stats.tests", require "stats.ssrm", require "stats.bandit"
+local difference, tests = require "stats.difference", require "stats.tests"
+local ssrm, bandit = require "stats.ssrm", require "stats.bandit"
 
 math.randomseed(tonumber(arg[1]) or 1)
 local failed = false
@@ -10,59 +11,57 @@ local function say(is_good, text, ...)
   print((is_good and "ok    " or "FAIL  ") .. text:format(...))
 end
 
-local function new_sums()
-  return { n = 0, m_sum = 0, m_sum_squares = 0, d_sum = 0, d_sum_squares = 0, m_d_sum_of_products = 0, units = {} }
-end
-
--- One more scored request of a unit.
-local function add(s, unit, y)
-  local u = s.units[unit]
-  if not u then
-    u = { m = 0, d = 0 }
-    s.units[unit], s.n = u, s.n + 1
-  end
-  s.m_sum, s.d_sum = s.m_sum + y, s.d_sum + 1
-  s.m_sum_squares = s.m_sum_squares + (u.m + y) ^ 2 - u.m ^ 2
-  s.d_sum_squares = s.d_sum_squares + 2 * u.d + 1
-  s.m_d_sum_of_products = s.m_d_sum_of_products + (u.m + y) * (u.d + 1) - u.m * u.d
-  u.m, u.d = u.m + y, u.d + 1
-end
-
 -- Users come back and differ in how often they are pleased. `look(a, b)` is asked every 50 requests; true ends it. Returns
--- the requests that it took.
-local function run(requests, users, rates, look)
-  local a, b, own, arms = new_sums(), new_sums(), {}, {}
+-- the requests that it took. An arm is a list of units { m = pleased, d = asked }.
+local function run(requests, users, rates, look, treated)
+  local a, b, units, own = {}, {}, {}, {}
   for i = 1, requests do
     local user = math.random(users)
-    arms[user] = arms[user] or math.random(2)
-    own[user] = own[user] or math.random() * 0.4 - 0.2
-    add(arms[user] == 1 and a or b, user, math.random() < rates[arms[user]] + own[user] and 1 or 0)
-    if i % 50 == 0 and a.n >= 10 and b.n >= 10 and look(a, b, i) then return i end
+    local u = units[user]
+    if not u then
+      u = { m = 0, d = 0, arm = math.random() < (treated or 0.5) and 2 or 1 }
+      units[user], own[user] = u, math.random() * 0.4 - 0.2
+      local arm = u.arm == 1 and a or b
+      arm[#arm + 1] = u
+    end
+    u.m, u.d = u.m + (math.random() < rates[u.arm] + own[user] and 1 or 0), u.d + 1
+    if i % 50 == 0 and #a >= 10 and #b >= 10 and look(a, b, i) then return i end
   end
 end
 
 local function sequential(a, b)
-  local r = tests.sequential("ratio", a, b, { alpha = 0.05, tuning = 1000 })
-  return r.ci[1] > 0 or r.ci[2] < 0
+  return difference.p_value(difference.gather(a, b), "two_sided", 0.05, 1000) <= 0.05
+end
+
+local function sums(units)
+  local s = { n = #units, m_sum = 0, m_sum_squares = 0, d_sum = 0, d_sum_squares = 0, m_d_sum_of_products = 0 }
+  for _, u in ipairs(units) do
+    s.m_sum, s.d_sum, s.m_sum_squares = s.m_sum + u.m, s.d_sum + u.d, s.m_sum_squares + u.m * u.m
+    s.d_sum_squares, s.m_d_sum_of_products = s.d_sum_squares + u.d * u.d, s.m_d_sum_of_products + u.m * u.d
+  end
+  return s
 end
 
 local function by_request(a, b)
-  local p = function(s) return { n = s.d_sum, sum = s.m_sum } end
+  local p = function(units)
+    local s = sums(units)
+    return { n = s.d_sum, sum = s.m_sum }
+  end
   return tests.ttest("proportion", p(a), p(b)).p_value < 0.05
 end
 
 local function by_unit(a, b)
-  return tests.ttest("ratio", a, b).p_value < 0.05
+  return tests.ttest("ratio", sums(a), sums(b)).p_value < 0.05
 end
 
 local function at_end(requests, test)
   return function(a, b, i) return i == requests and test(a, b) end
 end
 
-local function share(count, requests, users, rates, look)
+local function share(count, requests, users, rates, look, treated)
   local hits, sum = 0, 0
   for _ = 1, count do
-    local took = run(requests, users, rates, look)
+    local took = run(requests, users, rates, look, treated)
     if took then hits, sum = hits + 1, sum + took end
   end
   return hits / count, hits > 0 and sum / hits or 0
@@ -78,30 +77,38 @@ local plain = share(1000, REQUESTS, USERS, SAME, at_end(REQUESTS, by_request))
 local delta = share(1000, REQUESTS, USERS, SAME, at_end(REQUESTS, by_unit))
 say(delta <= 0.075, "      looked at once: by requests %.1f %%, by units (delta method) %.1f %%", plain * 100, delta * 100)
 
-local power, took = share(300, LONG, 1000, BETTER, sequential)
-local fixed = share(300, LONG, 1000, BETTER, at_end(LONG, by_unit))
-say(power > 0.5, "power, 60 %% against 65 %%, up to %d requests: %.0f %% found, after %.0f on average", LONG, power * 100, took)
-say(true, "      a fixed test, looked at once at the end: %.0f %%", fixed * 100)
+for _, case in ipairs { { 0.5, BETTER }, { 0.1, { 0.6, 0.69 } } } do
+  local treated, rates = case[1], case[2]
+  local power, took = share(300, LONG, 1000, rates, sequential, treated)
+  local fixed = share(300, LONG, 1000, rates, at_end(LONG, by_unit), treated)
+  local words = "power at %.0f : %.0f, %.0f %% against %.0f %%, up to %d requests: %.0f %% found, after %.0f on average"
+  say(power > 0.5 and power > 0.7 * fixed, words, 100 - 100 * treated, 100 * treated, rates[1] * 100, rates[2] * 100, LONG,
+    power * 100, took)
+  say(true, "      a fixed test, looked at once at the end: %.0f %%", fixed * 100)
+end
 
--- 51 : 49 where 50 : 50 was meant.
-local function ratio(p, units)
-  local test = ssrm.new { 0.5, 0.5 }
-  for i = 1, units / 100 do
+-- Shares other than the 50 : 50 that was meant, in batches.
+local function ratio(p, units, batch)
+  local test = ssrm.mixed { 0.5, 0.5 }
+  for i = 1, units / batch do
     local n = 0
-    for _ = 1, 100 do n = n + (math.random() < p and 1 or 0) end
-    test:add { n, 100 - n }
-    if test.p_value < 0.001 then return i * 100 end
+    for _ = 1, batch do n = n + (math.random() < p and 1 or 0) end
+    test:add { n, batch - n }
+    if test.p_value < 0.001 then return i * batch end
   end
 end
+local gross = 0
+for _ = 1, 1000 do gross = gross + (ratio(0.65, 600, 10) and 1 or 0) end
 local caught, when, alarms = 0, {}, 0
 for _ = 1, 100 do
-  local units = ratio(0.51, 200000)
+  local units = ratio(0.51, 200000, 100)
   if units then caught, when[#when + 1] = caught + 1, units end
-  alarms = alarms + (ratio(0.5, 20000) and 1 or 0)
 end
+for _ = 1, 2000 do alarms = alarms + (ratio(0.5, 10000, 20) and 1 or 0) end
 table.sort(when)
-say(caught >= 95 and alarms <= 1, "sample ratio 51 : 49: caught in %d of 100, half within %d units; %d false alarms",
-  caught, when[math.ceil(#when / 2)] or 0, alarms)
+say(caught >= 95, "sample ratio 51 : 49: caught in %d of 100, half within %d units", caught, when[math.ceil(#when / 2)] or 0)
+say(gross >= 990, "      65 : 35, 600 units: caught in %.1f %%", gross / 10)
+say(alarms <= 2, "      50 : 50: %d false alarms in 2000 of 10000 units", alarms)
 
 -- Rewards lost to not knowing the best arm, in 40 periods of 250 requests.
 local function regret(rates, moves)

@@ -1,6 +1,7 @@
 -- Every reference number of ../shared/vectors, at the tolerance that its README states.
 local json = require "json"
 local tests, confseq, ssrm = require "stats.tests", require "stats.confseq", require "stats.ssrm"
+local difference, tail = require "stats.difference", require "stats.tail"
 local bandit, planout = require "stats.bandit", require "stats.planout"
 
 local function vectors(name)
@@ -160,5 +161,129 @@ describe("PlanOut's operators", function()
     local allocation = planout.allocate(n.name, n.num_segments, n.order)
     for name, segments in pairs(n.allocation) do assert.are.same(segments, allocation[name]) end
     for _, u in ipairs(n.units) do assert.are.equal(u.segment, planout.segment(n.name, n.num_segments, u.unit)) end
+  end)
+end)
+
+describe("a difference between two arms", function()
+  local ALPHA, TUNING = 0.05, 1000
+
+  local function arm(n, value)
+    local units = {}
+    for i = 1, n do units[i] = { m = value(i), d = 1 } end
+    return units
+  end
+
+  local function p(a, b, side)
+    return difference.p_value(difference.gather(a, b), side or "two_sided", ALPHA, TUNING)
+  end
+
+  local function always(y) return function() return y end end
+
+  it("is found between arms that are constant in themselves", function()
+    local a, b = arm(200, always(0)), arm(200, always(1))
+    local low, high = difference.interval(difference.gather(a, b), "two_sided", ALPHA, TUNING)
+    assert.is_true(p(a, b) < 1e-6)
+    assert.is_true(low > 0.7 and low < 1 and high > 1)
+    assert.is_true(p(arm(400, always(6.9e-05)), arm(40, always(0.00114)), "greater") < 0.001)
+    assert.is_true(p(arm(400, always(6.9e-05)), arm(40, always(0.00114)), "lesser") == 1)
+  end)
+
+  it("is none where only rounding differs", function()
+    assert.are.equal(1, p(arm(300, always(0.1 + 0.2)), arm(300, always(0.3))))
+    local low, high = difference.interval(difference.gather(arm(30, always(5)), arm(30, always(5))), "two_sided", ALPHA, TUNING)
+    assert.are.same({ 0, 0 }, { low, high })
+  end)
+
+  it("is the sequential test's own with arms of one size", function()
+    math.randomseed(3)
+    local a, b = arm(5000, function() return math.random() end), arm(5000, function() return math.random() + 0.01 end)
+    local s = {}
+    for i, units in ipairs { a, b } do
+      s[i] = { n = #units, sum = 0, sum_squares = 0 }
+      for _, u in ipairs(units) do s[i].sum, s[i].sum_squares = s[i].sum + u.m, s[i].sum_squares + u.m * u.m end
+    end
+    local want = tests.sequential("mean", s[1], s[2], { alpha = ALPHA, tuning = TUNING })
+    local low, high = difference.interval(difference.gather(a, b), "two_sided", ALPHA, TUNING)
+    near(low, want.ci[1], 2e-4, "low")
+    near(high, want.ci[2], 2e-4, "high")
+  end)
+
+  it("has a p-value that falls to alpha where the interval leaves 0, whichever side is skewed", function()
+    for _, rates in ipairs { { 0.02, 0.08 }, { 0.98, 0.92 }, { 0.08, 0.02 } } do
+      local a = arm(1800, function(i) return i % 100 < 100 * rates[1] and 1 or 0 end)
+      local n = 100
+      local function treated() return arm(n, function(i) return i % 100 < 100 * rates[2] and 1 or 0 end) end
+      while p(a, treated()) > ALPHA do n = n + 100 end
+      local g = difference.gather(a, treated())
+      local low, high = difference.interval(g, "two_sided", ALPHA, TUNING)
+      assert.is_true(low > 0 or high < 0)
+      n = n - 100
+      low, high = difference.interval(difference.gather(a, treated()), "two_sided", ALPHA, TUNING)
+      assert.is_true(low <= 0 and high >= 0)
+    end
+  end)
+
+  it("is not seen in a small arm that has not met a rare value yet", function()
+    math.randomseed(11)
+    local found = 0
+    for _ = 1, 100 do
+      local a, b, has = {}, {}, false
+      for i = 1, 1500 do
+        local into = math.random() < 0.05 and b or a
+        into[#into + 1] = { m = math.random() < 0.97 and 1 or 0, d = 1 }
+        has = has or (i % 10 == 0 and #b >= 10 and p(a, b) <= ALPHA)
+      end
+      found = found + (has and 1 or 0)
+    end
+    assert.is_true(found <= 5, found .. " of 100")
+  end)
+
+  it("says how many units decide it", function()
+    local function trial(n)
+      return difference.gather(arm(n, function(i) return i % 2 end), arm(n, function(i) return i % 25 < 13 and 1 or 0 end))
+    end
+    local more = difference.units_to_go(trial(1000), ALPHA, TUNING)
+    local enough = math.ceil((more + 2000) / 100) * 50
+    assert.is_true(difference.p_value(trial(enough), "two_sided", ALPHA, TUNING) <= ALPHA)
+    assert.is_true(difference.p_value(trial(math.floor(enough * 0.9)), "two_sided", ALPHA, TUNING) > ALPHA)
+    assert.is_nil(difference.units_to_go(difference.gather(arm(50, always(1)), arm(50, always(1))), ALPHA, TUNING))
+  end)
+end)
+
+describe("the slower tail", function()
+  local function users(n, slow)
+    local units = {}
+    for i = 1, n do
+      local pace = i % 10 < slow and 5 or 1
+      units[i] = { pace * (1 + i % 7 / 10), pace * (1 + i % 11 / 10), pace * (1 + i % 13 / 10) }
+    end
+    return units
+  end
+
+  it("is found where a percentile of requests is slower, by values and by users", function()
+    local a, b = users(400, 0), users(400, 3)
+    assert.are.equal(2, tail.quantile(a))
+    assert.is_true(tail.by_values(a, b) < 0.001)
+    assert.is_true(tail.by_units(a, b, 0.05, 1000) < 0.001)
+    assert.are.equal(1, tail.by_units(b, a, 0.05, 1000))
+  end)
+
+  it("is not found in one slow user", function()
+    local a, b = users(100, 0), users(100, 0)
+    for i = 1, 60 do b[1][i] = 9 end
+    assert.is_true(tail.by_values(a, b) < 0.05)
+    assert.is_true(tail.by_units(a, b, 0.05, 1000) > 0.5)
+  end)
+end)
+
+describe("the sample-ratio check of reports", function()
+  it("finds gross imbalance in hundreds of units, in any order, and none where there is none", function()
+    local function p(one, other)
+      local test = ssrm.mixed { 0.5, 0.5 }
+      for _ = 1, 200 do test:add(one, nil) test:add(other, nil) end
+      return test.p_value
+    end
+    assert.is_true(p({ 1, 1 }, { 1, 0 }) < 0.001)
+    assert.is_true(p({ 1, 0 }, { 0, 1 }) > 0.5)
   end)
 end)
