@@ -241,7 +241,7 @@ void ask_stop(struct asking *a)
 
 void ask_push_reply(lua_State *L, struct asking *a)
 {
-    scope_push(L, a->scope, &a->reply, REPLY_METATABLE);
+    scope_push(L, a->scope, &a->reply, METATABLE_REPLY);
 }
 
 void ask_push_error(lua_State *L, const struct err *err, int status)

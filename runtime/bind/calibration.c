@@ -46,7 +46,7 @@ static bool read_score(lua_State *L, const struct sure *s, double *score)
         *score = lua_tonumber(L, 2);
         return true;
     }
-    struct reply *reply = scope_check(L, 2, REPLY_METATABLE);
+    struct reply *reply = scope_check(L, 2, METATABLE_REPLY);
     if (s->measure < 0)
         return luaL_error(L, "this calibration is of '%s': call it on that number", s->c.score);
     return logprob_measure(s->measure, reply, score);

@@ -197,9 +197,9 @@ static void read_act(lua_State *L, struct reading *r)
         d->count = 1;
     } else if (lua_istable(L, 1)) {
         read_list(L, r);
-    } else if (has_metatable(L, 1, REPLY_METATABLE)) {
+    } else if (field_tested(L, 1, METATABLE_REPLY)) {
         d->kind = DECIDE_REPLY;
-        d->reply = scope_check(L, 1, REPLY_METATABLE);
+        d->reply = scope_check(L, 1, METATABLE_REPLY);
     } else if (has_metatable(L, 1, REFUSAL_METATABLE)) {
         const struct refusal *refusal = lua_touserdata(L, 1);
         d->kind = DECIDE_REFUSAL;

@@ -42,3 +42,38 @@ void field_metatable(lua_State *L, const char *name, lua_CFunction index, lua_CF
     lua_pushstring(L, name);
     lua_setfield(L, -2, "__metatable");
 }
+
+const char *const METATABLE_NAMES[VM_METATABLES] = {"req", "model", "reply"};
+
+void field_open(lua_State *L, enum metatable m, lua_CFunction index, lua_CFunction tostring)
+{
+    struct vm_metatable *known = &vm_of(L)->metatables[m];
+    field_metatable(L, METATABLE_NAMES[m], index, tostring);
+    known->p = lua_topointer(L, -1);
+    lua_pushvalue(L, -1);
+    known->ref = luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+void field_set(lua_State *L, enum metatable m)
+{
+    lua_rawgeti(L, LUA_REGISTRYINDEX, vm_of(L)->metatables[m].ref);
+    lua_setmetatable(L, -2);
+}
+
+void *field_tested(lua_State *L, int index, enum metatable m)
+{
+    void *p = lua_touserdata(L, index);
+    if (p == NULL || !lua_getmetatable(L, index))
+        return NULL;
+    bool is_same = lua_topointer(L, -1) == vm_of(L)->metatables[m].p;
+    lua_pop(L, 1);
+    return is_same ? p : NULL;
+}
+
+void *field_checked(lua_State *L, int index, enum metatable m)
+{
+    void *p = field_tested(L, index, m);
+    if (p == NULL)
+        luaL_typerror(L, index, METATABLE_NAMES[m]);
+    return p;
+}

@@ -27,8 +27,7 @@ static void push_handle(lua_State *L, const struct model *model, struct scope *s
 {
     struct handle *h = lua_newuserdata(L, sizeof *h);
     *h = (struct handle){model, scope, scope ? scope->serial : 0};
-    luaL_getmetatable(L, MODEL_METATABLE);
-    lua_setmetatable(L, -2);
+    field_set(L, METATABLE_MODEL);
 }
 
 static const struct model *model_in(lua_State *L, const struct handle *h)
@@ -55,26 +54,15 @@ int model_new(lua_State *L)
     return 1;
 }
 
-static const struct handle *handle_at(lua_State *L, int index)
-{
-    void *p = lua_touserdata(L, index);
-    if (p == NULL || !lua_getmetatable(L, index))
-        return NULL;
-    luaL_getmetatable(L, MODEL_METATABLE);
-    bool is_model = lua_rawequal(L, -1, -2);
-    lua_pop(L, 2);
-    return is_model ? p : NULL;
-}
-
 const struct model *model_at(lua_State *L, int index)
 {
-    const struct handle *h = handle_at(L, index);
+    const struct handle *h = field_tested(L, index, METATABLE_MODEL);
     return h ? model_in(L, h) : NULL;
 }
 
 const struct model *model_lasting(lua_State *L, int index)
 {
-    const struct handle *h = handle_at(L, index);
+    const struct handle *h = field_tested(L, index, METATABLE_MODEL);
     return h && h->scope == NULL ? h->model : NULL;
 }
 
@@ -97,8 +85,8 @@ static int with(lua_State *L)
 
 static int read_field(lua_State *L)
 {
-    const struct model *model = model_in(L, luaL_checkudata(L, 1, MODEL_METATABLE));
-    switch (field_check(L, 2, MODEL_METATABLE, NAMES, NAME_COUNT)) {
+    const struct model *model = model_in(L, field_checked(L, 1, METATABLE_MODEL));
+    switch (field_check(L, 2, METATABLE_NAMES[METATABLE_MODEL], NAMES, NAME_COUNT)) {
     case ASK: lua_pushcfunction(L, ask_model); break;
     case WITH: lua_pushcfunction(L, with); break;
     case CLASSIFY: lua_pushcfunction(L, classify_text); break;
@@ -117,12 +105,12 @@ static int read_field(lua_State *L)
 
 static int tostring(lua_State *L)
 {
-    lua_pushstring(L, model_in(L, luaL_checkudata(L, 1, MODEL_METATABLE))->id);
+    lua_pushstring(L, model_in(L, field_checked(L, 1, METATABLE_MODEL))->id);
     return 1;
 }
 
 void model_register(lua_State *L)
 {
-    field_metatable(L, MODEL_METATABLE, read_field, tostring);
+    field_open(L, METATABLE_MODEL, read_field, tostring);
     lua_pop(L, 1);
 }

@@ -5,8 +5,6 @@
 
 #include "vm/config.h"
 
-#define MODEL_METATABLE "model"
-
 void model_register(lua_State *L);
 
 /* wye.model "provider/id": raises with near names when the configuration has no such model. */

@@ -145,7 +145,7 @@ static struct judging *read_drafts(lua_State *L, int index, struct arena *arena)
     j->choice = (struct choice){.name = "best", .labels = LETTERS, .count = count, .has_reason = true};
     for (int i = 0; i < count; i++) {
         lua_rawgeti(L, index, i + 1);
-        j->drafts[i] = scope_check(L, -1, REPLY_METATABLE);
+        j->drafts[i] = scope_check(L, -1, METATABLE_REPLY);
         lua_pop(L, 1);
     }
     return j;

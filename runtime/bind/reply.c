@@ -43,10 +43,10 @@ static void push_usage(lua_State *L, const struct usage *u)
 
 static int read_field(lua_State *L)
 {
-    struct reply *r = scope_check(L, 1, REPLY_METATABLE);
+    struct reply *r = scope_check(L, 1, METATABLE_REPLY);
     struct arena *arena = scope_of(L, "a reply")->view.arena;
     struct str text;
-    switch (field_check(L, 2, REPLY_METATABLE, NAMES, NAME_COUNT)) {
+    switch (field_check(L, 2, METATABLE_NAMES[METATABLE_REPLY], NAMES, NAME_COUNT)) {
     case TEXT:
         text = reply_text(r, arena);
         lua_pushlstring(L, text.p, text.len);
@@ -65,6 +65,6 @@ static int read_field(lua_State *L)
 
 void reply_register(lua_State *L)
 {
-    field_metatable(L, REPLY_METATABLE, read_field, NULL);
+    field_open(L, METATABLE_REPLY, read_field, NULL);
     lua_pop(L, 1);
 }

@@ -28,8 +28,6 @@ struct reply {
     struct err err; /* kind ERR_NONE: the reply is whole */
 };
 
-#define REPLY_METATABLE "reply"
-
 /* The text of the answer, decoded; "" when there is none. */
 struct str reply_text(const struct reply *r, struct arena *arena);
 

@@ -8,8 +8,6 @@
 #include "bind/scope.h"
 #include "bind/tree.h"
 
-#define REQ_METATABLE "req"
-
 static const char *const NAMES[] = {
 #define X(name, text) text,
     REQ_FIELDS(X)
@@ -95,9 +93,9 @@ static int limit(lua_State *L)
 
 static int read_field(lua_State *L)
 {
-    struct scope *scope = scope_check(L, 1, REQ_METATABLE);
+    struct scope *scope = scope_check(L, 1, METATABLE_REQ);
     struct view *v = &scope->view;
-    int field = field_check(L, 2, REQ_METATABLE, NAMES, REQ_FIELD_COUNT);
+    int field = field_check(L, 2, METATABLE_NAMES[METATABLE_REQ], NAMES, REQ_FIELD_COUNT);
     scope->reads |= 1u << field;
     switch (field) {
     case REQ_ID: lua_pushstring(L, v->id); break;
@@ -120,18 +118,18 @@ static int read_field(lua_State *L)
 
 void req_register(lua_State *L)
 {
-    field_metatable(L, REQ_METATABLE, read_field, NULL);
+    field_open(L, METATABLE_REQ, read_field, NULL);
     lua_pop(L, 1);
 }
 
 void req_push(lua_State *L, struct scope *scope)
 {
-    scope_push(L, scope, scope, REQ_METATABLE);
+    scope_push(L, scope, scope, METATABLE_REQ);
 }
 
 struct scope *req_check(lua_State *L, int index)
 {
-    struct scope *scope = scope_check(L, index, REQ_METATABLE);
+    struct scope *scope = scope_check(L, index, METATABLE_REQ);
     if (scope != scope_of(L, "req"))
         luaL_error(L, "this req belongs to another request");
     return scope;

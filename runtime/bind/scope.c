@@ -25,19 +25,18 @@ struct str scope_where(lua_State *L)
     return where;
 }
 
-void scope_push(lua_State *L, struct scope *scope, void *p, const char *metatable)
+void scope_push(lua_State *L, struct scope *scope, void *p, enum metatable m)
 {
     struct handle *h = lua_newuserdata(L, sizeof *h);
     *h = (struct handle){scope, scope->serial, p};
-    luaL_getmetatable(L, metatable);
-    lua_setmetatable(L, -2);
+    field_set(L, m);
 }
 
-void *scope_check(lua_State *L, int index, const char *metatable)
+void *scope_check(lua_State *L, int index, enum metatable m)
 {
-    struct handle *h = luaL_checkudata(L, index, metatable);
+    struct handle *h = field_checked(L, index, m);
     if (h->serial != h->scope->serial)
-        luaL_error(L, "this %s belongs to a request that has ended", metatable);
+        luaL_error(L, "this %s belongs to a request that has ended", METATABLE_NAMES[m]);
     return h->p;
 }
 

@@ -10,6 +10,7 @@
 #include <lua.h>
 
 #include "base/json.h"
+#include "bind/field.h"
 #include "bind/reply.h"
 #include "bind/view.h"
 #include "vm/config.h"
@@ -102,10 +103,10 @@ struct scope *scope_of(lua_State *L, const char *what);
 struct str scope_where(lua_State *L);
 
 /* Pushes a handle on `p` with the named metatable. */
-void scope_push(lua_State *L, struct scope *scope, void *p, const char *metatable);
+void scope_push(lua_State *L, struct scope *scope, void *p, enum metatable m);
 
 /* What the handle at `index` points to; raises when it is another type or its request has ended. */
-void *scope_check(lua_State *L, int index, const char *metatable);
+void *scope_check(lua_State *L, int index, enum metatable m);
 
 /* Kills all handles: the request ends. The struct itself must stay readable as long as the VM lives. */
 void scope_close(struct scope *scope);

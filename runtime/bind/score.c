@@ -20,7 +20,7 @@ enum { MAX_ANSWERS = 32, REFUSAL_EARLY = 200, GRAM = 4, MAX_WORDS = 4096, SLOTS 
 
 static struct reply *reply_at(lua_State *L, int index)
 {
-    return scope_check(L, index, REPLY_METATABLE);
+    return scope_check(L, index, METATABLE_REPLY);
 }
 
 /* The measure is the function's upvalue. */

@@ -62,8 +62,8 @@ int validator_new(lua_State *L)
 static struct str text_of(lua_State *L, int index)
 {
     struct str text;
-    if (has_metatable(L, index, REPLY_METATABLE)) {
-        struct reply *r = scope_check(L, index, REPLY_METATABLE);
+    if (field_tested(L, index, METATABLE_REPLY)) {
+        struct reply *r = scope_check(L, index, METATABLE_REPLY);
         return reply_text(r, scope_of(L, "a reply")->view.arena);
     }
     text.p = lua_tolstring(L, index, &text.len);
@@ -73,7 +73,7 @@ static struct str text_of(lua_State *L, int index)
 bool validator_check(lua_State *L, const struct schema *s, int index, struct err *why)
 {
     struct err syntax;
-    if (lua_type(L, index) != LUA_TSTRING && !has_metatable(L, index, REPLY_METATABLE))
+    if (lua_type(L, index) != LUA_TSTRING && !field_tested(L, index, METATABLE_REPLY))
         return schema_check(s, write_value(L, index), why);
     struct str text = text_of(L, index);
     if (json_validate(text, &syntax) < 0) {

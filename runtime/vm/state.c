@@ -223,6 +223,14 @@ static int run_loading(lua_State *L)
     return 1;
 }
 
+/* What vm_protect runs. In the registry, so that calling it allocates nothing. */
+static int run_protected(lua_State *L)
+{
+    struct vm *vm = vm_of(L);
+    lua_pushlightuserdata(L, vm->work_arg);
+    return vm->work(L);
+}
+
 static int set_up(lua_State *L)
 {
     struct vm *vm = lua_touserdata(L, 1);
@@ -234,6 +242,8 @@ static int set_up(lua_State *L)
     vm->handler = luaL_ref(L, LUA_REGISTRYINDEX);
     lua_pushcfunction(L, run_loading);
     vm->runner = luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_pushcfunction(L, run_protected);
+    vm->protector = luaL_ref(L, LUA_REGISTRYINDEX);
     lua_pushboolean(L, 1); /* makes the slot that luaL_unref needs, so that it never allocates */
     luaL_unref(L, LUA_REGISTRYINDEX, luaL_ref(L, LUA_REGISTRYINDEX));
     return 0;
@@ -332,7 +342,10 @@ int vm_run_file(struct vm *vm, const char *path, struct err *err)
 
 int vm_protect(struct vm *vm, lua_CFunction f, void *arg, struct err *err)
 {
-    if (lua_cpcall(vm->L, f, arg) == 0)
+    vm->work = f;
+    vm->work_arg = arg;
+    lua_rawgeti(vm->L, LUA_REGISTRYINDEX, vm->protector);
+    if (lua_pcall(vm->L, 0, 0, 0) == 0)
         return 0;
     vm_words(vm->L, err);
     lua_pop(vm->L, 1);

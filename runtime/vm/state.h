@@ -30,6 +30,13 @@ struct vm_limits {
     size_t memory;      /* bytes of Lua heap (32 MiB) */
 };
 
+enum { VM_METATABLES = 3 };
+
+struct vm_metatable {
+    const void *p; /* the table, for comparison */
+    int ref;       /* in the registry */
+};
+
 struct vm {
     lua_State *L;
     struct vm_limits limits;
@@ -38,6 +45,7 @@ struct vm {
     struct manifest *files;  /* what require and the wye.* loaders read; not owned */
     void *host;              /* bind/'s: whatever its functions need (generation, worker) */
     struct task *running;    /* whose slice runs now, or NULL while loading */
+    struct vm_metatable metatables[VM_METATABLES]; /* bind/'s, by its numbers (field.h): found without hashing a name */
     int last_return;         /* place code of the newest return executed (lines.h); 0: none */
 
     /* What follows is vm/'s own. */
@@ -50,7 +58,9 @@ struct vm {
     int spare_ref;           /* keeps it alive */
     int holds;               /* calls that still need the VM; vm_free waits for them */
     bool is_doomed;          /* freed while held */
-    int env, globals, modules, handler, runner; /* registry references (sandbox.h, state.c) */
+    int env, globals, modules, handler, runner, protector; /* registry references (sandbox.h, state.c) */
+    lua_CFunction work;      /* what vm_protect is to run, and its argument */
+    void *work_arg;
     struct err *err;         /* where the handler of the running vm_call puts its words; else NULL */
     long refuse_in;          /* tests: this many allocations from now one is refused; 0: never */
 };
