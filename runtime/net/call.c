@@ -147,12 +147,25 @@ static int unsent(const struct call *c, struct iovec *rest, int most)
     return count;
 }
 
+/* Little that lies in pieces, in one: behind TLS it would be a record for each. */
+static int gather(const struct call *c, struct iovec *rest, int count)
+{
+    char *at = c->up->gathered;
+    if (count == 1 || c->total - c->sent > POOL_GATHERED)
+        return count;
+    for (int i = 0; i < count; i++)
+        at = mempcpy(at, rest[i].iov_base, rest[i].iov_len);
+    rest[0] = (struct iovec){c->up->gathered, (size_t)(at - c->up->gathered)};
+    return 1;
+}
+
 /* A failure to send is no end yet: the reply may have come before the request was read. */
 static void flush(struct call *c)
 {
     while (c->sent < c->total && !c->is_broken) {
         struct iovec rest[CALL_VIEWS];
-        ssize_t sent = connect_send(&c->conn->io, rest, unsent(c, rest, CALL_VIEWS));
+        int count = gather(c, rest, unsent(c, rest, CALL_VIEWS));
+        ssize_t sent = connect_send(&c->conn->io, rest, count);
         if (sent == CONNECT_AGAIN)
             break;
         if (sent >= 0) {

@@ -28,7 +28,8 @@ ssize_t client_send(struct client *c, const struct iovec *pieces, int count)
 {
     struct msghdr message = {.msg_iov = (struct iovec *)pieces, .msg_iovlen = (size_t)count};
     for (;;) {
-        ssize_t n = sendmsg(c->watch.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t n = count == 1 ? send(c->watch.fd, pieces->iov_base, pieces->iov_len, MSG_NOSIGNAL | MSG_DONTWAIT)
+                               : sendmsg(c->watch.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n >= 0)
             return n;
         if (errno != EINTR)

@@ -494,7 +494,7 @@ ssize_t connect_send(struct connect *c, const struct iovec *views, int count)
     struct msghdr message = {.msg_iov = (struct iovec *)views, .msg_iovlen = (size_t)count};
     ssize_t sent;
     do
-        sent = sendmsg(c->fd, &message, MSG_NOSIGNAL);
+        sent = count == 1 ? send(c->fd, views->iov_base, views->iov_len, MSG_NOSIGNAL) : sendmsg(c->fd, &message, MSG_NOSIGNAL);
     while (sent < 0 && errno == EINTR);
     if (sent < 0)
         return errno == EAGAIN ? CONNECT_AGAIN : CONNECT_FAILED;

@@ -13,6 +13,7 @@ enum {
     OUT_KEPT = 4096, /* an emptied output buffer up to this is kept for the stream's next event */
     WARM_BLOCK = 8 * 1024, /* a first arena block up to this is kept for the next request */
     WARM_EXCHANGES = 64,
+    GATHERED = 4 * 1024, /* a body up to this is copied behind its head: less than what a second piece costs the kernel */
 };
 
 /* Besides bytes, exchange->left says one of these of a promised Content-Length. */
@@ -340,7 +341,11 @@ void exchange_reply(struct exchange *x, int status, const char *content_type, st
     x->begun = true;
     struct str head = build_head(x, status, content_type, fields, (int64_t)body.len);
     bool is_bare = x->bodiless || !may_have_body(status);
-    finish(x, head, is_bare ? NOTHING : body);
+    struct buf *out = &x->client->server->head_out;
+    if (is_bare || body.len > GATHERED || buf_append(out, body.p, body.len) < 0)
+        finish(x, head, is_bare ? NOTHING : body);
+    else
+        finish(x, buf_str(out), NOTHING);
 }
 
 void exchange_begin(struct exchange *x, int status, const char *content_type, struct str fields,

@@ -14,6 +14,7 @@
 enum {
     POOL_TABLE = 64,          /* chains of pools, by hash of the endpoint */
     POOL_SCRATCH = 64 * 1024, /* one read */
+    POOL_GATHERED = 4 * 1024, /* what is left to send is sent as one piece up to this: a copy costs less than the kernel's walk over pieces */
     POOL_SPARE_CALLS = 256,   /* kept for reuse */
     POOL_IDLE_MS = 60 * 1000, /* how long a connection waits for its next call */
     POOL_SWEEP_MS = 5 * 1000,
@@ -28,6 +29,7 @@ struct upstream {
     struct timer sweep;
     struct upstream_counts counts;
     char scratch[POOL_SCRATCH];
+    char gathered[POOL_GATHERED];
 };
 
 struct pool {
