@@ -1,10 +1,13 @@
 #include "admin/rows.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "base/json.h"
 #include "base/log.h"
+#include "base/near.h"
 #include "bind/analysis.h"
+#include "policy/experiments.h"
 #include "trace/export.h"
 #include "trace/query.h"
 #include "trace/reader.h"
@@ -16,7 +19,9 @@ struct counting {
     const char *name;
     struct query *query; /* NULL: none */
     struct err *err;
-    int failed;
+    int failed, rows;
+    char others[EXPERIMENTS_MOST][EXPERIMENT_NAME]; /* that the trace knows as well */
+    int other_count;
 };
 
 static bool has_field(const struct event_head *e, enum field f)
@@ -37,12 +42,34 @@ static struct str text_in(const struct event_head *e, enum field f)
     return str_n(NULL, 0);
 }
 
+static void note_other(struct counting *c, struct str name)
+{
+    for (int i = 0; i < c->other_count; i++)
+        if (str_eq(name, c->others[i]))
+            return;
+    if (c->other_count < EXPERIMENTS_MOST && name.len < EXPERIMENT_NAME)
+        snprintf(c->others[c->other_count++], EXPERIMENT_NAME, STR_FMT, STR_ARG(name));
+}
+
+/* Nothing is known of the experiment: perhaps another one was meant. */
+static int hint(struct counting *c)
+{
+    const char *names[EXPERIMENTS_MOST];
+    for (int i = 0; i < c->other_count; i++)
+        names[i] = c->others[i];
+    const char *near = near_name(c->name, names, c->other_count);
+    return near ? analysis_call(c->a, "meant", str_of(near), NULL, c->err) : 0;
+}
+
 static bool each_event(void *ctx, const struct segment_head *head, const struct event_head *e)
 {
     struct counting *c = ctx;
     (void)head;
     bool is_score = e->type == EVENT_SCORE;
-    bool is_design = e->type == EVENT_ARM && str_eq(text_in(e, F_EXPERIMENT), c->name) && has_field(e, F_DESIGN);
+    struct str name = e->type == EVENT_ARM ? text_in(e, F_EXPERIMENT) : str_n(NULL, 0);
+    bool is_own = name.p && str_eq(name, c->name), is_design = is_own && has_field(e, F_DESIGN);
+    if (name.p && !is_own)
+        note_other(c, name);
     if (!is_score && !is_design)
         return true;
     struct buf json = BUF(ROW_MOST);
@@ -133,6 +160,7 @@ int rows_feed(struct analysis *a, const char *dir, const char *experiment, struc
         const struct record *arm = arm_of(d, c->name);
         if (arm == NULL)
             continue;
+        c->rows++;
         buf_reset(&row);
         put_row(&row, c, d, arm);
         c->failed = analysis_call(c->a, "decision", buf_str(&row), NULL, c->err);
@@ -142,5 +170,7 @@ int rows_feed(struct analysis *a, const char *dir, const char *experiment, struc
         reader_close(r);
     }
     buf_clear(&row);
+    if (r && c->failed == 0 && c->rows == 0)
+        c->failed = hint(c);
     return r && c->failed == 0 ? 0 : -1;
 }

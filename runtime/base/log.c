@@ -22,8 +22,9 @@ static void vlog(enum log_level level, const char *format, va_list args)
 {
     if (level < least)
         return;
+    const char *plain = getenv("NO_COLOR");
     if (colour < 0)
-        colour = isatty(STDERR_FILENO) && getenv("NO_COLOR") == NULL;
+        colour = isatty(STDERR_FILENO) && !(plain && plain[0]);
     char line[2048];
     vsnprintf(line, sizeof line, format, args);
     fprintf(stderr, "wye: %s%s%s%s%s%s\n", role ? role : "", role ? ": " : "",

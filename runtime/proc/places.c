@@ -56,6 +56,8 @@ int places_project(const char *dir, struct err *err)
 {
     char path[PATH_MAX];
     struct stat st;
+    if (stat(dir, &st) < 0 && errno == ENOENT && access("wye.lua", R_OK) == 0)
+        return err_set(err, ERR_SYSTEM, "there is no project %s here, but this folder is one: name it by a dot, as in `wye check .`", dir);
     if (stat(dir, &st) < 0)
         return err_set(err, ERR_SYSTEM, "cannot read the project %s: %s (a project is a folder with a wye.lua; `wye init %s` makes one)", dir,
                        strerror(errno), dir);

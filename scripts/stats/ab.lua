@@ -31,6 +31,11 @@ function Report:designed(text)
   self.design = json.decode(text)
 end
 
+-- The trace knows nothing of it, but of an experiment of nearly that name.
+function Report:meant(name)
+  self.near = name
+end
+
 -- A decision: { id, ts (µs), hash, arm, p, unit, source, weights, error, usd, ms, ttft, tokens, valid, refused, matches }.
 function Report:decision(text)
   self.rows[#self.rows + 1] = json.decode(text)
@@ -270,7 +275,10 @@ local function analyse(self, version)
 end
 
 local function settle(self)
-  if #self.rows == 0 then error(("no exposure of '%s' in this trace"):format(self.options.name), 0) end
+  if #self.rows == 0 then
+    local hint = self.near and (" (did you mean '%s'?)"):format(self.near) or ""
+    error(("no exposure of '%s' in this trace%s; `wye ab list` shows what a server has"):format(self.options.name, hint), 0)
+  end
   self.design = self.design or {}
   self.arms = self.design.arms or self.options.arms
   if not self.arms then error(("the trace does not say which arms '%s' has"):format(self.options.name), 0) end

@@ -170,7 +170,9 @@ for (const [args, code, words] of [
   [['ramp', 'trial', 'v3=10'], 1, /'v3' is no arm of experiment 'trial'/],
   [['ramp', 'trial', 'many'], 2, /'many' is no weight/],
   [['stop', 'trial', 'v9'], 1, /'v9' is no arm of experiment 'trial'/],
-  [['report', 'other'], 1, /no exposure of 'other' in this trace/],
+  [['report', 'other'], 1, /no exposure of 'other' in this trace; `wye ab list`/],
+  [['report', 'trail'], 1, /no exposure of 'trail' in this trace \(did you mean 'trial'\?\)/],
+  [['what-if', 'trail', 'v1'], 1, /did you mean 'trial'/],
   [['ramp', 'trial'], 2, /say list, report NAME/],
 ])
   test(`wye ab ${args.join(' ')} says what is wrong`, async () => {

@@ -100,6 +100,17 @@ test('what a file or a folder refuses is 1', async () => {
   for (const [args, words] of refused) await fails(args, 1, words, { cwd })
 })
 
+const PROJECT = {
+  'wye.lua': 'return { models = { ["sim/fast"] = {} } }',
+  'route.lua': 'local m = wye.model "sim/fast"\nreturn function(req) return m, "asked for " .. req.model end',
+}
+
+test('inside of a project, its name is a dot', async () => {
+  const { dir } = place(PROJECT)
+  for (const verb of ['check', 'serve', 'eval', 'test']) await fails([verb], 1, /there is no project routes here, but this folder is one: name it by a dot/, { cwd: dir })
+  assert.equal((await cli(['check', '.'], { cwd: dir })).code, 0)
+})
+
 test('a place is a member of its own', async () => {
   const cwd = desert()
   const error = await fails(['train', 'words.txt', '-o', 'x'], 1, /^words.txt:1: /, { cwd })
@@ -125,11 +136,6 @@ test('help, completion and the fields are JSON as well', async () => {
   const { fields } = await json('trace', '--fields')
   assert.deepEqual(fields.find((f) => f.name === 'usd').type, 'number')
 })
-
-const PROJECT = {
-  'wye.lua': 'return { models = { ["sim/fast"] = {} } }',
-  'route.lua': 'local m = wye.model "sim/fast"\nreturn function(req) return m, "asked for " .. req.model end',
-}
 
 test('a check whose trace cannot be read has checked nothing', async () => {
   const { dir } = place(PROJECT)
