@@ -11,6 +11,7 @@
 #include "base/near.h"
 #include "classify/reliability.h"
 #include "classify/threshold.h"
+#include "cmd/amount.h"
 #include "cmd/command.h"
 #include "cmd/complain.h"
 #include "cmd/frontier.h"
@@ -34,15 +35,6 @@ struct calibrating {
     long bytes;
 };
 
-static int read_amount(const char *name, const char *text, double most, double *out, struct err *err)
-{
-    char *end;
-    *out = strtod(text, &end);
-    if (end == text || *end || !(*out >= 0 && *out <= most))
-        return err_set(err, ERR_BAD_REQUEST, "--%s is '%s'; a number from 0 to %g is needed", name, text, most);
-    return 0;
-}
-
 static int read_target(struct calibrating *k, struct err *err)
 {
     const struct options *o = k->o;
@@ -52,8 +44,8 @@ static int read_target(struct calibrating *k, struct err *err)
     if ((o->weak_usd == NULL) != (o->strong_usd == NULL))
         return err_set(err, ERR_BAD_REQUEST, "--weak-usd and --strong-usd belong together");
     k->has_prices = o->weak_usd != NULL;
-    if (k->has_prices && (read_amount("weak-usd", o->weak_usd, 1e9, &k->prices.weak, err) < 0 ||
-                          read_amount("strong-usd", o->strong_usd, 1e9, &k->prices.strong, err) < 0))
+    if (k->has_prices && (amount_read("weak-usd", o->weak_usd, 1e9, &k->prices.weak, err) < 0 ||
+                          amount_read("strong-usd", o->strong_usd, 1e9, &k->prices.strong, err) < 0))
         return -1;
     for (int i = TARGET_SHARE; i <= TARGET_QUALITY; i++) {
         if (texts[i] == NULL)
@@ -62,7 +54,7 @@ static int read_target(struct calibrating *k, struct err *err)
             return err_set(err, ERR_BAD_REQUEST, "give one of --share, --cost and --quality");
         k->has_target = true;
         k->target = (enum target)i;
-        if (read_amount(NAMES[i], texts[i], MOST[i], &k->value, err) < 0)
+        if (amount_read(NAMES[i], texts[i], MOST[i], &k->value, err) < 0)
             return -1;
     }
     if (k->has_target && k->target == TARGET_COST && !k->has_prices)

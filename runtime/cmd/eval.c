@@ -15,7 +15,7 @@
 #include "bind/bind.h"
 #include "cmd/command.h"
 #include "cmd/complain.h"
-#include "cmd/eval_frontier.h"
+#include "cmd/eval_frontier_data.h"
 #include "cmd/evaluation.h"
 #include "proc/places.h"
 #include "vm/guard.h"
@@ -239,7 +239,7 @@ int cmd_eval(struct options *o)
         return EXIT_USAGE;
     if (o->frontier && o->replies)
         return complain(o, EXIT_USAGE, "--frontier asks the weak and the strong model: not together with --replies");
-    if (o->frontier && eval_frontier_is_data(o))
+    if (o->frontier && eval_frontier_data_is(o))
         return eval_frontier_data(o);
     struct sigaction action = {.sa_handler = on_interrupt};
     sigaction(SIGINT, &action, NULL);

@@ -6,51 +6,10 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
-#include "base/log.h"
-#include "classify/classifier.h"
-#include "classify/pairs.h"
-#include "cmd/command.h"
-#include "cmd/complain.h"
 #include "cmd/frontier.h"
+#include "cmd/ranking.h"
 
 enum { PAGE = 1 << 20, RESAMPLES = 1000, LINES = 11 };
-
-/* ---- a ranking ---- */
-
-struct ranking {
-    struct str bytes;
-    struct classifier *model;
-};
-
-static void close_ranking(struct ranking *r)
-{
-    if (r->model)
-        classifier_close(r->model);
-    if (r->bytes.p)
-        modelfile_unmap(r->bytes);
-}
-
-/* Closed by the caller, whatever is returned. */
-static int open_ranking(struct ranking *r, const char *path, struct err *err)
-{
-    const struct str *labels;
-    struct err why;
-    if (modelfile_map(path, &r->bytes, err) < 0)
-        return -1;
-    r->model = classifier_open(r->bytes, &why);
-    if (r->model == NULL)
-        return err_set(err, why.kind, "%s: %s", path, why.message);
-    if (classifier_labels(r->model, &labels) == 2 && str_eq(labels[0], "weak") && str_eq(labels[1], "strong"))
-        return 0;
-    return err_set(err, ERR_BAD_REQUEST, "%s does not tell weak from strong: `wye train --pairs` makes a model that does", path);
-}
-
-static void measure(struct frontier *f, struct outcome *outcomes, int count)
-{
-    frontier_measure(f, outcomes, count, RESAMPLES, 1);
-}
-
-/* ---- of a route ---- */
 
 static const struct model *dearer(const struct model *a, const struct model *b, bool wants_dearest)
 {
@@ -107,7 +66,7 @@ static struct outcome *gather(const struct eval_frontier *f, const struct rankin
         if (!is_graded(weak) || !is_graded(strong))
             continue;
         bool is_strong = strcmp(a->model, f->models[1]->id) == 0;
-        all[own->count++] = (struct outcome){.p = r->model ? classifier_read(r->model, set->at[i].prompt).p : !is_strong,
+        all[own->count++] = (struct outcome){.p = r->model ? ranking_p(r, set->at[i].prompt) : !is_strong,
                                              .weak = weak->verdict == EVAL_PASSED,
                                              .strong = strong->verdict == EVAL_PASSED};
         own->share += is_strong;
@@ -163,15 +122,15 @@ int eval_frontier_write(const struct eval_frontier *f, bool as_json, struct buf 
     struct ranking r = {0};
     struct frontier m;
     struct stand own;
-    if (f->router && open_ranking(&r, f->router, err) < 0) {
-        close_ranking(&r);
+    if (f->router && ranking_open(&r, f->router, err) < 0) {
+        ranking_close(&r);
         return -1;
     }
     struct outcome *all = gather(f, &r, &own);
     int failed = own.count ? 0 : err_set(err, ERR_BAD_REQUEST, "%s: no case says anything about an answer that %s and %s could both be graded by",
                                          f->routed->set->path, f->models[0]->id, f->models[1]->id);
     if (failed == 0)
-        measure(&m, all, own.count);
+        frontier_measure(&m, all, own.count, RESAMPLES, 1);
     if (failed == 0 && as_json) {
         put_json(out, f, &m, &own);
     } else if (failed == 0) {
@@ -181,62 +140,6 @@ int eval_frontier_write(const struct eval_frontier *f, bool as_json, struct buf 
         put_curve(out, &m, &own);
     }
     free(all);
-    close_ranking(&r);
+    ranking_close(&r);
     return failed;
-}
-
-/* ---- of a file ---- */
-
-static const char *data_of(const struct options *o)
-{
-    for (int i = 0; i < o->arg_count; i++) {
-        const char *end = strrchr(o->args[i], '.');
-        if (end && strcmp(end, ".jsonl") == 0)
-            return o->args[i];
-    }
-    return NULL;
-}
-
-bool eval_frontier_is_data(const struct options *o)
-{
-    return data_of(o) != NULL;
-}
-
-static int rank_data(const char *data, const char *router, struct frontier *m, struct err *err)
-{
-    struct pairs pairs = {0};
-    struct ranking r = {0};
-    int failed = open_ranking(&r, router, err) < 0 || pairs_read(&pairs, data, err) < 0;
-    struct outcome *all = failed ? NULL : xcalloc((size_t)pairs.count, sizeof *all);
-    for (int i = 0; i < pairs.count && all; i++)
-        all[i] = (struct outcome){classifier_read(r.model, pairs.at[i].text).p, pairs.at[i].weak, pairs.at[i].strong};
-    if (all)
-        measure(m, all, pairs.count);
-    free(all);
-    pairs_clear(&pairs);
-    close_ranking(&r);
-    return failed ? -1 : 0;
-}
-
-int eval_frontier_data(const struct options *o)
-{
-    const char *data = data_of(o), *router = o->router;
-    struct frontier m;
-    struct err err;
-    for (int i = 0; i < o->arg_count && router == NULL; i++)
-        router = o->args[i] == data ? NULL : o->args[i];
-    if (router == NULL)
-        return complain(o, EXIT_USAGE, "--frontier over %s: which model ranks the questions? Give --router FILE, from `wye train --pairs`", data);
-    if (rank_data(data, router, &m, &err) < 0)
-        return complain_of(o, &err);
-    struct buf out = BUF(PAGE);
-    if (o->json)
-        frontier_json(&m, &out);
-    else
-        put_figures(&out, &m);
-    for (int i = 0; i < FRONTIER_POINTS && !o->json; i += 2)
-        buf_printf(&out, "  %5.0f %% strong calls: %.2f %%\n", 100.0 * i / (FRONTIER_POINTS - 1), 100 * m.quality[i]);
-    printf(STR_FMT "%s", STR_ARG(buf_str(&out)), o->json ? "\n" : "");
-    buf_clear(&out);
-    return fflush(stdout) == 0 ? EXIT_OK : EXIT_REFUSED;
 }

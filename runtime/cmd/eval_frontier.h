@@ -1,8 +1,7 @@
 /*
  * eval_frontier: what a route buys with which share of calls to the strong model, for `wye eval --frontier`.
  *
- * For a route: its set was answered three times, through the route, by the weak model alone and by the strong one alone. For data as `wye train --pairs` reads it:
- * who was right is known, and a model file ranks the questions.
+ * The route's set was answered three times: through the route, by the weak model alone and by the strong one alone.
  */
 #pragma once
 
@@ -21,9 +20,3 @@ int eval_frontier_models(struct eval_frontier *f, const struct options *o, const
 
 /* Appends the curve in words, or as a member "frontier" to the object that `out` ends with. */
 int eval_frontier_write(const struct eval_frontier *f, bool as_json, struct buf *out, struct err *err);
-
-/* Do the arguments name a file of pairs? */
-bool eval_frontier_is_data(const struct options *o);
-
-/* Prints the curve of that file; the exit status. */
-int eval_frontier_data(const struct options *o);

@@ -1,11 +1,11 @@
 #include "cmd/train_pairs.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "classify/pairs.h"
+#include "cmd/amount.h"
 #include "cmd/command.h"
 #include "cmd/complain.h"
 #include "cmd/frontier.h"
@@ -41,10 +41,9 @@ int train_pairs(const struct options *o)
     struct pairs_report report;
     struct err err;
     uint64_t start = clock_ms();
-    char *end = NULL;
-    double share = o->share ? strtod(o->share, &end) : 0.5;
-    if (o->share && (end == o->share || *end || !(share >= 0 && share <= 1)))
-        return complain(o, EXIT_USAGE, "--share is '%s'; a number from 0 to 1 is needed", o->share);
+    double share = 0.5;
+    if (o->share && amount_read("share", o->share, 1, &share, &err) < 0)
+        return complain(o, EXIT_USAGE, "%s", err.message);
     int result = pairs_read(&pairs, o->args[0], &err);
     if (result == 0)
         result = pairs_train(&pairs, o->out, share, progress, &report, &err);
