@@ -38,21 +38,24 @@ static int ask_server(const struct options *o, struct place *out, struct err *er
     return result;
 }
 
-static int look_around(struct place *out, struct err *err)
+static bool look_in(const char *folder, struct place *out)
 {
-    static const char *const projects[] = {"routes/.wye", ".wye"};
-    for (int i = 0; i < 2; i++) {
-        snprintf(out->trace, sizeof out->trace, "%s/trace", projects[i]);
-        snprintf(out->state, sizeof out->state, "%s/state", projects[i]);
-        if (access(out->trace, R_OK) == 0)
-            return 0;
-    }
-    return err_set(err, ERR_CONNECT,
-                   "no server at %s and no trace in routes/.wye or .wye: start `wye serve`, or give --trace DIR",
-                   DEFAULT_ADMIN);
+    snprintf(out->trace, sizeof out->trace, "%s/trace", folder);
+    snprintf(out->state, sizeof out->state, "%s/state", folder);
+    return access(out->trace, R_OK) == 0;
 }
 
-static int find_trace(const struct options *o, struct place *out, struct err *err)
+static int look_around(const char *project, struct place *out, struct err *err)
+{
+    char own[3000];
+    snprintf(own, sizeof own, "%s/.wye", project ? project : "routes");
+    if (look_in(own, out) || look_in("routes/.wye", out) || look_in(".wye", out))
+        return 0;
+    return err_set(err, ERR_CONNECT, "no server at %s and no trace in %s%sroutes/.wye or .wye: start `wye serve`, or give --trace DIR", DEFAULT_ADMIN,
+                   project ? own : "", project ? ", " : "");
+}
+
+static int find_trace(const struct options *o, const char *project, struct place *out, struct err *err)
 {
     if (o->trace) {
         snprintf(out->trace, sizeof out->trace, "%s", o->trace);
@@ -65,14 +68,19 @@ static int find_trace(const struct options *o, struct place *out, struct err *er
         return err_set(err, ERR_CONNECT, "no server at %s; --trace DIR reads a trace without one", o->admin);
     if (err->kind != ERR_CONNECT)
         return -1;
-    return look_around(out, err);
+    return look_around(project, out, err);
 }
 
-int place_find(const struct options *o, struct place *out, struct err *err)
+int place_find_of(const struct options *o, const char *project, struct place *out, struct err *err)
 {
-    if (find_trace(o, out, err) < 0)
+    if (find_trace(o, project, out, err) < 0)
         return -1;
     if (o->state)
         snprintf(out->state, sizeof out->state, "%s", o->state);
     return 0;
+}
+
+int place_find(const struct options *o, struct place *out, struct err *err)
+{
+    return place_find_of(o, NULL, out, err);
 }

@@ -16,3 +16,6 @@ struct place {
 
 /* 0, or -1 with err: ERR_CONNECT when a server was needed and none was there. */
 int place_find(const struct options *o, struct place *out, struct err *err);
+
+/* The same for a verb that was given a project: without a server, its trace goes before that of `routes` and of the current folder. NULL: none was given. */
+int place_find_of(const struct options *o, const char *project, struct place *out, struct err *err);

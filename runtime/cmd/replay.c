@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/near.h"
 #include "bind/bind.h"
 #include "cmd/command.h"
 #include "cmd/complain.h"
@@ -48,14 +49,54 @@ static int print(const struct options *o, const struct replay_page *page)
     return is_written ? EXIT_OK : EXIT_REFUSED;
 }
 
-static int judge(const struct options *o, const struct replay *r, double most)
+/* Nothing lies in the time that was asked for. */
+static void tell_newest(const char *since, uint64_t newest, const char *trace)
+{
+    char at[40];
+    double ago = (double)(clock_wall_us() - newest) / 1e6;
+    log_warn("no decision in the last %s: the newest of %s began at %s, %.0f %s ago", since, trace, clock_format(newest, at, sizeof at),
+             ago < 120 ? ago : ago / 60, ago < 120 ? "seconds" : "minutes");
+}
+
+static void tell_nothing(const struct options *o, const struct replay *r, struct captures *all, const char *trace)
+{
+    uint64_t newest = r->seen ? 0 : captures_last(all);
+    if (newest)
+        tell_newest(o->since, newest, trace);
+    else if (r->seen == 0)
+        log_warn("no decision in %s yet", trace);
+    else if (r->skipped[RECORDED_NOT_CAPTURED] == r->seen)
+        log_warn("nothing to replay: capture = { share = 1 } in wye.lua keeps what it needs");
+    else
+        log_warn("nothing to replay%s%s", r->only ? " of route " : "", r->only ? r->only : "");
+}
+
+static int judge(const struct options *o, const struct replay *r, struct captures *all, const char *trace, double most)
 {
     if (r->replayed == 0)
-        log_warn("nothing to replay: capture = { share = 1 } in wye.lua keeps what it needs");
+        tell_nothing(o, r, all, trace);
     if (!o->max_change || replay_percent(r) <= most)
         return EXIT_OK;
     log_error("%.2f %% of the decisions change; --max-change allows %g %%", replay_percent(r), most);
     return EXIT_REFUSED;
+}
+
+static int check_route(const struct generation *g, const char *name, struct err *err)
+{
+    const char *names[256];
+    struct buf all = BUF(4096);
+    int count = g->route_count < 256 ? g->route_count : 256;
+    if (name == NULL || generation_route(g, str_of(name)))
+        return 0;
+    for (int i = 0; i < count; i++) {
+        names[i] = g->routes[i].name;
+        buf_printf(&all, "%s%s", i ? ", " : "", names[i]);
+    }
+    const char *near = near_name(name, names, count);
+    err_set(err, ERR_BAD_REQUEST, "--route: no route '%s'%s%s%s; the project has %s", name, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "",
+            all.len ? all.p : "none");
+    buf_clear(&all);
+    return -1;
 }
 
 static int replay(const struct options *o, const struct rule *rule, struct generation *g, struct captures *all, struct live *live, const char *trace, double most)
@@ -87,7 +128,7 @@ static int replay(const struct options *o, const struct rule *rule, struct gener
                                .quality = buf_str(&quality),
                                .problems = buf_str(&problems)};
     int status = print(o, &page);
-    int judged = judge(o, r, most);
+    int judged = judge(o, r, all, trace, most);
     buf_clear(&problems);
     buf_clear(&quality);
     replay_value_clear(&value);
@@ -121,21 +162,22 @@ int cmd_replay(struct options *o)
         return complain(o, EXIT_USAGE, "%s", err.message);
     if ((o->since && span_since(o->since, &since, &err) < 0) || (o->max_change && span_percent(o->max_change, "--max-change", &most, &err) < 0))
         return complain(o, EXIT_USAGE, "%s", err.message);
-    if (place_find(o, &place, &err) < 0)
+    if (rule_open(&rule, o->arg_count ? o->args[0] : "routes", "routes", &err) < 0)
         return complain_of(o, &err);
-    struct captures *all = captures_open(place.trace, since, &err);
-    if (all == NULL)
+    struct captures *all = place_find_of(o, o->arg_count ? rule.dir : NULL, &place, &err) == 0 ? captures_open(place.trace, since, &err) : NULL;
+    if (all == NULL) {
+        manifest_free(rule.files);
         return complain_of(o, &err);
-    int status = EXIT_REFUSED;
-    struct generation *g = NULL;
-    if (guard_open(&err) == 0 && rule_open(&rule, o->arg_count ? o->args[0] : "routes", "routes", &err) == 0)
-        g = generation_load(1, rule.files, &OPTIONS, &err);
-    if (g == NULL) {
-        complain_of(o, &err);
-    } else {
-        status = o->live ? replay_live(o, &rule, g, all, &live, place.trace, most) : replay(o, &rule, g, all, NULL, place.trace, most);
-        generation_release(g);
     }
+    captures_join(all);
+    int status = EXIT_REFUSED;
+    struct generation *g = guard_open(&err) == 0 ? generation_load(1, rule.files, &OPTIONS, &err) : NULL;
+    if (g == NULL || (!rule.route[0] && check_route(g, o->route, &err) < 0))
+        complain_of(o, &err);
+    else
+        status = o->live ? replay_live(o, &rule, g, all, &live, place.trace, most) : replay(o, &rule, g, all, NULL, place.trace, most);
+    if (g)
+        generation_release(g);
     captures_close(all);
     guard_close();
     return status;

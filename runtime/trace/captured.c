@@ -100,6 +100,17 @@ static void read_served(struct captured *c, const struct decision *d)
     }
 }
 
+static void read_scores(struct captured *c, const struct decision *d, struct arena *arena)
+{
+    const struct record *r;
+    struct captured_score *s = arena_need(arena, sizeof *s * (size_t)(decision_count(d, GROUP_FEEDBACK) + 1));
+    c->scores = s;
+    for (int i = 0; (r = decision_next(d, GROUP_FEEDBACK, &i));) {
+        s[c->score_count].metric = record_text(r, F_METRIC);
+        c->score_count += record_number(r, F_SCORE, &s[c->score_count].value) && s[c->score_count].metric.p;
+    }
+}
+
 static void read_arms(struct captured *c, const struct decision *d)
 {
     const struct record *arm;
@@ -126,6 +137,7 @@ static const struct captured *read_decision(struct captures *all, struct decisio
     read_steps(c, d, &all->arena);
     read_served(c, d);
     read_arms(c, d);
+    read_scores(c, d, &all->arena);
     return c;
 }
 
@@ -158,6 +170,11 @@ const struct captured *captures_next(struct captures *all)
     return NULL;
 }
 
+void captures_join(struct captures *all)
+{
+    reader_join(all->reader);
+}
+
 void captures_recent(struct captures *all, int segments)
 {
     reader_recent(all->reader, segments);
@@ -173,6 +190,16 @@ void captures_newest(struct captures *all, int count)
 {
     all->newest = xcalloc((size_t)count, sizeof *all->newest);
     all->newest_count = reader_newest(all->reader, count, is_captured, all, all->newest);
+}
+
+uint64_t captures_last(struct captures *all)
+{
+    struct decision *newest;
+    if (reader_newest(all->reader, 1, NULL, NULL, &newest) == 0)
+        return 0;
+    uint64_t began_us = newest->began_us;
+    decision_free(newest);
+    return began_us;
 }
 
 const struct captured *captures_find(struct captures *all, struct str id, struct err *err)

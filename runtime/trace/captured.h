@@ -42,6 +42,11 @@ struct captured_step {
     struct captured_usage usage;
 };
 
+struct captured_score {
+    struct str metric;
+    double value;
+};
+
 struct captured {
     uint64_t number, began_us;
     struct str id, route, requested, served, reason, line, error; /* of the decision */
@@ -59,6 +64,8 @@ struct captured {
     struct captured_usage served_usage; /* of the attempt that served */
     const struct captured_step *steps;
     int step_count;
+    const struct captured_score *scores; /* after captures_join */
+    int score_count;
 };
 
 struct captures;
@@ -67,11 +74,17 @@ struct captures;
 struct captures *captures_open(const char *dir, uint64_t since_us, struct err *err);
 const struct captured *captures_next(struct captures *all);
 
+/* Gives the scores of decisions too (POST /v1/feedback, wye.metric), at the cost of a second look at the files. Once, before captures_next. */
+void captures_join(struct captures *all);
+
 /* From here on captures_next gives only what lies in the newest `segments` of each worker. Once, before it. */
 void captures_recent(struct captures *all, int segments);
 
 /* From here on captures_next gives only the newest `count` whose request was captured, without reading all that is older. Once, before it. */
 void captures_newest(struct captures *all, int count);
+
+/* When the newest decision of all began, captured or not; 0: there is none. After the last captures_next. */
+uint64_t captures_last(struct captures *all);
 
 /* The one whose id begins with `id`; NULL with words. */
 const struct captured *captures_find(struct captures *all, struct str id, struct err *err);

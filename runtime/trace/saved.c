@@ -246,7 +246,7 @@ static int check(const struct saving *s, struct err *err)
     const struct captured *c = s->from;
     if (c->request.p == NULL)
         return err_set(err, ERR_BAD_REQUEST, STR_FMT " was not captured: capture = { share = 1 } in wye.lua keeps what a spec needs", STR_ARG(c->id));
-    if (c->request.p[0] != '{' || c->is_cut)
+    if (str_starts(c->request, "\"") || c->is_cut)
         return err_set(err, ERR_LIMIT, STR_FMT ": its request was too large to be kept", STR_ARG(c->id));
     if (is_damaged(c))
         return err_set(err, ERR_MALFORMED, STR_FMT ": its record is damaged", STR_ARG(c->id));
@@ -279,7 +279,7 @@ int saved_write(struct buf *out, const struct captured *c, struct err *err)
     buf_puts(out, "    local d = t:decide(");
     saved_string(out, c->route);
     buf_puts(out, ", ");
-    if (saved_is_plain(c->request))
+    if (str_starts(c->request, "{") && saved_is_plain(c->request))
         saved_value(out, &s.arena, c->request);
     else
         saved_json(out, c->request);

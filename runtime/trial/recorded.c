@@ -139,7 +139,7 @@ enum recorded_problem recorded_open(struct recorded *r, const struct captured *c
     read_steps(r, arena);
     if (r->decided.p == NULL)
         return c->is_cut ? RECORDED_CUT : RECORDED_UNDECIDED;
-    if (c->is_cut || c->protocol < PROTOCOL_CHAT || c->protocol > PROTOCOL_EMBEDDINGS || c->request.p[0] == '"' || json_type(c->headers) != JSON_OBJECT || json_validate(c->headers, NULL) < 0)
+    if (c->is_cut || c->protocol < PROTOCOL_CHAT || c->protocol > PROTOCOL_EMBEDDINGS || str_starts(c->request, "\"") || json_type(c->headers) != JSON_OBJECT || json_validate(c->headers, NULL) < 0)
         return RECORDED_CUT;
     if (was_ended(r->decided))
         return RECORDED_ENDED;

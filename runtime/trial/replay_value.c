@@ -1,8 +1,10 @@
 #include "trial/replay_value.h"
 
+#include <math.h>
+
 #include "bind/analysis.h"
 
-enum { LONGEST_LINE = 1024, LONGEST_NAME = 300 };
+enum { LONGEST_NAME = 300, MOST_SCORES = 8, LONGEST_LINE = 1024 + MOST_SCORES * (LONGEST_NAME + 32) };
 
 static int hand_over(struct replay_value *v)
 {
@@ -33,6 +35,12 @@ void replay_value_add(void *arg, const struct captured *c, struct str was, struc
     put_name(&v->lines, was);
     buf_putc(&v->lines, '\t');
     put_name(&v->lines, now);
+    for (int i = 0; i < c->score_count && i < MOST_SCORES; i++)
+        if (isfinite(c->scores[i].value)) {
+            buf_putc(&v->lines, '\t');
+            put_name(&v->lines, c->scores[i].metric);
+            buf_printf(&v->lines, "=%.17g", c->scores[i].value);
+        }
     buf_putc(&v->lines, '\n');
 }
 

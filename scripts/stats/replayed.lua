@@ -9,23 +9,44 @@ local replayed = {}
 local Estimate = {}
 Estimate.__index = Estimate
 
-local LEAST, LEAST_SUPPORT, MOST_ROWS = 30, 0.95, 200000
+local LEAST, LEAST_SUPPORT, MOST_ROWS, MOST_METRICS = 30, 0.95, 200000, 8
 
-function replayed.new()
-  return setmetatable({ list = {}, seen = 0, good = 0, taken = {}, want = {} }, Estimate)
+-- `metric`: the score that is estimated, over the decisions that have one; "answered" unless given, which all have.
+function replayed.new(metric)
+  local fields = { metric = type(metric) == "string" and metric or "answered", list = {}, seen = 0, sum = 0, taken = {}, want = {} }
+  fields.scored = {} -- by metric, then in the order in which they came
+  return setmetatable(fields, Estimate)
+end
+
+function Estimate:add(y, weight, unit, was, now)
+  self.seen, self.sum = self.seen + 1, self.sum + y
+  if #self.list == MOST_ROWS then return end
+  self.want[now] = self.want[now] or { [now] = 1 }
+  local p = math.min(1, 1 / weight)
+  unit = unit ~= "" and unit or self.seen
+  self.list[#self.list + 1] = { y = y, p = p, unit = unit, arm = was, now = now, want = self.want[now] }
+  if p < 1 then self.taken[was] = (self.taken[was] or 0) + 1 end
+end
+
+-- The estimate of a metric that people or the route gave; nil for more than can be kept.
+local function of_metric(self, name)
+  local known = self.scored[name]
+  if not known and #self.scored < MOST_METRICS then
+    known = replayed.new(name)
+    self.scored[name], self.scored[#self.scored + 1] = known, known
+  end
+  return known
 end
 
 -- Lines "GOOD WEIGHT UNIT<tab>WAS<tab>NOW": 1 or 0; 1 over the probability of the recorded arms; "" where no arm was drawn.
+-- Scores follow as "<tab>METRIC=VALUE".
 function Estimate:rows(text)
-  for y, weight, unit, was, now in text:gmatch "(%d) (%S+) ([^\t]*)\t([^\t]*)\t([^\n]*)\n" do
-    y, weight = tonumber(y), tonumber(weight)
-    self.seen, self.good = self.seen + 1, self.good + y
-    if #self.list < MOST_ROWS then
-      self.want[now] = self.want[now] or { [now] = 1 }
-      local p = math.min(1, 1 / weight)
-      unit = unit ~= "" and unit or self.seen
-      self.list[#self.list + 1] = { y = y, p = p, unit = unit, arm = was, now = now, want = self.want[now] }
-      if p < 1 then self.taken[was] = (self.taken[was] or 0) + 1 end
+  for y, weight, unit, was, now, scores in text:gmatch "(%d) (%S+) ([^\t]*)\t([^\t]*)\t([^\t\n]*)([^\n]*)\n" do
+    weight = tonumber(weight)
+    self:add(tonumber(y), weight, unit, was, now)
+    for name, value in scores:gmatch "\t([^\t=]+)=([^\t]+)" do
+      local metric = of_metric(self, name)
+      if metric then metric:add(tonumber(value), weight, unit, was, now) end
     end
   end
 end
@@ -45,7 +66,7 @@ local function supported(self)
   return rows, most
 end
 
--- { was, support, effective, now (= dr), snips, snips_error, dr, dr_error, decisions, refused (words) }
+-- { metric, was, support, effective, now (= dr), snips, snips_error, dr, dr_error, decisions, refused (words), feedback (of each metric) }
 function Estimate:estimate()
   local rows, most = supported(self)
   local kept, squares = 0, 0
@@ -53,7 +74,7 @@ function Estimate:estimate()
     local w = r.now == r.arm and 1 / r.p or 0
     kept, squares = kept + w, squares + w * w
   end
-  local e = { metric = "answered", decisions = #self.list, was = self.seen > 0 and self.good / self.seen or 0,
+  local e = { metric = self.metric, decisions = #self.list, was = self.seen > 0 and self.sum / self.seen or 0,
     support = #self.list > 0 and #rows / #self.list or 0, effective = squares > 0 and kept * kept / squares or 0 }
   if e.support < LEAST_SUPPORT and most then
     local words = "%.1f %% of the decisions have support, %.0f %% are needed: '%s' was brought by chance %d times, not %d"
@@ -64,6 +85,11 @@ function Estimate:estimate()
     local o = offpolicy.estimate(rows)
     e.now, e.snips, e.snips_error, e.dr, e.dr_error = o.dr, o.snips, o.snips_error, o.dr, o.dr_error
   end
+  if #self.scored > 0 then
+    table.sort(self.scored, function(a, b) return a.seen ~= b.seen and a.seen > b.seen or a.seen == b.seen and a.metric < b.metric end)
+    e.feedback = {}
+    for i, metric in ipairs(self.scored) do e.feedback[i] = metric:estimate() end
+  end
   return e
 end
 
@@ -71,15 +97,26 @@ function Estimate:json()
   return json.encode(self:estimate())
 end
 
-function Estimate:page()
-  local e = self:estimate()
-  local head = ("answered well: %.2f %% as recorded; "):format(100 * e.was)
+-- `scale` and `unit`: how numbers are shown.
+local function lines_of(self, e, name, scale, unit)
+  local number = unit == " %" and "%.2f" or "%.4g"
+  local head = ("%s: " .. number .. "%s as recorded; "):format(name, scale * e.was, unit)
   if e.refused then return head .. "no estimate by this rule: " .. e.refused .. "\n" end
-  local words = "by this rule %.2f ± %.2f %% (SNIPS), %.2f ± %.2f %% (doubly robust)\n" ..
+  local words = ("by this rule # ± #%s (SNIPS), # ± #%s (doubly robust)\n"):gsub("#", (number:gsub("%%", "%%%%"))) ..
     "%s%.1f %% support, effective sample size %.0f%s\n"
   local part = e.decisions < self.seen and (", from the first %d decisions"):format(e.decisions) or ""
-  return head .. words:format(100 * e.snips, 200 * e.snips_error, 100 * e.dr, 200 * e.dr_error, (" "):rep(15),
+  return head .. words:format(scale * e.snips, 2 * scale * e.snips_error, unit, scale * e.dr, 2 * scale * e.dr_error, unit, (" "):rep(15),
     100 * e.support, e.effective, part)
+end
+
+function Estimate:page()
+  local e = self:estimate()
+  local page = { lines_of(self, e, "answered well", 100, " %") }
+  for i, of in ipairs(e.feedback or {}) do
+    local metric = self.scored[i]
+    page[#page + 1] = lines_of(metric, of, ("%s of %d that were scored"):format(of.metric, metric.seen), 1, "")
+  end
+  return table.concat(page)
 end
 
 return replayed

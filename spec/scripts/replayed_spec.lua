@@ -56,6 +56,25 @@ describe("the quality of a replay", function()
     assert.are.equal(0, json.decode(replayed.new():json()).decisions)
   end)
 
+  it("estimates what people said, over the decisions that were scored", function()
+    local e = replayed.new()
+    math.randomseed(5)
+    for i = 1, 8000 do
+      local is_b, is_scored = math.random() < 0.5, i % 4 == 0
+      local score = (is_b and 3 or 1) + math.random()
+      local said = is_scored and ("\ttask_ok=%.9g\tstars=5"):format(score) or i % 100 == 1 and "\trare=1" or ""
+      e:rows(("1 2 u%d\t%s\tb%s\n"):format(i, is_b and "b" or "a", said))
+    end
+    local r = e:estimate()
+    local stars, ok, rare = r.feedback[1], r.feedback[2], r.feedback[3]
+    assert.are.same({ "stars", 2000, 5 }, { stars.metric, stars.decisions, stars.now })
+    assert.are.same({ "task_ok", 2000 }, { ok.metric, ok.decisions })
+    assert.is_true(math.abs(ok.was - 2.5) < 0.1 and math.abs(ok.dr - 3.5) < 3 * ok.dr_error and ok.dr_error < 0.05, ok.dr)
+    assert.are.same({ "rare", 80 }, { rare.metric, rare.decisions })
+    assert.matches("\ntask_ok of 2000 that were scored: 2%.%d+ as recorded; by this rule 3%.%d+ ± 0%.%d+ %(SNIPS%)", e:page())
+    assert.are.equal(1, r.now)
+  end)
+
   it("is the mean as recorded for the same rule", function()
     local e = replayed.new()
     for i = 1, 100 do e:rows(("%d 1 \ta, b (cache 3)\ta, b (cache 3)\n"):format(i % 4 == 0 and 0 or 1)) end

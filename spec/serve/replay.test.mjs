@@ -4,9 +4,9 @@ import { readFileSync, readdirSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { chat, question } from '../support/client.mjs'
-import { WYE, run, start, until } from '../support/process.mjs'
+import { WYE, line, run, start, stop, until } from '../support/process.mjs'
 import { SIM, project } from '../support/replay_project.mjs'
-import { serve, sim, write } from '../support/wye.mjs'
+import { place, serve, sim, write } from '../support/wye.mjs'
 
 const DECISIONS = Number(process.env.REPLAYS ?? 2000)
 
@@ -117,6 +117,51 @@ return function(req) return trial(req) end
   await models.stop()
 })
 
+test('quality by feedback, over the decisions that were scored', async () => {
+  const route = `local trial = wye.experiment("t", { unit = "request",
+  { "a", 50, function() return wye.model "sim/fast" end }, { "b", 50, function() return wye.model "sim/smart" end } })
+return { route = function(req) return trial(req) end, after = function(o) wye.metric("stars", o.served == "sim/smart" and 5 or 2) end }
+`
+  const w = await serve({ 'wye.lua': CONFIG(), 'route.lua': route }, { demo: true })
+  for (let i = 0; i < 200; i++) {
+    const reply = await chat(w, { model: 'auto', messages: question(`question ${i}`) })
+    if (i % 2) await chat(w, { id: reply.headers['x-wye-id'], metric: 'task_ok', value: reply.headers['x-wye-model'] === 'sim/smart' }, { path: '/v1/feedback' })
+  }
+  write(w.dir, { 'rules/smart.lua': 'return function() return wye.model "sim/smart" end' })
+  const { quality } = await replay(w, join(w.dir, 'rules/smart.lua'))
+  const [stars, ok] = quality.feedback
+  assert.deepEqual([quality.metric, stars.metric, ok.metric], ['answered', 'stars', 'task_ok'])
+  assert.ok(Math.abs(stars.now - 5) < 1e-9 && stars.was > 2.5 && stars.was < 4.5, JSON.stringify(stars))
+  assert.ok(stars.decisions > 190 && ok.decisions === 100 && Math.abs(ok.now - 1) < 1e-9, JSON.stringify(ok))
+  assert.match((await run(WYE, ['replay', join(w.dir, 'rules/smart.lua'), '--trace', join(w.home, 'trace')])).stdout, /task_ok of 100 that were scored: 0\.\d+ as recorded; by this rule 1 ±/)
+  await w.stop()
+})
+
+test('what there is to replay is said where there is nothing: routes, times, captures', async () => {
+  const w = await served({ 'wye.lua': CONFIG(), 'route.lua': BY_LENGTH, 'cascade.lua': BY_LENGTH }, ['hi'])
+  const wrong = await replay(w, w.dir, '--route', 'cascad')
+  assert.equal(wrong.code, 1)
+  assert.match(wrong.stderr, /--route: no route 'cascad' \(did you mean 'cascade'\?\); the project has cascade, route/)
+  const none = await replay(w, w.dir, '--route', 'cascade')
+  assert.deepEqual([none.code, none.replayed], [0, 0])
+  assert.match(none.stderr, /nothing to replay of route cascade/)
+  await w.stop()
+  await until('a second later', async () => (await replay(w, w.dir, '--since', '1s')).decisions === 0)
+  const late = await replay(w, w.dir, '--since', '1s')
+  assert.match(late.stderr, new RegExp(`no decision in the last 1s: the newest of \\S+ began at ${(await w.trace())[0].ts.slice(0, 19)}.* seconds ago`))
+})
+
+test("without a server a project's own trace is replayed", async () => {
+  const at = place({ 'wye.lua': CONFIG(), 'route.lua': BY_LENGTH })
+  const child = start(WYE, ['serve', at.dir, '--demo', '--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0'])
+  const [, url] = await line(child, /wye: ready (http:\/\/\S+)/)
+  assert.equal((await chat({ url }, { model: 'auto', messages: question() })).status, 200)
+  await stop(child)
+  const { code, stdout, stderr } = await run(WYE, ['replay', at.dir, '--json'], { cwd: at.home })
+  assert.equal(code, 0, stderr)
+  assert.deepEqual([JSON.parse(stdout).replayed, JSON.parse(stdout).changed], [1, 0])
+})
+
 test('a rule from anywhere joins the project; reasons that change are counted apart', async () => {
   const w = await served({ 'wye.lua': CONFIG(), 'route.lua': BY_LENGTH }, ['hi', 'there'])
   write(w.home, { 'route.lua': BY_LENGTH.replace('"short"', '"brief"'), 'loose/other.lua': BY_LENGTH.replace('fast, "short"', 'smart') })
@@ -171,7 +216,7 @@ test('torn, damaged and newer segments are said and counted, the rest is replaye
   assert.equal(r.code, 0, r.stderr)
   assert.ok(r.replayed > 10 && r.replayed < 50, `${r.replayed}`)
   assert.equal(r.changed, 0)
-  assert.match(r.problems, /1 file passed over\n.*written by a newer wye: version 99/)
+  assert.match(r.problems, /1 file passed over: .*written by a newer wye: version 99/)
   const none = await run(WYE, ['replay', w.dir, '--trace', join(w.home, 'nowhere')])
   assert.equal(none.code, 1)
 })
