@@ -1,5 +1,6 @@
 /* wye replay [DIR|FILE]: recorded decisions by another rule. */
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -106,6 +107,7 @@ static int replay(const struct options *o, const struct rule *rule, struct gener
     struct buf problems = BUF(64 * 1024), quality = BUF(64 * 1024);
     struct err err;
     uint64_t began = clock_ns();
+    clock_t cpu = clock();
     r->ask = o->sim ? simulated_ask : live ? live_ask : NULL;
     r->ask_arg = live;
     r->each = replay_value_add;
@@ -124,6 +126,7 @@ static int replay(const struct options *o, const struct rule *rule, struct gener
                                .trace = trace,
                                .rule = o->arg_count ? o->args[0] : "routes",
                                .seconds = (double)(clock_ns() - began) / 1e9,
+                               .cpu_seconds = (double)(clock() - cpu) / CLOCKS_PER_SEC,
                                .stopped = live ? live->stopped : NULL,
                                .quality = buf_str(&quality),
                                .problems = buf_str(&problems)};

@@ -121,5 +121,5 @@ int replay_write_json(struct buf *out, const struct replay_page *page)
     buf_append(out, page->quality.p ? page->quality.p : "null", page->quality.p ? page->quality.len : 4);
     buf_puts(out, ",\"problems\":");
     json_quote(out, page->problems.p ? page->problems : str_of(""));
-    return buf_printf(out, ",\"seconds\":%.6g}\n", page->seconds);
+    return buf_printf(out, ",\"seconds\":%.6g,\"cpu_seconds\":%.6g}\n", page->seconds, page->cpu_seconds);
 }

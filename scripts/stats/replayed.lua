@@ -11,11 +11,13 @@ Estimate.__index = Estimate
 
 local LEAST, LEAST_SUPPORT, MOST_ROWS, MOST_METRICS = 30, 0.95, 200000, 8
 
--- `metric`: the score that is estimated, over the decisions that have one; "answered" unless given, which all have.
-function replayed.new(metric)
-  local fields = { metric = type(metric) == "string" and metric or "answered", list = {}, seen = 0, sum = 0, taken = {}, want = {} }
-  fields.scored = {} -- by metric, then in the order in which they came
-  return setmetatable(fields, Estimate)
+-- Of one metric, over the decisions that have it. `scored`: the estimates of further ones, by name and in a list.
+local function of(metric)
+  return setmetatable({ metric = metric, list = {}, seen = 0, sum = 0, taken = {}, want = {}, scored = {} }, Estimate)
+end
+
+function replayed.new()
+  return of "answered"
 end
 
 function Estimate:add(y, weight, unit, was, now)
@@ -32,7 +34,7 @@ end
 local function of_metric(self, name)
   local known = self.scored[name]
   if not known and #self.scored < MOST_METRICS then
-    known = replayed.new(name)
+    known = of(name)
     self.scored[name], self.scored[#self.scored + 1] = known, known
   end
   return known
@@ -66,7 +68,8 @@ local function supported(self)
   return rows, most
 end
 
--- { metric, was, support, effective, now (= dr), snips, snips_error, dr, dr_error, decisions, refused (words), feedback (of each metric) }
+-- { metric, was, support, effective, now (= dr), snips, snips_error, dr, dr_error, decisions, refused (words),
+--   feedback (the same of each metric) }
 function Estimate:estimate()
   local rows, most = supported(self)
   local kept, squares = 0, 0
@@ -86,7 +89,10 @@ function Estimate:estimate()
     e.now, e.snips, e.snips_error, e.dr, e.dr_error = o.dr, o.snips, o.snips_error, o.dr, o.dr_error
   end
   if #self.scored > 0 then
-    table.sort(self.scored, function(a, b) return a.seen ~= b.seen and a.seen > b.seen or a.seen == b.seen and a.metric < b.metric end)
+    table.sort(self.scored, function(a, b)
+      if a.seen ~= b.seen then return a.seen > b.seen end
+      return a.metric < b.metric
+    end)
     e.feedback = {}
     for i, metric in ipairs(self.scored) do e.feedback[i] = metric:estimate() end
   end
@@ -105,16 +111,16 @@ local function lines_of(self, e, name, scale, unit)
   local words = ("by this rule # ± #%s (SNIPS), # ± #%s (doubly robust)\n"):gsub("#", (number:gsub("%%", "%%%%"))) ..
     "%s%.1f %% support, effective sample size %.0f%s\n"
   local part = e.decisions < self.seen and (", from the first %d decisions"):format(e.decisions) or ""
-  return head .. words:format(scale * e.snips, 2 * scale * e.snips_error, unit, scale * e.dr, 2 * scale * e.dr_error, unit, (" "):rep(15),
-    100 * e.support, e.effective, part)
+  return head .. words:format(scale * e.snips, 2 * scale * e.snips_error, unit, scale * e.dr, 2 * scale * e.dr_error, unit,
+    (" "):rep(15), 100 * e.support, e.effective, part)
 end
 
 function Estimate:page()
   local e = self:estimate()
   local page = { lines_of(self, e, "answered well", 100, " %") }
-  for i, of in ipairs(e.feedback or {}) do
+  for i, estimate in ipairs(e.feedback or {}) do
     local metric = self.scored[i]
-    page[#page + 1] = lines_of(metric, of, ("%s of %d that were scored"):format(of.metric, metric.seen), 1, "")
+    page[#page + 1] = lines_of(metric, estimate, ("%s of %d that were scored"):format(metric.metric, metric.seen), 1, "")
   end
   return table.concat(page)
 end

@@ -8,7 +8,7 @@ const ROUTES = { route: '1 KB', asks: 'asks 1 KB' }
 
 function replay(router, trace, route) {
   const [command, ...args] = pinned(ROUTER_CPU, join(BUILD, 'wye'), 'replay', router.project, '--route', route, '--trace', trace, '--json')
-  const { replayed, changed, seconds } = JSON.parse(execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }))
+  const { replayed, changed, cpu_seconds: seconds } = JSON.parse(execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }))
   if (replayed < 1000 || changed) throw new Error(`${changed} of ${replayed} replayed decisions changed`)
   return { replayed, rate: replayed / seconds, each: (seconds * 1e6) / replayed }
 }
@@ -21,7 +21,7 @@ export async function replays(context) {
     await measure.wrk(router, { body: context.bodies[body], connections: 64, seconds: context.quick ? 1 : 2 })
     await stop(router.child)
     const rounds = { wye: Array.from({ length: context.rounds }, () => replay(router, router.trace, route)) }
-    tables.push({ title: `wye replay, ${route === 'asks' ? 'a route that asks' : 'a route that asks nobody'}`, rounds, figures: { rate: 'decisions/s', each: 'us/decision', replayed: 'decisions' } })
+    tables.push({ title: `wye replay, ${route === 'asks' ? 'a route that asks' : 'a route that asks nobody'}`, rounds, figures: { rate: 'per CPU second', each: 'CPU us/each', replayed: 'decisions' } })
   }
   return tables
 }
