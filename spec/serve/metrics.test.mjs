@@ -10,7 +10,7 @@ import { read_metrics } from '../support/prometheus.mjs'
 import { place, serve, write } from '../support/wye.mjs'
 
 // Everything that a label may say; what is here is bounded by the machine and by wye.lua.
-const LABELS = ['worker', 'model', 'provider', 'key', 'result', 'why', 'generation', 'hash', 'version', 'le', 'experiment', 'salt', 'arm', 'kind', 'name', 'state', 'bucket', 'label', 'reason']
+const LABELS = ['worker', 'model', 'provider', 'key', 'result', 'why', 'generation', 'hash', 'version', 'le', 'experiment', 'salt', 'arm', 'kind', 'name', 'of']
 
 const series = (families) => [...families.values()].flatMap((f) => f.samples.map((s) => s.series)).sort()
 
@@ -33,7 +33,7 @@ test('well formed, well named, and no series for a user, a path or a wrong name'
   const w = await serve(at, { demo: true, workers: 2 })
   await traffic(w, 1)
   const read = async () => read_metrics((await w.ask('/metrics')).text)
-  const first = await until('what the lookout finds', async () => ((m) => m.has('wye_drift') && m)(await read()))
+  const first = await until('what the lookout finds', async () => ((m) => m.get('wye_drift')?.samples.length > 0 && m)(await read()))
 
   for (const { name, samples } of first.values())
     for (const { labels } of samples) {

@@ -1,12 +1,13 @@
 // The server itself sends its decisions as spans: `otlp` in wye.lua, before a strict collector that comes and goes.
 import assert from 'node:assert/strict'
-import { existsSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { chat, question } from '../support/client.mjs'
 import { collector } from '../support/otlp.mjs'
-import { WYE, run, until } from '../support/process.mjs'
-import { place, serve } from '../support/wye.mjs'
+import { schema, through_schema } from '../support/otlp_schema.mjs'
+import { ROOT, WYE, run, until } from '../support/process.mjs'
+import { place, serve, write } from '../support/wye.mjs'
 
 const ROUTE = { 'route.lua': 'return function() return wye.model "sim/fast" end\n' }
 const config = (otlp) => ({ 'wye.lua': `return { models = { ["sim/fast"] = {} }, default = "sim/fast", capture = { share = 1 }${otlp ? `, otlp = ${otlp}` : ''} }\n` })
@@ -36,6 +37,41 @@ test('spans leave by themselves, without what was asked, and are counted', async
   await send(w)
   await until('the third', () => up.ids().length === 3)
   assert.equal(up.requests.at(-1).headers.authorization, 'Bearer other')
+  await w.stop()
+  await up.stop()
+})
+
+test('the published messages of OpenTelemetry know every member, by its type', { skip: !schema() && 'npm packages of the tests are not installed' }, async () => {
+  const up = await collector()
+  const at = place({})
+  cpSync(join(ROOT, 'routes'), at.dir, { recursive: true, filter: (path) => !path.includes('/.wye') })
+  const config = readFileSync(join(at.dir, 'wye.lua'), 'utf8')
+  write(at.dir, { 'wye.lua': config.replace(/^return \{/m, `return {\n  otlp = { url = "${up.url}" },`) })
+  const w = await serve(at, { demo: true })
+  for (const model of ['auto', 'wye/trial', 'wye/cascade', 'wye/judge', 'wye/failover', 'no/such'])
+    for (const stream of [false, true]) await chat(w, { model, stream, user: 'u', messages: question() })
+  await w.stop()
+  assert.deepEqual(up.problems, [])
+  assert.ok(up.ids().length >= 10, `${up.ids().length} decisions`)
+  assert.ok(up.spans.some((s) => s.events?.some((e) => e.name === 'wye.arm')))
+  for (const { text } of up.requests) {
+    const { sent, got } = through_schema(schema(), text)
+    assert.deepEqual(got, sent)
+  }
+  const wrong = JSON.parse(up.requests[0].text)
+  wrong.resourceSpans[0].scopeSpans[0].spans[0].attributes.push({ key: 'x', value: { numberValue: 1 } })
+  const { sent, got } = through_schema(schema(), JSON.stringify(wrong))
+  assert.notDeepEqual(got, sent)
+  await up.stop()
+})
+
+test('a date in Retry-After is waited for', async () => {
+  const up = await collector({ answer: (n) => (n === 1 ? { status: 429, headers: { 'retry-after': new Date(Date.now() + 3000).toUTCString() } } : undefined) })
+  const w = await serve({ ...ROUTE, ...config(`{ url = "${up.url}" }`) }, { demo: true })
+  await send(w)
+  await until('the second try', () => up.requests.length === 2)
+  const [first, second] = up.requests
+  assert.ok(second.at - first.at > 1500, `${second.at - first.at} ms`)
   await w.stop()
   await up.stop()
 })

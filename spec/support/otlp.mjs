@@ -92,11 +92,12 @@ export async function collector({ port = 0, answer = () => undefined } = {}) {
   const server = createServer(async (request, out) => {
     const chunks = []
     for await (const chunk of request) chunks.push(chunk)
-    all.requests.push({ method: request.method, path: request.url, headers: request.headers })
+    const text = Buffer.concat(chunks).toString()
+    all.requests.push({ method: request.method, path: request.url, headers: request.headers, text, at: Date.now() })
     const other = answer(all.requests.length)
     if (other) return out.writeHead(other.status, other.headers ?? {}).end(other.body ?? '')
     try {
-      all.spans.push(...spans_of(Buffer.concat(chunks).toString()))
+      all.spans.push(...spans_of(text))
     } catch (error) {
       all.problems.push(error.message)
     }
