@@ -8,15 +8,19 @@ import { figure, mean, part, path, rows, shuffled, write, wye_json } from './fra
 const FOLDS = 4
 const SEEDS = [1, 2, 3, 4]
 const LABELS = 1500
+const SHARES = [0.2, 0.5, 0.8]
 
 // Probabilities as they are: what `calibrate` needs to measure a curve without fitting one.
 const AS_IT_IS = { wye: 'calibration', version: 1, score: 'p', method: 'isotonic', rows: 0, accuracy: 0, ece: 0, points: [[0, 0], [1, 1]], quantiles: Array(21).fill(0) }
 
-function predict(train, test) {
-  wye_json('train', '--pairs', write('train', train), '-o', path('router.model'))
+// What a router that is trained on the one says of the other.
+function ask(train, test, share) {
+  wye_json('train', '--pairs', write('train', train), '-o', path('router.model'), '--share', String(share))
   const said = execFileSync(WYE, ['classify', path('router.model')], { input: readFileSync(write('asked', test.map(({ text }) => ({ text })))), maxBuffer: 1 << 28 })
-  return said.toString().trim().split('\n').map((line, i) => ({ score: JSON.parse(line).p, correct: test[i].weak, strong: test[i].strong }))
+  return said.toString().trim().split('\n').map((line) => JSON.parse(line))
 }
+
+const predict = (train, test) => ask(train, test, 0.5).map(({ p }, i) => ({ score: p, correct: test[i].weak, strong: test[i].strong }))
 
 function frontier(predicted) {
   write('as_it_is', [AS_IT_IS])
@@ -61,7 +65,29 @@ function gsm8k() {
   apgr('trained on MMLU', [predict(rows('mmlu.pairs.jsonl'), items)], { published: '.475', next: 0.59, goal: 0.62 })
 }
 
+// Expected calibration error over fifteen bins, of the probability that the weak model suffices: that it is right, or both are wrong.
+function calibration_error(said, test) {
+  const off = Array(15).fill(0)
+  said.forEach(({ p }, i) => { off[Math.min(14, Math.floor(p * 15))] += p - Number(test[i].weak || !test[i].strong) })
+  return off.reduce((sum, o) => sum + Math.abs(o), 0) / said.length
+}
+
+// Unseen rows of the same subjects: does p hold, and does the share of calls that was asked for?
+function promises() {
+  const items = shuffled(rows('mmlu.pairs.jsonl'), 1)
+  const errors = [], off = []
+  for (const share of SHARES)
+    for (let fold = 0; fold < FOLDS; fold++) {
+      const test = items.filter((q, i) => i % FOLDS === fold), said = ask(items.filter((q, i) => i % FOLDS !== fold), test, share)
+      errors.push(calibration_error(said, test))
+      off.push(Math.abs(said.filter(({ label }) => label === 'strong').length / said.length - share))
+    }
+  figure({ name: 'calibration error (15 bins)', value: mean(errors), interval: [Math.min(...errors), Math.max(...errors)], next: 0.03, goal: 0.015, least: true })
+  figure({ name: `budget error, mean over shares of ${SHARES.join(', ')}`, value: mean(off), interval: [Math.min(...off), Math.max(...off)], next: 0.025, goal: 0.015, least: true })
+}
+
 export default async function () {
   await part('Strong or weak, MMLU: GPT-4 and Mixtral 8x7B; means over models (least to most), or 95 % by bootstrap', 'mmlu.pairs.jsonl', mmlu)
+  await part('Strong or weak, MMLU: what the router promises of rows that it was not trained on', 'mmlu.pairs.jsonl', promises)
   await part('Strong or weak, GSM8K', ['gsm8k.pairs.jsonl', 'mmlu.pairs.jsonl'], gsm8k)
 }
