@@ -186,8 +186,9 @@ static bool is_captured(void *ctx, const struct decision *d)
     return d->began_us >= all->since_us && record_get(&d->records[0], F_REQUEST);
 }
 
-void captures_newest(struct captures *all, int count)
+void captures_newest(struct captures *all, int count, int segments)
 {
+    reader_within(all->reader, segments);
     all->newest = xcalloc((size_t)count, sizeof *all->newest);
     all->newest_count = reader_newest(all->reader, count, is_captured, all, all->newest);
 }

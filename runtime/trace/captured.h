@@ -80,8 +80,8 @@ void captures_join(struct captures *all);
 /* From here on captures_next gives only what lies in the newest `segments` of each worker. Once, before it. */
 void captures_recent(struct captures *all, int segments);
 
-/* From here on captures_next gives only the newest `count` whose request was captured, without reading all that is older. Once, before it. */
-void captures_newest(struct captures *all, int count);
+/* From here on captures_next gives only the newest `count` whose request was captured, of about the newest `segments` (0: of all). Once, before it. */
+void captures_newest(struct captures *all, int count, int segments);
 
 /* When the newest decision of all began, captured or not; 0: there is none. After the last captures_next. */
 uint64_t captures_last(struct captures *all);

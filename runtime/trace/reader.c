@@ -12,6 +12,7 @@
 #include "trace/track.h"
 
 struct reader {
+    int most_segments; /* that reader_newest looks at; 0: all */
     char *dir;
     struct track **tracks; /* one a slot */
     int count;
@@ -154,6 +155,11 @@ void reader_recent(struct reader *r, int segments)
     rewind_all(r, segments + 1); /* the newest may have been made ahead */
 }
 
+void reader_within(struct reader *r, int segments)
+{
+    r->most_segments = segments;
+}
+
 void reader_skip(struct reader *r)
 {
     rewind_all(r, 2); /* the newest may have been made ahead */
@@ -213,7 +219,7 @@ int reader_newest(struct reader *r, int count, bool (*accept)(void *, const stru
         first = total - held;
         /* One that began further back may belong among them. */
         bool is_enough = total >= (uint64_t)count && r->headless_us < ring[first % (uint64_t)count]->ended_us;
-        if (is_enough || reaches_oldest(r, segments))
+        if (is_enough || reaches_oldest(r, segments) || (r->most_segments && segments >= r->most_segments))
             break;
         for (uint64_t i = 0; i < held; i++)
             decision_free(ring[i]);

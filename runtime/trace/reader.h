@@ -40,6 +40,9 @@ struct decision *reader_next(struct reader *r);
 /* After reader_next gave NULL: a decision still in flight, the caller's; NULL when there is none left. Its later events are then not seen. */
 struct decision *reader_unfinished(struct reader *r);
 
+/* reader_newest looks back no further than about this many segments of each worker. */
+void reader_within(struct reader *r, int segments);
+
 /*
  * The newest `count` decisions that `accept` (NULL: all) takes, in out[0..], oldest first. Starts at the newest segments, so that
  * few decisions cost little however long the trace. Returns how many. Starts anew; reader_next then gives what comes later.

@@ -3,7 +3,7 @@
 #include "trace/captured.h"
 #include "trial/trial.h"
 
-enum { LONG_TURNS = 40, LONG_LINES = 25, RECORDED_BYTES = 24 << 20 };
+enum { LONG_TURNS = 40, LONG_LINES = 25, RECORDED_BYTES = 24 << 20, GATE_SEGMENTS = 2 };
 
 const struct check_request CHECK_REQUESTS[] = {
     {.name = "chat", .body = "{\"model\":\"auto\",\"messages\":[{\"role\":\"user\",\"content\":\"Hello!\"}]}"},
@@ -63,15 +63,15 @@ static void keep(struct check_recorded *r, const struct captured *c)
     r->requests[r->count++] = kept;
 }
 
-int check_recorded_read(struct check_recorded *r, const char *dir, bool only_good, struct err *err)
+int check_recorded_read(struct check_recorded *r, const char *dir, bool is_gate, struct err *err)
 {
     struct captures *all = captures_open(dir, 0, err);
     *r = (struct check_recorded){.arena = ARENA(RECORDED_BYTES)};
     if (all == NULL)
         return -1;
-    captures_newest(all, CHECK_RECORDED * 4);
+    captures_newest(all, CHECK_RECORDED * 4, is_gate ? GATE_SEGMENTS : 0);
     for (const struct captured *c; (c = captures_next(all));)
-        if (!only_good || !c->error.p)
+        if (!is_gate || !c->error.p)
             keep(r, c);
     captures_close(all);
     return 0;

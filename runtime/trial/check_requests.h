@@ -26,8 +26,8 @@ struct check_recorded {
     struct arena arena;
 };
 
-/* `only_good`: none on which the route raised then. */
-int check_recorded_read(struct check_recorded *r, const char *dir, bool only_good, struct err *err);
+/* `is_gate`: only recent ones, so that a reload does not wait for a long trace, and none on which the route raised then. */
+int check_recorded_read(struct check_recorded *r, const char *dir, bool is_gate, struct err *err);
 void check_recorded_clear(struct check_recorded *r);
 
 /* A conversation of about 20,000 tokens. */
