@@ -11,7 +11,7 @@
 #include "trial/check.h"
 #include "vm/guard.h"
 
-enum { CHECK_OUTPUT = 1 << 20 };
+enum { CHECK_OUTPUT = 1 << 20, WORDS = 4096 };
 
 static int print(struct buf *out)
 {
@@ -27,6 +27,20 @@ static void member(struct buf *out, const char *before, const char *text)
         json_quote(out, str_of(text));
     else
         buf_puts(out, "null");
+}
+
+/* The first error stands for all of them. */
+static void write_error(struct buf *out, const struct check *check)
+{
+    char words[WORDS];
+    for (int i = 0; i < check->count; i++) {
+        const struct finding *f = &check->findings[i];
+        if (f->is_warning)
+            continue;
+        snprintf(words, sizeof words, "%s:%d:%d: %s", f->file, f->line, f->column, f->message);
+        complain_member(out, f->file[0] ? words : f->message);
+        return;
+    }
 }
 
 static void write_json(struct buf *out, const struct check *check)
@@ -52,7 +66,9 @@ static void write_json(struct buf *out, const struct check *check)
         buf_printf(out, "%s\"%s\"", is_first ? "" : ",", check->checked[i].name);
         is_first = false;
     }
-    buf_puts(out, "]}\n");
+    buf_puts(out, "]");
+    write_error(out, check);
+    buf_puts(out, "}\n");
 }
 
 static bool has_error(const struct check *check, const char *route)

@@ -46,21 +46,34 @@ static struct told read_place(const char *words)
     return t;
 }
 
+static void put_error(struct buf *out, const struct told *t)
+{
+    buf_puts(out, ",\"error\":{\"message\":");
+    json_quote(out, t->message);
+    if (t->file.len > 0) {
+        buf_puts(out, ",\"file\":");
+        json_quote(out, t->file);
+        buf_printf(out, ",\"line\":%ld", t->line);
+    }
+    if (t->column > 0)
+        buf_printf(out, ",\"column\":%ld", t->column);
+    buf_putc(out, '}');
+}
+
 static void print_object(const struct told *t)
 {
     struct buf out = BUF(OBJECT_MOST);
-    buf_puts(&out, "{\"ok\":false,\"error\":{\"message\":");
-    json_quote(&out, t->message);
-    if (t->file.len > 0) {
-        buf_puts(&out, ",\"file\":");
-        json_quote(&out, t->file);
-        buf_printf(&out, ",\"line\":%ld", t->line);
-    }
-    if (t->column > 0)
-        buf_printf(&out, ",\"column\":%ld", t->column);
-    buf_puts(&out, "}}\n");
+    buf_puts(&out, "{\"ok\":false");
+    put_error(&out, t);
+    buf_puts(&out, "}\n");
     fwrite(out.p, 1, out.len, stdout);
     buf_clear(&out);
+}
+
+void complain_member(struct buf *out, const char *words)
+{
+    struct told told = read_place(words);
+    put_error(out, &told);
 }
 
 int complain(const struct options *o, int status, const char *format, ...)

@@ -8,13 +8,17 @@
  */
 #pragma once
 
+#include "base/buf.h"
 #include "base/opt.h"
 
-/* Returns `status`. Once in a run, and not by a verb that prints an object of its own. */
+/* Returns `status`. Once in a run, and not by a verb that prints an object of its own: that has the same `error` by complain_member. */
 int complain(const struct options *o, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* The same for what went wrong on the way: 3 where no server answered, else 1. */
 int complain_of(const struct options *o, const struct err *err);
+
+/* `,"error":{…}`, for the object of a verb that found something wrong. */
+void complain_member(struct buf *out, const char *words);
 
 /* args[0] is none of the verb's own words, or has not what belongs to it: names the near one and says `usage`. Returns EXIT_USAGE. */
 int complain_word(const struct options *o, const char *const *words, int count, const char *usage);

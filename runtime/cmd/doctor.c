@@ -48,7 +48,13 @@ static void print_json(const struct doctor *d)
             buf_puts(&out, "null");
         buf_putc(&out, '}');
     }
-    buf_puts(&out, "]}\n");
+    buf_putc(&out, ']');
+    for (const struct doctor_line *l = d->first; l; l = l->next)
+        if (l->state == DOCTOR_FAIL) {
+            complain_member(&out, l->words ? l->words : l->look); /* the first stands for all of them */
+            break;
+        }
+    buf_puts(&out, "}\n");
     fwrite(out.p, 1, out.len, stdout);
     buf_clear(&out);
 }

@@ -43,6 +43,14 @@ static int read_readings(struct learnt *l, const struct options *o, struct err *
     return got;
 }
 
+static void end_json(struct buf *out, const char *before, bool has_drifted)
+{
+    buf_printf(out, "%s],\"drifted\":%s", before, has_drifted ? "true" : "false");
+    if (has_drifted)
+        complain_member(out, "today's traffic is no longer like what was fitted to");
+    buf_puts(out, "}\n");
+}
+
 static int report(const struct learnt *l, const struct options *o)
 {
     struct drift_report reports[LEARNT_MOST];
@@ -63,7 +71,7 @@ static int report(const struct learnt *l, const struct options *o)
     if (o->metrics)
         drift_metrics(reports, l->count, &out);
     else if (o->json)
-        buf_printf(&out, "%s],\"drifted\":%s}\n", l->count ? "" : before, has_drifted ? "true" : "false");
+        end_json(&out, l->count ? "" : before, has_drifted);
     fwrite(out.p, 1, out.len, stdout);
     buf_clear(&out);
     return has_drifted ? EXIT_REFUSED : EXIT_OK;

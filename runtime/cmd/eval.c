@@ -20,6 +20,8 @@
 #include "proc/places.h"
 #include "vm/guard.h"
 
+static const char WORSE[] = "worse than the baseline";
+
 enum { MOST_SETS = 256, PAGE = 256 << 20 };
 
 static volatile int stop; /* how often the user has interrupted */
@@ -195,15 +197,19 @@ static int prepare(struct evaluation *e, const char *route)
 static int print(struct evaluation *e)
 {
     if (e->options->json) {
-        printf("{\"routes\":[" STR_FMT "],\"complete\":%s,\"regressed\":%s,\"usd\":%.9g}\n", STR_ARG(buf_str(&e->out)),
-               e->is_complete ? "true" : "false", e->is_worse ? "true" : "false", e->spent);
+        struct buf error = BUF(1024);
+        if (e->is_worse)
+            complain_member(&error, WORSE);
+        printf("{\"routes\":[" STR_FMT "],\"complete\":%s,\"regressed\":%s,\"usd\":%.9g" STR_FMT "}\n", STR_ARG(buf_str(&e->out)),
+               e->is_complete ? "true" : "false", e->is_worse ? "true" : "false", e->spent, STR_ARG(buf_str(&error)));
+        buf_clear(&error);
     } else {
         fwrite(e->out.p, 1, e->out.len, stdout);
     }
     if (!e->is_complete && !e->options->replies)
         log_warn("not every case was answered; the same command goes on where this one stopped (results are in %s)", e->folder);
     if (e->is_worse)
-        log_error("worse than the baseline");
+        log_error("%s", WORSE);
     return fflush(stdout) == 0 ? 0 : -1;
 }
 

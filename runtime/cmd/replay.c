@@ -41,10 +41,16 @@ static void run(struct replay *r, struct captures *all, const struct live *live)
     replay_sort(r);
 }
 
-static int print(const struct options *o, const struct replay_page *page)
+/* `excess`: what --max-change says of it, or NULL. */
+static int print(const struct options *o, const struct replay_page *page, const char *excess)
 {
     struct buf out = BUF(PAGE);
     (o->json ? replay_write_json : replay_write_text)(&out, page);
+    if (o->json && excess && out.len > 2) {
+        out.len -= 2; /* its brace and its line end: more follows */
+        complain_member(&out, excess);
+        buf_puts(&out, "}\n");
+    }
     bool is_written = fwrite(out.p, 1, out.len, stdout) == out.len && fflush(stdout) == 0;
     buf_clear(&out);
     return is_written ? EXIT_OK : EXIT_REFUSED;
@@ -72,14 +78,19 @@ static void tell_nothing(const struct options *o, const struct replay *r, struct
         log_warn("nothing to replay%s%s", r->only ? " of route " : "", r->only ? r->only : "");
 }
 
-static int judge(const struct options *o, const struct replay *r, struct captures *all, const char *trace, double most)
+/* Prints the page, and what is to say of it. */
+static int judge(const struct options *o, const struct replay_page *page, struct captures *all, double most)
 {
+    const struct replay *r = page->replay;
+    char words[200];
+    bool is_over = o->max_change && replay_percent(r) > most;
+    snprintf(words, sizeof words, "%.2f %% of the decisions change; --max-change allows %g %%", replay_percent(r), most);
+    int status = print(o, page, is_over ? words : NULL);
     if (r->replayed == 0)
-        tell_nothing(o, r, all, trace);
-    if (!o->max_change || replay_percent(r) <= most)
-        return EXIT_OK;
-    log_error("%.2f %% of the decisions change; --max-change allows %g %%", replay_percent(r), most);
-    return EXIT_REFUSED;
+        tell_nothing(o, r, all, page->trace);
+    if (is_over)
+        log_error("%s", words);
+    return status == EXIT_OK && !is_over ? EXIT_OK : EXIT_REFUSED;
 }
 
 static int check_route(const struct generation *g, const char *name, struct err *err)
@@ -130,13 +141,12 @@ static int replay(const struct options *o, const struct rule *rule, struct gener
                                .stopped = live ? live->stopped : NULL,
                                .quality = buf_str(&quality),
                                .problems = buf_str(&problems)};
-    int status = print(o, &page);
-    int judged = judge(o, r, all, trace, most);
+    int status = judge(o, &page, all, most);
     buf_clear(&problems);
     buf_clear(&quality);
     replay_value_clear(&value);
     replay_free(r);
-    return status ? status : judged;
+    return status;
 }
 
 static int replay_live(const struct options *o, const struct rule *rule, struct generation *g, struct captures *all, struct live *live, const char *trace,

@@ -142,6 +142,17 @@ test('a check whose trace cannot be read has checked nothing', async () => {
   assert.match((await fails(['check', dir, '--trace', '/nonexistent'], 1, /\/nonexistent: No such file/)).message, /nonexistent/)
 })
 
+test('what a verb found wrong is an error of the object that it prints', async () => {
+  const { home, dir } = place({ ...PROJECT, 'route.lua': 'return function(req)\n  return req.modl\nend' })
+  const { code, stdout } = await cli(['check', dir, '--json'])
+  const { ok, findings, error } = JSON.parse(stdout)
+  assert.deepEqual([code, ok, error.file, error.line, error.message], [1, false, findings[0].file, findings[0].line, findings[0].message])
+  write(dir, { 'route.lua': PROJECT['route.lua'] })
+  assert.equal(JSON.parse((await cli(['check', dir, '--json'])).stdout).error, undefined)
+  const doctor = JSON.parse((await cli(['doctor', join(home, 'nothing'), '--json', ...NOBODY])).stdout)
+  assert.match(doctor.error.message, /cannot read the project/)
+})
+
 test('decide takes a request without a model for one of auto', async () => {
   const { home, dir } = place(PROJECT)
   write(home, { 'bare.json': '{"messages":[{"role":"user","content":"x"}]}', 'named.json': '{"messages":[{"role":"user","content":"x"}],"model":"wye/other"}', 'list.json': '[]' })

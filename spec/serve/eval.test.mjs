@@ -109,6 +109,7 @@ test('a baseline: broken cases are a regression, by the paired test', async () =
   up.models.judge = replies.chat('no idea')
   const worse = await report(p)
   assert.deepEqual([worse.code, worse.regressed, worse.routes[0].baseline.broken], [1, true, 6])
+  assert.deepEqual([worse.error, same.error], [{ message: 'worse than the baseline' }, undefined])
   assert.ok(Math.abs(worse.routes[0].baseline.p - 1 / 64) < 1e-9)
   assert.match(worse.stderr, /worse than the baseline/)
   // One of six may be chance where models answer; where answers are recorded it is none.

@@ -85,6 +85,7 @@ test('another rule: what changes, with examples, cost and support', async () => 
   const strict = await replay(w, join(w.dir, 'rules/v2.lua'), '--max-change', '49%')
   assert.equal(strict.code, 1)
   assert.match(strict.stderr, /50\.00 % of the decisions change; --max-change allows 49 %/)
+  assert.match(strict.error.message, /50\.00 % of the decisions change/)
   assert.equal((await replay(w, join(w.dir, 'rules/v2.lua'), '--max-change', '50')).code, 0)
   assert.equal((await replay(w, w.dir, '--since', 'yesterday')).code, 2)
   const broken = await replay(w, w.dir)
