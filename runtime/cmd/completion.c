@@ -25,11 +25,24 @@ static void print_options(FILE *out, const char *verb)
             fprintf(out, "%s--%s", count++ ? " " : "", row.name);
 }
 
+/* The words of the verb's own, out of its arguments, after `before`: "list | drain MODEL" has list and drain. False when it has none. */
+static bool print_own(FILE *out, const char *before, const char *args)
+{
+    int count = 0;
+    for (const char *at = args; *at; at += strcspn(at, "|") + (at[strcspn(at, "|")] == '|')) {
+        const char *word = at + strspn(at, " [");
+        size_t len = strspn(word, "abcdefghijklmnopqrstuvwxyz-");
+        if (len > 0 && (word[len] == '\0' || strchr(" ]|", word[len])))
+            fprintf(out, "%s%.*s", count++ ? " " : before, (int)len, word);
+    }
+    return count > 0;
+}
+
 /* zsh reads the same function through bashcompinit. */
 static void print_bash(FILE *out)
 {
     fprintf(out, "_wye() {\n"
-           "    local word=${COMP_WORDS[COMP_CWORD]} words\n"
+           "    local word=${COMP_WORDS[COMP_CWORD]} words own\n"
            "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
            "        COMPREPLY=($(compgen -W '");
     print_verbs(out);
@@ -40,11 +53,14 @@ static void print_bash(FILE *out)
     for (int i = 0; i < command_count(); i++) {
         fprintf(out, "    %s) words='", command_verbs()[i]->name);
         print_options(out, command_verbs()[i]->name);
+        fprintf(out, "' own='");
+        print_own(out, "", command_verbs()[i]->args);
         fprintf(out, "' ;;\n");
     }
     fprintf(out, "    *) return ;;\n"
            "    esac\n"
-           "    [[ $word == -* ]] && COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n"
+           "    [[ $word == -* ]] || words=$own\n"
+           "    [[ $word == -* || $COMP_CWORD -eq 2 ]] && COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n"
            "}\n"
            "complete -o default -F _wye wye\n");
 }
@@ -84,6 +100,10 @@ static void print_fish(FILE *out)
         fprintf(out, "complete -c wye -n __fish_use_subcommand -f -a %s -d ", command_verbs()[i]->name);
         print_quoted(out, command_verbs()[i]->summary);
         putc('\n', out);
+        char before[128];
+        snprintf(before, sizeof before, "complete -c wye -n '__fish_seen_subcommand_from %s' -a '", command_verbs()[i]->name);
+        if (print_own(out, before, command_verbs()[i]->args))
+            fprintf(out, "'\n");
         print_fish_options(out, command_verbs()[i]->name);
     }
 }
