@@ -143,6 +143,12 @@ quality:
 	@$(AGAIN) all
 	@BUILD=$(BUILD) node spec/quality/run.mjs
 
+# big-endian: what is learnt on a big-endian machine, played by QEMU, is what is learnt here
+.PHONY: big-endian
+big-endian:
+	@.ci/deps big-endian
+	@BUILD=$(BUILD) .ci/big-endian
+
 # experiments: what the statistics of experiments do with data whose truth is known; EXPERIMENTS in each cell of the grid
 .PHONY: experiments
 experiments:
@@ -184,4 +190,4 @@ clean:
 	rm -rf $(BUILD) build-san build-fuzz
 
 help:
-	@sed -n '1d; s/^# \([a-z]*\): \(.*\)/  make \1 - \2/p' Makefile $(wildcard spec/fuzz/fuzz.mk) | sed 's/ - /\t/' | expand -t 16
+	@sed -n '1d; s/^# \([a-z-]*\): \(.*\)/  make \1 - \2/p' Makefile $(wildcard spec/fuzz/fuzz.mk) | sed 's/ - /\t/' | expand -t 16
