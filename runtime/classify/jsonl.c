@@ -74,7 +74,7 @@ double jsonl_done(const struct jsonl *j)
     return j->bytes > 0 ? fmin(j->read / j->bytes, 1) : 0;
 }
 
-/* The next line without its end: 1, 0 at the end of the file, -1 when it is too long. NULs inside are kept. */
+/* The next line without its end, and the first one without the mark that some editors of Windows put before UTF-8: 1, 0 at the end of the file, -1 when it is too long. NULs inside are kept. */
 static int read_line(struct jsonl *j, size_t *len, struct err *err)
 {
     int c = 0;
@@ -88,6 +88,8 @@ static int read_line(struct jsonl *j, size_t *len, struct err *err)
         return jsonl_fail(j, err, "the line is longer than %d KiB", JSONL_LINE >> 10);
     if (c == EOF && ferror(j->file))
         return jsonl_fail(j, err, "%s", strerror(errno));
+    if (j->line == 1 && *len >= 3 && memcmp(j->text, "\xef\xbb\xbf", 3) == 0)
+        memmove(j->text, j->text + 3, (*len -= 3) + 1);
     return *len > 0 || c != EOF;
 }
 

@@ -5,7 +5,8 @@
  *     for (int got; (got = jsonl_next(j, &row, &err)) > 0;) ...row.p is valid until the next call...
  *     jsonl_close(j);
  *
- * "-" is standard input. A line is at most JSONL_LINE bytes; empty ones are passed over.
+ * "-" is standard input. A line is at most JSONL_LINE bytes; empty ones are passed over, and so is a byte order mark
+ * before the first.
  */
 #pragma once
 

@@ -75,7 +75,7 @@ static int check(const struct pairs *p, const char *path, struct err *err)
     if (p->count < PAIRS_LEAST)
         return err_set(err, ERR_MALFORMED, "%s: %d row%s; pairs need at least %d", path, p->count, p->count == 1 ? "" : "s", PAIRS_LEAST);
     bool is_weak = weak == 0 || weak == p->count;
-    if (is_weak || strong == 0 || strong == p->count)
+    if (is_weak || strong == 0)
         return err_set(err, ERR_MALFORMED, "%s: '%s' is %d in every row: there is nothing to tell apart", path, is_weak ? "weak" : "strong",
                        (is_weak ? weak : strong) != 0);
     return 0;

@@ -32,7 +32,7 @@ struct pairs {
     struct arena arena;
 };
 
-/* 0, or -1 with "FILE:LINE: …"; also when a model is always right or never. */
+/* 0, or -1 with "FILE:LINE: …"; also when the weak model is always right or never, or the strong one never. */
 int pairs_read(struct pairs *p, const char *path, struct err *err);
 void pairs_clear(struct pairs *p);
 

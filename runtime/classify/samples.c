@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "classify/jsonl.h"
 
-enum { MOST_WARNINGS = 5, LONGEST_LABEL = 200, ROWS_OF_SOURCE = 8 };
+enum { MOST_WARNINGS = 5, LONGEST_LABEL = 200, ROWS_OF_SOURCE = 8, ROWS_OF_LABEL = 8 };
 
 struct reader {
     const char *path, *source;
@@ -148,6 +148,25 @@ static int check_whole(const struct samples *s, const char *path, struct err *er
     return 0;
 }
 
+/* Cross-validation of labels with so few texts says little, and known of what is no label less. */
+static void tell_of_few(const struct samples *s, const struct reader *r)
+{
+    int rows[SAMPLES_LABELS] = {0}, few = 0, last = 0;
+    char words[600];
+    for (int i = 0; i < s->count; i++)
+        rows[s->at[i].label]++;
+    for (int c = 0; c < s->label_count; c++)
+        if (rows[c] < ROWS_OF_LABEL) {
+            few++;
+            last = c;
+        }
+    if (few == 0)
+        return;
+    snprintf(words, sizeof words, "%s: label \"%s\" has %d row%s%s; from %d on, and better 30, accuracy and p can be trusted", r->path, s->labels[last], rows[last],
+             rows[last] == 1 ? "" : "s", few > 1 ? ", and others are as rare" : "", ROWS_OF_LABEL);
+    r->warn(words);
+}
+
 /* One source is none, and so are nearly as many as there are rows. */
 static void look_at_sources(struct samples *s, const struct reader *r)
 {
@@ -179,6 +198,7 @@ int samples_read(struct samples *s, const char *path, const char *source, void (
     if (check_whole(s, path, err) < 0)
         return -1;
     look_at_sources(s, &r);
+    tell_of_few(s, &r);
     tell_of_conflicts(s, path, warn);
     return 0;
 }

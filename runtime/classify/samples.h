@@ -3,7 +3,7 @@
  * but for one that says where the row comes from ("source" unless another is named), so that training can hold out all of a source.
  *
  * What cannot be trained on is refused with its line: no text, no label, broken JSON or UTF-8, a line over 512 KiB, fewer than two labels. Of an empty
- * text (left out) and of a text that stands there with two labels (taken as it is) a warning tells.
+ * text (left out), of a text that stands there with two labels (taken as it is), of labels with few rows and of sources that are none a warning tells.
  */
 #pragma once
 

@@ -77,13 +77,19 @@ static int read_method(struct calibrating *k, struct err *err)
                    near ? near : "", near ? "'?)" : "");
 }
 
+/* What a route may measure an answer by: the functions of wye.score that return a number. */
 static int read_measure(struct calibrating *k, struct err *err)
 {
+    static const char *const NAMES[] = {"confidence", "least", "margin", "entropy", "agreement", "refusal", "degenerate", "length", "weighted"};
+    enum { COUNT = sizeof NAMES / sizeof *NAMES };
     const char *name = k->o->measure;
-    if (strlen(name) >= sizeof k->c.score || name[strspn(name, "abcdefghijklmnopqrstuvwxyz_")])
-        return err_set(err, ERR_BAD_REQUEST, "--measure is '%s'; the name of a function of wye.score is needed", name);
     snprintf(k->c.score, sizeof k->c.score, "%s", name);
-    return 0;
+    for (int i = 0; i < COUNT; i++)
+        if (strcmp(name, NAMES[i]) == 0)
+            return 0;
+    const char *near = near_name(name, NAMES, COUNT);
+    return err_set(err, ERR_BAD_REQUEST, "--measure is '%s'%s%s%s; confidence, least, margin, entropy, agreement, refusal, degenerate, length or weighted is needed",
+                   name, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
 }
 
 static double raw_error(const struct scored *rows, double *p)
@@ -283,6 +289,15 @@ static void report(const struct calibrating *k, const struct reliability *groups
         printf("wrote %s, %ld bytes\n", k->o->out, k->bytes);
 }
 
+/* Scores may be good probabilities already; and few rows make a fit that is worse than none. */
+static void warn_of_worse(const struct calibrating *k)
+{
+    double after = calibration_error(&k->rows, k->p);
+    if (k->before < after)
+        fprintf(stderr, "wye calibrate: the calibration error grew from %.4f to %.4f: by these answers the score is the better probability%s\n", k->before, after,
+                k->o->with ? "" : "; more of them may help");
+}
+
 int cmd_calibrate(struct options *o)
 {
     struct calibrating k = {.o = o};
@@ -294,6 +309,8 @@ int cmd_calibrate(struct options *o)
         return complain(o, EXIT_USAGE, "%s", err.message);
     int result = work(&k, &err);
     int count = result == 0 ? reliability_table(&k.rows, k.p, groups) : 0;
+    if (result == 0)
+        warn_of_worse(&k);
     if (result == 0 && o->json)
         report_json(&k, groups, count);
     else if (result == 0)

@@ -140,6 +140,22 @@ static int make_index(const struct options *o)
     return result < 0 ? complain_of(o, &err) : EXIT_OK;
 }
 
+/* The option that this kind of training has no use for, or NULL. */
+static const char *stray_option(const struct options *o)
+{
+    const struct {
+        const char *name;
+        bool is_given, has_use;
+    } options[] = {{"--pairs", o->pairs, !o->similar},
+                   {"--share", o->share != NULL, o->pairs},
+                   {"--embeddings", o->embeddings != NULL, !o->pairs},
+                   {"--source", o->source != NULL, !o->pairs && !o->similar}};
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        if (options[i].is_given && !options[i].has_use)
+            return options[i].name;
+    return NULL;
+}
+
 int cmd_train(struct options *o)
 {
     struct samples s;
@@ -148,6 +164,9 @@ int cmd_train(struct options *o)
     uint64_t start = clock_ms();
     if (o->out == NULL)
         return complain(o, EXIT_USAGE, "say where the model goes: `wye train %s -o MODEL`", o->args[0]);
+    const char *stray = stray_option(o);
+    if (stray)
+        return complain(o, EXIT_USAGE, "%s has no use %s", stray, o->similar ? "with --similar" : o->pairs ? "with --pairs" : "without --pairs");
     if (o->pairs)
         return train_pairs(o);
     if (o->similar)

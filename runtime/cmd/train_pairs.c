@@ -12,6 +12,14 @@
 
 enum { REPORT_MOST = 1 << 16 };
 
+static void warn_of_constant(const struct pairs *p)
+{
+    for (int i = 0; i < p->count; i++)
+        if (!p->at[i].strong)
+            return;
+    fprintf(stderr, "wye train: 'strong' is 1 in every row: only what the weak model can do is learnt, not where the strong one fails too\n");
+}
+
 static void progress(int done, int total)
 {
     if (isatty(STDERR_FILENO))
@@ -45,8 +53,10 @@ int train_pairs(const struct options *o)
     if (o->share && amount_read("share", o->share, 1, &share, &err) < 0)
         return complain(o, EXIT_USAGE, "%s", err.message);
     int result = pairs_read(&pairs, o->args[0], &err);
-    if (result == 0)
+    if (result == 0) {
+        warn_of_constant(&pairs);
         result = pairs_train(&pairs, o->out, share, progress, &report, &err);
+    }
     double seconds = (double)(clock_ms() - start) / 1000;
     if (result == 0 && o->json)
         print_json(&report, pairs.count, seconds);

@@ -175,6 +175,13 @@ static void test_doubtful_data(void **state)
     assert_non_null(strstr(warned, "data.jsonl:145: column 'text' is empty; the row is left out"));
     assert_non_null(strstr(warned, "data.jsonl:146: the text of line 2 again, here as \"travel\", there as \"food\""));
     training_clear(&t);
+    /* What some editors put before the first line is no part of it. */
+    memmove(rows + 3, rows, len);
+    memcpy(rows, "\xef\xbb\xbf", 3);
+    len += 3 + (size_t)snprintf(rows + 3 + len, sizeof rows - 3 - len, "{\"text\":\"a song\",\"label\":\"music\"}\n{\"text\":\"a dance\",\"label\":\"music\"}\n");
+    assert_null(train_on(rows, len, "a.model", &t));
+    assert_non_null(strstr(warned, "data.jsonl: label \"music\" has 2 rows; from 8 on"));
+    training_clear(&t);
 }
 
 /* Every byte of the file counts: a changed one is found, and so is a file cut anywhere. */

@@ -22,7 +22,8 @@ static char data[128], model[128], warned[1024];
 
 static void warn(const char *words)
 {
-    snprintf(warned, sizeof warned, "%s", words);
+    size_t at = strlen(warned);
+    snprintf(warned + at, sizeof warned - at, "%s\n", words);
 }
 
 static void progress(int done, int total)

@@ -118,3 +118,16 @@ test('bad data is refused with its line', async () => {
   assert.match((await calibrate(path('rows.jsonl'), '-o', path('out.json'), '--share', '30')).stderr, /--share is '30'; a number from 0 to 1/)
   assert.match((await calibrate(path('rows.jsonl'), '-o', path('out.json'), '--method', 'plat')).stderr, /--method is 'plat' \(did you mean 'platt'\?\)/)
 })
+
+test('measures that no route knows are refused; a fit that is worse than the score itself is said to be', async () => {
+  // As right as the score says: whatever is fitted to forty of them errs more.
+  const good = Array.from({ length: 40 }, (_, i) => ({ score: i % 2 ? 0.9 : 0.2, correct: Number(i % 2 ? i % 20 !== 1 : i % 10 === 2) }))
+  writeFileSync(path('good.jsonl'), good.map((r) => JSON.stringify(r)).join('\n'))
+  const wrong = await calibrate(path('good.jsonl'), '-o', path('no.json'), '--measure', 'confidense')
+  assert.equal(wrong.code, 2)
+  assert.match(wrong.stderr, /--measure is 'confidense' \(did you mean 'confidence'\?\)/)
+  const worse = await calibrate(path('good.jsonl'), '-o', path('worse.json'), '--json')
+  assert.equal(worse.code, 0, worse.stderr)
+  assert.ok(worse.json.ece > worse.json.ece_before, `${worse.json.ece_before} → ${worse.json.ece}`)
+  assert.match(worse.stderr, /the calibration error grew from [\d.]+ to [\d.]+/)
+})

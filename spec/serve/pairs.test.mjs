@@ -78,3 +78,19 @@ test('bad pairs are refused with their line', async () => {
   }
   assert.equal((await wye('train', '--pairs', path('pairs.jsonl'), '-o', path('x'), '--share', 'half')).code, 2)
 })
+
+test('a strong model that is always right leaves the weak one to be learnt, and options without use are refused', async () => {
+  writeFileSync(path('pairs.jsonl'), lines(rows.map((r) => ({ ...r, strong: 1 }))))
+  const made = await wye('train', '--pairs', path('pairs.jsonl'), '-o', path('sure.model'), '--json')
+  assert.equal(made.code, 0, made.stderr)
+  assert.match(made.stderr, /'strong' is 1 in every row/)
+  const { frontier, suffices } = JSON.parse(made.stdout)
+  assert.ok(frontier.apgr.value > 0.7, `APGR ${frontier.apgr.value}`)
+  assert.ok(Math.abs(suffices - rows.filter((r) => r.weak).length / rows.length) < 1e-5)
+  for (const [args, words] of [[['--share', '0.3'], /--share has no use without --pairs/], [['--pairs', '--similar'], /--pairs has no use with --similar/],
+    [['--pairs', '--embeddings', 'x.vec'], /--embeddings has no use with --pairs/], [['--similar', '--source', 'x'], /--source has no use with --similar/]]) {
+    const { code, stderr } = await wye('train', path('pairs.jsonl'), '-o', path('no.model'), ...args)
+    assert.equal(code, 2)
+    assert.match(stderr, words)
+  }
+})
