@@ -7,6 +7,11 @@ import { cli, folder, place, serve, write } from '../support/wye.mjs'
 
 const NOBODY = ['--admin', '127.0.0.1:1']
 
+const PROJECT = {
+  'wye.lua': 'return { models = { ["sim/fast"] = {} } }',
+  'route.lua': 'local m = wye.model "sim/fast"\nreturn function(req) return m, "asked for " .. req.model end',
+}
+
 // Where nothing is: what a newcomer has before the first project.
 function desert() {
   const home = folder()
@@ -95,15 +100,11 @@ test('what a file or a folder refuses is 1', async () => {
     [['trace', '--trace', 'nothing'], /nothing/],
     [['top', '--trace', 'words.txt'], /words.txt/],
     [['why', '--trace', 'nothing'], /nothing/],
-    [['replay', '--trace', 'nothing'], /nothing/],
+    [['replay', 'nothing'], /nothing/],
+    [['replay', place(PROJECT).dir, '--trace', 'nothing'], /nothing/],
   ]
   for (const [args, words] of refused) await fails(args, 1, words, { cwd })
 })
-
-const PROJECT = {
-  'wye.lua': 'return { models = { ["sim/fast"] = {} } }',
-  'route.lua': 'local m = wye.model "sim/fast"\nreturn function(req) return m, "asked for " .. req.model end',
-}
 
 test('inside of a project, its name is a dot', async () => {
   const { dir } = place(PROJECT)
@@ -124,7 +125,7 @@ test('a place is a member of its own', async () => {
 test('no server is 3, whoever asks for it', async () => {
   const cwd = desert()
   const asking = [['reload'], ['load'], ['use', '1'], ['rollback'], ['drop', '1'], ['show', '1'], ['diff', '1', '2'], ['status'], ['ab', 'list'], ['ab', 'report', 'x'],
-    ['trace'], ['why'], ['top'], ['hist', 'ms'], ['export'], ['replay'], ['key', 'list']]
+    ['trace'], ['why'], ['top'], ['hist', 'ms'], ['export'], ['replay', place(PROJECT).dir], ['key', 'list']]
   for (const args of asking) await fails([...args, ...NOBODY], 3, /no server at 127\.0\.0\.1:1/, { cwd })
   await fails(['status', '--admin', 'no-such-host.invalid:1'], 3, /no host of that name/)
 })
