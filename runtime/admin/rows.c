@@ -111,6 +111,8 @@ static void put_attempts(struct buf *out, const struct decision *d, int status)
     double tokens = 0, n;
     bool is_valid = false, is_refused = false, has_served = false;
     for (int i = 0; (r = decision_next(d, GROUP_ATTEMPT, &i));) {
+        if (record_is_shadowed(r))
+            continue;
         for (size_t k = 0; k < sizeof TOKENS / sizeof *TOKENS; k++)
             tokens += record_number(r, TOKENS[k], &n) ? n : 0;
         is_refused = str_eq(record_text(r, F_ERROR), "content_filter");
@@ -156,6 +158,8 @@ int rows_feed(struct analysis *a, const char *dir, const char *experiment, struc
     reader_events(r, each_event, c);
     reader_close(r);
     r = c->failed ? NULL : reader_open(dir, c->err);
+    if (r && query && query_wants_late(query))
+        reader_join(r);
     for (struct decision *d; r && c->failed == 0 && (d = reader_next(r)); decision_free(d)) {
         const struct record *arm = arm_of(d, c->name);
         if (arm == NULL)
@@ -173,4 +177,38 @@ int rows_feed(struct analysis *a, const char *dir, const char *experiment, struc
     if (r && c->failed == 0 && c->rows == 0)
         c->failed = hint(c);
     return r && c->failed == 0 ? 0 : -1;
+}
+
+static int feed_shadow(struct counting *c, const struct decision *d, const struct record *shadow, struct buf *row)
+{
+    const struct record *own = &d->records[0];
+    buf_reset(row);
+    buf_printf(row, "{\"ts\":%" PRIu64, d->began_us);
+    put_number(row, "usd", own, F_USD);
+    put_number(row, "ms", own, F_US);
+    buf_puts(row, ",\"shadow\":");
+    export_record(row, shadow);
+    buf_putc(row, '}');
+    return analysis_call(c->a, "shadow", buf_str(row), NULL, c->err);
+}
+
+int rows_feed_shadows(struct analysis *a, const char *dir, const char *experiment, struct query *query, struct err *err)
+{
+    struct counting c = {.a = a, .name = experiment, .query = query, .err = err};
+    struct buf row = BUF(ROW_MOST);
+    struct reader *r = reader_open(dir, err);
+    if (r == NULL)
+        return -1;
+    reader_join(r);
+    for (struct decision *d; c.failed == 0 && (d = reader_next(r)); decision_free(d)) {
+        const struct record *shadow;
+        bool is_wanted = (experiment == NULL || arm_of(d, experiment)) && (query == NULL || query_match(query, d, NULL));
+        for (int i = 0; is_wanted && c.failed == 0 && (shadow = decision_next(d, GROUP_SHADOW, &i));)
+            c.failed = feed_shadow(&c, d, shadow, &row);
+    }
+    if (experiment == NULL)
+        reader_warn(r); /* else rows_feed has */
+    reader_close(r);
+    buf_clear(&row);
+    return c.failed;
 }

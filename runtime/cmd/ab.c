@@ -1,4 +1,4 @@
-/* ab: experiments: what a server has, what its trace says of them, and changes of weights. */
+/* ab: experiments: what a server has, what its trace says of them and of shadows, and changes of weights. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,7 +119,9 @@ static int count(const struct options *o, bool is_what_if, struct buf *options, 
         put_stopped(options, place.state, o->args[1]);
     buf_putc(options, '}');
     struct analysis *a = is_found ? analysis_open("stats.ab", buf_str(options), err) : NULL;
-    bool is_good = a && rows_feed(a, place.trace, o->args[1], query, err) == 0 && analysis_call(a, method, str_of(""), &page, err) == 0;
+    bool is_fed = a && rows_feed(a, place.trace, o->args[1], query, err) == 0 &&
+                  (is_what_if || rows_feed_shadows(a, place.trace, o->args[1], query, err) == 0);
+    bool is_good = is_fed && analysis_call(a, method, str_of(""), &page, err) == 0;
     if (is_good)
         printf(STR_FMT "%s", STR_ARG(buf_str(&page)), o->json ? "\n" : "");
     if (a)
@@ -138,6 +140,33 @@ static int report(const struct options *o, bool is_what_if)
     buf_clear(&options);
     if (query)
         query_free(query);
+    return status;
+}
+
+/* ---- shadows ---- */
+
+static int agreement(const struct options *o, struct query *query, struct err *err)
+{
+    struct place place;
+    struct buf page = BUF(PAGE_MOST);
+    struct analysis *a = place_find(o, &place, err) == 0 ? analysis_open("stats.agreement", str_of("{}"), err) : NULL;
+    bool is_good = a && rows_feed_shadows(a, place.trace, NULL, query, err) == 0 && analysis_call(a, o->json ? "json" : "page", str_of(""), &page, err) == 0;
+    if (is_good)
+        printf(STR_FMT "%s", STR_ARG(buf_str(&page)), o->json ? "\n" : "");
+    if (a)
+        analysis_close(a);
+    buf_clear(&page);
+    return is_good ? EXIT_OK : complain_of(o, err);
+}
+
+static int shadows(const struct options *o)
+{
+    struct err err;
+    struct query *query = o->query ? query_compile(str_of(o->query), &err) : NULL;
+    if (o->query && query == NULL)
+        return complain(o, EXIT_USAGE, "%s", err.message);
+    int status = agreement(o, query, &err);
+    query_free(query);
     return status;
 }
 
@@ -174,6 +203,8 @@ int cmd_ab(struct options *o)
     int count = o->arg_count;
     if (strcmp(what, "list") == 0 && count == 1)
         return client_call(o, "GET", "/experiments", CLIENT_QUICK_MS, print_list);
+    if (strcmp(what, "shadows") == 0 && count == 1)
+        return shadows(o);
     if (strcmp(what, "report") == 0 && count == 2)
         return report(o, false);
     if (strcmp(what, "what-if") == 0 && count == 3)
@@ -182,6 +213,6 @@ int cmd_ab(struct options *o)
         return are_weights(o, o->args[2]) ? change(o, "ramp", o->args[2]) : EXIT_USAGE;
     if (strcmp(what, "stop") == 0 && (count == 2 || count == 3))
         return change(o, "stop", count == 3 ? o->args[2] : NULL);
-    static const char *const WORDS[] = {"list", "report", "ramp", "stop", "what-if"};
-    return complain_word(o, WORDS, 5, "list, report NAME, ramp NAME WEIGHTS (80,20), stop NAME [ARM], or what-if NAME WEIGHTS (v1=50,v2=50)");
+    static const char *const WORDS[] = {"list", "report", "ramp", "stop", "what-if", "shadows"};
+    return complain_word(o, WORDS, 6, "list, report NAME, ramp NAME WEIGHTS (80,20), stop NAME [ARM], what-if NAME WEIGHTS (v1=50,v2=50), or shadows");
 }

@@ -2,6 +2,7 @@
 local json = require "json"
 local difference, ssrm, tail = require "stats.difference", require "stats.ssrm", require "stats.tail"
 local offpolicy, bandit = require "stats.offpolicy", require "stats.bandit"
+local agreement = require "stats.agreement"
 
 local ab = {}
 local Report = {}
@@ -15,7 +16,8 @@ local HOST = { error = true, usd = true, ms = true, ttft = true, tokens = true, 
 -- Options: { name, arms, weights (of a what-if, by arm), stopped = { arm, since } } as JSON.
 function ab.new(text)
   local options = assert(json.decode(text))
-  return setmetatable({ options = options, scores = {}, rows = {}, repeated = 0, design = nil }, Report)
+  local self = { options = options, scores = {}, rows = {}, repeated = 0, design = nil, shadows = agreement.new() }
+  return setmetatable(self, Report)
 end
 
 -- A score event: { id, metric, value }. The first one of a decision's metric stands.
@@ -39,6 +41,11 @@ end
 -- A decision: { id, ts (µs), hash, arm, p, unit, source, weights, error, usd, ms, ttft, tokens, valid, refused, matches }.
 function Report:decision(text)
   self.rows[#self.rows + 1] = json.decode(text)
+end
+
+-- A shadow of such a decision, as stats.agreement takes it.
+function Report:shadow(text)
+  self.shadows:shadow(text)
 end
 
 local function value_of(self, row, metric)
@@ -287,7 +294,7 @@ end
 function Report:report()
   settle(self)
   local r = { experiment = self.options.name, design = self.design, alpha = ALPHA, tuning = TUNING,
-    repeated_scores = self.repeated, stopped = self.options.stopped, versions = {} }
+    repeated_scores = self.repeated, stopped = self.options.stopped, versions = {}, shadows = self.shadows:report() }
   local rows = {}
   for _, row in ipairs(self.rows) do
     if row.matches ~= false then rows[#rows + 1] = row end

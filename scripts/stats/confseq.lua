@@ -104,6 +104,14 @@ function confseq.bernoulli_ci(successes, trials, alpha, t_opt, alpha_opt)
   return low, high
 end
 
+-- The mean of what lies in [0, 1], by how much it was seen to vary: `v` is the sum of the squares of x less the mean of those
+-- before it. Howard, Ramdas, McAuliffe and Sekhon 2021, "Time-uniform, nonparametric, nonasymptotic confidence sequences",
+-- theorem 4 (empirical Bernstein).
+function confseq.empirical_bernstein_ci(n, sum, v, alpha, v_opt)
+  local width = confseq.gamma_exponential_mixture_bound(v, alpha / 2, v_opt, 1) / n
+  return math.max(0, sum / n - width), math.min(1, sum / n + width)
+end
+
 -- How far, in counts, the order statistic of a quantile may lie off. Howard and Ramdas 2022, "Sequential estimation of
 -- quantiles with
 -- applications to A/B testing and best-arm identification", theorem 1.

@@ -73,6 +73,43 @@ local function version_of(v, options)
   return table.concat(parts, "\n")
 end
 
+local function answers_of(a)
+  local rows = { { "answers", "compared", "shadow", "route again", "difference", "from", "to", "request" } }
+  for _, what in ipairs { "decision", "exact", "alike", "overlap", "usd", "ms" } do
+    local r = a[what]
+    local cells = { what, tostring(r.n) }
+    for i, name in ipairs { "shadow", "again", "difference", "low", "high" } do cells[i + 2] = number(r[name]) end
+    cells[8] = r.request and number(r.request) or ""
+    rows[#rows + 1] = cells
+  end
+  return columns(rows) .. "\n" .. a.words
+end
+
+local function counted(left_out)
+  local words = {}
+  for why, count in pairs(left_out) do words[#words + 1] = ("%d: %s"):format(count, why) end
+  table.sort(words)
+  return table.concat(words, "; ")
+end
+
+local function shadow_of(r)
+  local d = r.decisions
+  local parts = { ("shadow %s, rule %s"):format(r.line, r.rule or "-"), columns {
+    { "decisions", "compared", "alike", "from", "to", "failed", "undecided" },
+    { tostring(r.shadows), tostring(d.n), number(d.alike), number(d.low), number(d.high), number(r.failed), number(r.undecided) },
+  } }
+  if r.answers then parts[#parts + 1] = answers_of(r.answers) end
+  if next(r.left_out) then parts[#parts + 1] = "not compared by their answers: " .. counted(r.left_out) end
+  return table.concat(parts, "\n")
+end
+
+-- Of stats.agreement's list, newest source of a rule last.
+function page.agreement(list)
+  local parts = {}
+  for i, r in ipairs(list) do parts[i] = shadow_of(r) end
+  return table.concat(parts, "\n\n")
+end
+
 function page.report(r, options)
   local level = math.floor((1 - r.alpha) * 100 + 0.5)
   local parts = { ("experiment %s, %d %% intervals that may be looked at any time"):format(r.experiment, level) }
@@ -85,6 +122,7 @@ function page.report(r, options)
     end
     parts[#parts + 1] = version_of(v, options)
   end
+  if #r.shadows > 0 then parts[#parts + 1] = page.agreement(r.shadows) end
   if r.repeated_scores > 0 then
     parts[#parts + 1] = ("%d repeated scores were left out"):format(r.repeated_scores)
   end

@@ -169,6 +169,13 @@ function tests.sequential(kind, a, b, options)
   return r
 end
 
+-- The same for the mean of differences within pairs, from their number, sum and sum of squares: from, to.
+function tests.paired(n, sum, sum_squares, options)
+  local r = { n = n, variance = variance(sum, sum_squares, n) / n }
+  local width = two_sided_halfwidth(r, options.alpha, tests.sequential_rho(options.alpha, options.tuning))
+  return sum / n - width, sum / n + width
+end
+
 -- The posterior of the effect under a normal prior on the relative effect ({ mean, variance, proper }); without one the
 -- data speak alone.
 function tests.bayesian(kind, a, b, options)

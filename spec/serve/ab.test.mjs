@@ -1,6 +1,7 @@
 // wye ab: what it lists, reports and changes, on a live server and on the files of one that is gone.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { cpSync, readFileSync, readdirSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { chat, question } from '../support/client.mjs'
 import { until } from '../support/process.mjs'
@@ -201,4 +202,44 @@ return { route = function(req) return trial(req) end, after = function(o) wye.me
   const last = await mine.decision((await chat(mine, { model: 'auto', messages: question() })).headers['x-wye-id'])
   assert.ok(Math.abs(last.arms[0].p - (last.arms[0].arm === 'v2' ? 0.95 : 0.05)) < 1e-9)
   await mine.stop()
+})
+
+test('a torn tail and a segment of a newer wye cost what cannot be read, are said, and change nothing', async () => {
+  const mine = await serve(project(up, ['a/good', 'a/mini'], { ...files, 'route.lua': files['route.lua'].replace('return trial(req)', 'wye.shadow(function() return mini end, req) return trial(req)') }))
+  for (let i = 0; i < 60; i++) {
+    const reply = await chat(mine, { model: 'auto', user: `u${i}`, messages: question() })
+    await chat(mine, { id: reply.headers['x-wye-id'], metric: 'ok', value: true }, { path: '/v1/feedback' })
+  }
+  await until('all shadows', async () => (await mine.trace()).every((d) => d.shadows.length === 1))
+  await mine.stop()
+  const whole = join(mine.home, 'trace'), [name] = readdirSync(whole).filter((f) => f.startsWith('0-'))
+  const bytes = readFileSync(join(whole, name))
+  const read = async (dir, ...more) => {
+    const { code, stdout, stderr } = await cli(['ab', ...more, '--json', '--trace', dir])
+    assert.equal(code, 0, stderr)
+    return { ...JSON.parse(stdout), stderr }
+  }
+  const all = await read(whole, 'report', 'trial')
+  assert.deepEqual([all.versions[0].decisions, all.shadows[0].shadows, all.stderr], [60, 60, ''])
+
+  const newer = Buffer.from(bytes), other = join(mine.home, 'newer')
+  newer.writeUInt32LE(99, 8)
+  cpSync(whole, other, { recursive: true })
+  writeFileSync(join(other, '7-00000001.seg'), newer)
+  const beside = await read(other, 'report', 'trial')
+  assert.match(beside.stderr, /1 file passed over: .*written by a newer wye: version 99/)
+  assert.deepEqual(beside.versions, all.versions, 'nothing of the others is lost')
+
+  const torn = join(mine.home, 'torn')
+  cpSync(whole, torn, { recursive: true })
+  truncateSync(join(torn, name), Math.floor(bytes.findLastIndex((byte) => byte !== 0) * 0.6))
+  const left = await read(torn, 'report', 'trial'), lines = await cli(['trace', '--json', '--trace', torn])
+  const decisions = lines.stdout.split('\n').filter(Boolean).map((text) => JSON.parse(text))
+  assert.match(left.stderr, /torn/)
+  assert.ok(left.versions[0].decisions > 10 && left.versions[0].decisions < 60)
+  assert.equal(left.versions[0].decisions, decisions.length)
+  const noted = decisions.filter((d) => d.shadows.length === 1).length
+  assert.ok(noted >= decisions.length - 2, 'all but those that were on their way')
+  assert.equal((await read(torn, 'shadows')).shadows[0].shadows, noted)
+  assert.ok(readFileSync(join(whole, name)).equals(bytes), 'reading writes nothing')
 })

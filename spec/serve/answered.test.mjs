@@ -189,6 +189,28 @@ test('an answer that would cost more than it may is not asked for', async () => 
   assert.equal(up.calls.length, calls + 1)
 })
 
+test('ab shadows tells how far they agree, beside the noise of the route; ab report of its own', async () => {
+  for (let i = 0; i < 10; i++) await told((await decide('plain')).id)
+  const { shadows } = JSON.parse((await w.cli('ab', 'shadows', '--json')).stdout)
+  const plain = shadows.find((s) => s.line === 'routes/plain.lua:5')
+  assert.deepEqual([plain.decisions.alike, plain.failed, plain.undecided], [0, 0, 0])
+  assert.ok(plain.decisions.n >= 13 && plain.decisions.low === 0 && plain.decisions.high < 0.6)
+  const { exact, alike, usd, decision } = plain.answers
+  assert.deepEqual([exact.shadow, exact.again, alike.difference], [0, 1, 0])
+  assert.ok(Math.abs(usd.shadow - USD) < 1e-12 && Math.abs(usd.request - USD) < 1e-12)
+  assert.deepEqual([decision.shadow, decision.again], [0, 1])
+  assert.ok(exact.high < 0 && alike.low < 0 && alike.high > 0)
+  const { stdout } = await w.cli('ab', 'shadows', '-q', 'route == plain')
+  assert.match(stdout, /^shadow routes\/plain\.lua:5, rule [0-9a-f]{16}\n  decisions  compared  alike/)
+  assert.match(stdout, /\n  exact +\d+ +0 +1 +-1 +-\S+ +-\S+ *\n/)
+  assert.ok(!stdout.includes('wavers'))
+  await told((await decide('experiment', { user: 'u2' })).id)
+  const report = JSON.parse((await w.cli('ab', 'report', 'trial', '--json')).stdout)
+  assert.deepEqual(report.shadows.map((s) => [s.line, s.shadows, s.answers.n]), [['routes/experiment.lua:5', 2, 2]])
+  assert.match((await w.cli('ab', 'report', 'trial')).stdout, /shadow routes\/experiment\.lua:5/)
+  assert.deepEqual(report.versions[0].arms.map((a) => a.means.tokens).filter((n) => n !== undefined && n !== null && n !== 10), [], 'without the tokens of shadows')
+})
+
 test('a request that was not answered has nothing to compare with', async () => {
   const reply = await chat(w, { model: 'wye/plain', messages: question(), max_tokens: 5 }, { headers: { 'x-none': '1' } })
   assert.equal(reply.status, 200)
