@@ -52,7 +52,7 @@ static void write_json(struct buf *out, const struct check *check)
         buf_printf(out, "%s{\"level\":\"%s\"", i ? "," : "", f->is_warning ? "warning" : "error");
         member(out, ",\"message\":", f->message);
         member(out, ",\"file\":", f->file);
-        buf_printf(out, ",\"line\":%d,\"column\":%d", f->line, f->column);
+        buf_printf(out, ",\"line\":%d,\"column\":%d,\"width\":%d", f->line, f->column, f->width);
         member(out, ",\"route\":", f->route);
         member(out, ",\"request\":", f->request);
         member(out, ",\"seen\":", f->seen);

@@ -154,7 +154,7 @@ void capture_decided(struct request *rq, const struct err *failed)
     if (!failed)
         event_str(e, F_REASON, rq->decision.reason);
     if (rq->place)
-        event_z(e, F_LINE, rq->place);
+        event_z(e, F_LINE, rq->rule_place ? rq->rule_place : rq->place);
     event_close(e);
     buf_clear(&text);
 }

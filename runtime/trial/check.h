@@ -1,6 +1,6 @@
 /*
  * check: does a project do what a server needs of it? Compiles everything, validates the configuration, reads the sources for names that do not exist (vm/lint.h), and sweeps each route under its limits:
- * built-in requests (short chat, long, image, tools, streamed) times what the models that it asks can answer (sweep.h).
+ * built-in requests (short chat, long, image, tools, streamed) and recorded ones, times what the models that it asks can answer (sweep.h).
  *
  * Used by `wye check` and, in the throw-away child, as the gate of every reload. No network. The thread has its guard open (vm/guard.h).
  */

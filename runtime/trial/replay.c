@@ -96,9 +96,9 @@ static void add_change(struct replay *r, struct str now)
     put(e->id, sizeof e->id, rec->from->id);
     put(e->was_line, sizeof e->was_line, rec->line);
     put(e->was_reason, sizeof e->was_reason, rec->reason);
-    if (t->place)
-        snprintf(e->now_line, sizeof e->now_line, "%s/%s:%d", manifest_label(files), manifest_path(files, lines_file(t->place)),
-                 lines_line(t->place));
+    if (t->rule_place)
+        snprintf(e->now_line, sizeof e->now_line, "%s/%s:%d", manifest_label(files), manifest_path(files, lines_file(t->rule_place)),
+                 lines_line(t->rule_place));
     if (!t->has_failed)
         put(e->now_reason, sizeof e->now_reason, t->decision.reason);
 }

@@ -224,6 +224,8 @@ static void on_done(void *ctx, struct task_result *result)
     struct trial *t = ctx;
     t->is_over = true;
     if (result->outcome == TASK_RETURNED) {
+        bool is_arms = t->scope.arms_choice && result->count > 0 && lua_topointer(result->L, 1) == t->scope.arms_choice;
+        t->rule_place = is_arms ? t->scope.arms_place : result->place;
         read_decision(t, result);
         return;
     }
@@ -262,7 +264,7 @@ static bool answer_next(struct trial *t)
 /* Plays the loop until the rule has decided. */
 static void play(struct trial *t, int rule)
 {
-    t->ask_count = t->answered = t->operations = t->pause_count = t->note_count = t->place = 0;
+    t->ask_count = t->answered = t->operations = t->pause_count = t->note_count = t->place = t->rule_place = 0;
     t->is_posted = t->is_over = t->has_failed = t->is_endless = false;
     task_start(&t->task, t->generation->vm, &TASK_HOST, rule, push_req, &t->scope, on_done, t);
     while (!t->is_over) {
@@ -291,10 +293,12 @@ static void play_shadow(struct trial *t)
     shadow_forget(t->generation->vm, t->shadow_rule);
 }
 
-/* One host VM for all trials of the process: it keeps nothing of a request. */
+/* One host VM for all trials that there are: it keeps nothing of a request. */
+static struct translator *host;
+static int trial_count;
+
 static struct str to_chat(struct view *v, struct err *err)
 {
-    static struct translator *host;
     if (host == NULL)
         host = translator_new(err);
     return host ? outbound_chat_by(host, v, err) : str_n(NULL, 0);
@@ -333,6 +337,7 @@ int trial_run(struct trial *t, const struct route *route, struct str body)
 struct trial *trial_new(struct generation *g)
 {
     struct trial *t = xcalloc(1, sizeof *t);
+    trial_count++;
     t->generation = g;
     t->scope.host = &TRIAL_HOST;
     t->arena = ARENA(TRIAL_ARENA);
@@ -341,6 +346,10 @@ struct trial *trial_new(struct generation *g)
 
 void trial_free(struct trial *t)
 {
+    if (--trial_count == 0 && host) {
+        translator_free(host);
+        host = NULL;
+    }
     arena_clear(&t->arena);
     free(t);
 }

@@ -67,7 +67,8 @@ struct trial {
     struct trial_note notes[TRIAL_NOTES];
     int note_count;
     struct decision decision;
-    int place; /* of the return that decided (vm/lines.h); 0: unknown */
+    int place;      /* of the return that decided (vm/lines.h); 0: unknown */
+    int rule_place; /* of the return in an experiment's arm, where that chose; else the same */
     int shadow_calls;        /* of wye.shadow, by the route */
     bool is_shadow;          /* the rule of the shadow runs, or ran: the rest is about it */
     struct str shadow_where; /* who called it: "routes/trial.lua:9" */

@@ -118,6 +118,20 @@ return function(req) return trial(req) end
   await models.stop()
 })
 
+test('what changes in an arm is shown at the lines of its rule', async () => {
+  const w = await serve({
+    'wye.lua': CONFIG(),
+    'route.lua': 'local trial = wye.experiment("t", { unit = "user", { "a", 50, require "rules.a" }, { "b", 50, require "rules.b" } })\nreturn function(req) return trial(req) end\n',
+    'rules/a.lua': BY_LENGTH, 'rules/b.lua': BY_LENGTH,
+  }, { demo: true })
+  const { headers } = await chat(w, { model: 'auto', user: 'u', messages: question('a question of some words') })
+  const { arms: [{ arm }] } = await w.decision(headers['x-wye-id'])
+  await w.stop()
+  write(w.dir, { 'rules/a.lua': '\n' + BY_LENGTH.replace('smart, "long"', 'fast, "cheap"'), 'rules/b.lua': '\n' + BY_LENGTH.replace('smart, "long"', 'fast, "cheap"') })
+  const { changes: [{ examples: [example] }] } = await replay(w, w.dir)
+  assert.deepEqual([example.was_line, example.now_line], [`routes/rules/${arm}.lua:3`, `routes/rules/${arm}.lua:4`])
+})
+
 test('quality by feedback, over the decisions that were scored', async () => {
   const route = `local trial = wye.experiment("t", { unit = "request",
   { "a", 50, function() return wye.model "sim/fast" end }, { "b", 50, function() return wye.model "sim/smart" end } })
