@@ -68,10 +68,18 @@ static struct decision *take(struct push *p)
     return is_young ? NULL : d;
 }
 
+static void begin(struct push *p)
+{
+    struct otlp_attribute own[COLLECTOR_ATTRIBUTES];
+    for (int i = 0; i < p->to->attribute_count; i++)
+        own[i] = (struct otlp_attribute){p->to->attributes[i].name, p->to->attributes[i].value};
+    otlp_open(&p->batch, own, p->to->attribute_count);
+}
+
 static void add(struct push *p, const struct decision *d)
 {
     if (p->spans == 0) {
-        otlp_open(&p->batch);
+        begin(p);
         STORE(p->board->waiting_us, d->ended_us);
     }
     int added = otlp_spans(&p->batch, d, p->spans == 0);

@@ -40,7 +40,7 @@ static void export_otlp(struct scan *s, struct buf *out)
     struct decision *d = scan_next(s);
     for (; is_read && (d || is_first); is_first = false) {
         int count = 0;
-        otlp_open(out);
+        otlp_open(out, NULL, 0);
         for (; d && count < SPANS_A_LINE; d = scan_next(s)) {
             int added = otlp_spans(out, d, count == 0);
             count += added > 0 ? added : 0;

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/json.h"
@@ -262,14 +263,25 @@ static void put_attempt(struct list *spans, const struct decision *d, const stru
     spans->bad |= buf_putc(spans->out, '}');
 }
 
-int otlp_open(struct buf *out)
+static bool is_given(const struct otlp_attribute *own, int count, const char *name)
+{
+    for (int i = 0; i < count; i++)
+        if (strcmp(own[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+int otlp_open(struct buf *out, const struct otlp_attribute *own, int count)
 {
     char host[256] = "";
     gethostname(host, sizeof host - 1);
+    const struct otlp_attribute usual[] = {{"service.name", "wye"}, {"service.version", WYE_VERSION}, {"host.name", host}};
     struct list attributes = {out, 0, buf_puts(out, "{\"resourceSpans\":[{\"resource\":{\"attributes\":[")};
-    put_text(&attributes, "service.name", str_of("wye"));
-    put_text(&attributes, "service.version", str_of(WYE_VERSION));
-    put_text(&attributes, "host.name", str_of(host));
+    for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
+        if (!is_given(own, count, usual[i].name))
+            put_text(&attributes, usual[i].name, str_of(usual[i].value));
+    for (int i = 0; i < count; i++)
+        put_text(&attributes, own[i].name, str_of(own[i].value));
     return attributes.bad | buf_puts(out, "]},\"scopeSpans\":[{\"scope\":{\"name\":\"wye\",\"version\":\"" WYE_VERSION "\"},\"spans\":[");
 }
 

@@ -2,7 +2,7 @@
  * otlp: decisions as spans in the JSON of OTLP 1.x (opentelemetry-proto, "JSON Protobuf Encoding": ids in hex, 64-bit integers as strings), named after
  * OpenTelemetry's conventions for generative AI (`gen_ai.*`), with what they have no name for as `wye.*`.
  *
- *     otlp_open(&out);                                   // {"resourceSpans":[…"spans":[
+ *     otlp_open(&out, NULL, 0);                          // {"resourceSpans":[…"spans":[
  *     count += otlp_spans(&out, d, count == 0);          // each decision: one span, and a child for each attempt
  *     otlp_close(&out);                                  // an ExportTraceServiceRequest
  *
@@ -14,8 +14,13 @@
 #include "base/buf.h"
 #include "trace/decision.h"
 
+/* What describes the server beside service.name (wye), service.version and host.name, or in their place. Names are printable ASCII without quotes and backslashes. */
+struct otlp_attribute {
+    const char *name, *value;
+};
+
 /* All return -1 at the ceiling of `out`. */
-int otlp_open(struct buf *out);
+int otlp_open(struct buf *out, const struct otlp_attribute *own, int count);
 
 /* How many spans were appended. */
 int otlp_spans(struct buf *out, const struct decision *d, bool is_first);

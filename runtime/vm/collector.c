@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -80,16 +81,10 @@ static int read_header(struct settings *s, const char *name, void *arg)
     return read_value(s, h);
 }
 
-/* Sorted, so that two readings of one table are the same bytes. */
-static void sort_headers(struct collector *c)
+/* The items begin with their name; sorted, two readings of one table are the same bytes. */
+static int by_name(const void *a, const void *b)
 {
-    for (int i = 1; i < c->header_count; i++) {
-        for (int at = i; at > 0 && strcmp(c->headers[at].name, c->headers[at - 1].name) < 0; at--) {
-            struct collector_header other = c->headers[at];
-            c->headers[at] = c->headers[at - 1];
-            c->headers[at - 1] = other;
-        }
-    }
+    return strcmp(a, b);
 }
 
 static int read_headers(struct settings *s, void *field, const struct setting *row)
@@ -98,7 +93,32 @@ static int read_headers(struct settings *s, void *field, const struct setting *r
     struct given *g = field;
     if (settings_each(s, read_header, g->out) < 0)
         return -1;
-    sort_headers(g->out);
+    qsort(g->out->headers, (size_t)g->out->header_count, sizeof *g->out->headers, by_name);
+    return 0;
+}
+
+static int read_attribute(struct settings *s, const char *name, void *arg)
+{
+    struct collector *c = arg;
+    const char *text;
+    if (c->attribute_count == COLLECTOR_ATTRIBUTES)
+        return settings_fail(s, "more than %d attributes", COLLECTOR_ATTRIBUTES);
+    struct collector_attribute *a = &c->attributes[c->attribute_count++];
+    for (const char *at = name; *at; at++)
+        if (!isalnum((unsigned char)*at) && !strchr("._-/", *at))
+            return settings_fail(s, "an attribute's name has letters, digits, '.', '_', '-' and '/'");
+    if (copy(s, a->name, sizeof a->name, name) < 0 || settings_text(s, &text, NULL) < 0)
+        return -1;
+    return copy(s, a->value, sizeof a->value, text);
+}
+
+static int read_attributes(struct settings *s, void *field, const struct setting *row)
+{
+    (void)row;
+    struct given *g = field;
+    if (settings_each(s, read_attribute, g->out) < 0)
+        return -1;
+    qsort(g->out->attributes, (size_t)g->out->attribute_count, sizeof *g->out->attributes, by_name);
     return 0;
 }
 
@@ -113,6 +133,7 @@ int collector_read(struct settings *s, void *field, const struct setting *row)
     static const struct setting COLLECTOR[] = {
         {"url", entries_base_url, offsetof(struct given, url), 0, 0, NULL},
         {"headers", read_headers, 0, 0, 0, NULL},
+        {"attributes", read_attributes, 0, 0, 0, NULL},
         {"ca", settings_text, offsetof(struct given, ca), 0, 0, NULL},
         {"proxy", entries_proxy, offsetof(struct given, proxy), 0, 0, NULL},
         {"private", read_private, 0, 0, 0, NULL},

@@ -77,6 +77,43 @@ test('providers: each kind of answer, all at once, with the key of each', async 
   for (const p of [good, deny, busy, bare, mute, claude]) p.stop()
 })
 
+test('providers: where each kind lists its models, and how it says that a key is wrong', async () => {
+  const json = (value, code = 200) => (out) => out.writeHead(code, { 'content-type': 'application/json' }).end(JSON.stringify(value))
+  const google = await provider(json({ models: [{ name: 'models/m' }] }))
+  const stale = await provider(json({ error: { code: 400, status: 'INVALID_ARGUMENT', message: `API key ${SECRET} not valid` } }, 400))
+  const azure = await provider(models('gpt'))
+  const aws = await provider(status(403))
+  const paged = await provider(json({ data: [{ id: 'first' }], has_more: true }))
+  const key = '{ env = "DOCTOR_KEY" }'
+  const dir = project(
+    {
+      google: `{ kind = "gemini", base_url = "${google.url}/v1beta", key = ${key} }`,
+      stale: `{ kind = "gemini", base_url = "${stale.url}", key = ${key} }`,
+      azure: `{ kind = "azure", base_url = "${azure.url}", api_version = "2024-10-21", key = ${key} }`,
+      aws: `{ kind = "bedrock", base_url = "${aws.url}", region = "us-east-1", key = ${key} }`,
+      paged: `{ kind = "anthropic", base_url = "${paged.url}", keys = { ${key}, { env = "DOCTOR_KEY_2" } } }`,
+    },
+    ['google/m', 'google/none', 'azure/deployment', 'aws/m', 'paged/second'],
+  )
+  const d = await doctor(dir, { env: { DOCTOR_KEY: SECRET, DOCTOR_KEY_2: `${SECRET}-2` } })
+  for (const [state, words] of [
+    ['ok', /^google: .* takes the key/],
+    ['fail', /^stale: .* refuses the key \(400\)/],
+    ['ok', /^azure: .* takes the key/],
+    ['ok', /^aws: .* no key was tried/],
+    ['ok', /^paged, key 1: .* takes the key/],
+    ['ok', /^paged, key 2: .* takes the key/],
+  ])
+    assert.equal(d.find('providers', words), state, `${words} in\n${d.all}`)
+  assert.deepEqual(d.checks.filter((c) => c.check === 'models').map((c) => c.message), ["google/none: google does not list 'none'"])
+  const calls = ({ calls: [{ path, headers }] }, header) => [path, headers[header]]
+  assert.deepEqual(calls(google, 'x-goog-api-key'), ['/v1beta/models?pageSize=1000', SECRET])
+  assert.deepEqual(calls(azure, 'api-key'), ['/openai/models?api-version=2024-10-21', SECRET])
+  assert.deepEqual(calls(aws, 'authorization'), ['/', undefined])
+  assert.deepEqual(paged.calls.map((c) => c.headers['x-api-key']).sort(), [SECRET, `${SECRET}-2`])
+  for (const p of [google, stale, azure, aws, paged]) p.stop()
+})
+
 test('a clock that is ten minutes off', async () => {
   const late = await provider((out) => {
     out.sendDate = false

@@ -18,7 +18,7 @@ test('spans leave by themselves, without what was asked, and are counted', async
   const up = await collector()
   const key = join(place({}).home, 'key')
   writeFileSync(key, 'Bearer t0k\n')
-  const w = await serve({ ...ROUTE, ...config(`{ url = "${up.url}/", headers = { authorization = { file = "${key}" }, ["x-team"] = "green" } }`) }, { demo: true, workers: 2 })
+  const w = await serve({ ...ROUTE, ...config(`{ url = "${up.url}/", headers = { authorization = { file = "${key}" }, ["x-team"] = "green" }, attributes = { ["service.name"] = "wye-eu", zone = "a\\"b" } }`) }, { demo: true, workers: 2 })
   const ids = [await send(w, 'a very private word'), await send(w)]
   await until('both', () => up.ids().length === 2)
   assert.deepEqual(up.ids().sort(), ids.sort())
@@ -26,6 +26,9 @@ test('spans leave by themselves, without what was asked, and are counted', async
   const [{ path, headers }] = up.requests
   assert.deepEqual([path, headers['content-type'], headers['x-team'], headers.authorization], ['/v1/traces', 'application/json', 'green', 'Bearer t0k'])
   assert.ok(!JSON.stringify(up.spans).includes('private word'))
+  const resource = JSON.parse(up.requests[0].text).resourceSpans[0].resource.attributes.map((a) => [a.key, a.value.stringValue])
+  assert.deepEqual(resource.map(([k]) => k), ['service.version', 'host.name', 'service.name', 'zone'])
+  assert.deepEqual(resource.slice(2), [['service.name', 'wye-eu'], ['zone', 'a"b']])
 
   const { otlp } = await until('the count', async () => ((s) => s.otlp.sent === 4 && s)(await w.status()))
   assert.deepEqual(otlp, { url: `${up.url}/`, state: 'sending', sent: 4, refused: 0, missed: 0, tries_failed: 0, behind_s: 0, problem: null })
@@ -166,6 +169,7 @@ test('mistakes in the section are told with file, line and the near name', async
     ['{ url = "http://u:p@x" }', /wye\.lua:3:\d+: error: otlp\.url: .*a user/],
     ['{ url = "http://x", headers = { ["x-api-key"] = "sk-1" } }', /wye\.lua:3:\d+: error: otlp\.headers\["x-api-key"\]: a secret does not belong in the source/],
     ['{ url = "http://x", headers = { host = "y" } }', /wye\.lua:3:\d+: error: otlp\.headers\.host: this header is written by wye/],
+    ['{ url = "http://x", attributes = { ["a b"] = "y" } }', /wye\.lua:3:\d+: error: otlp\.attributes\["a b"\]: an attribute's name has/],
     ['{ url = "http://x", headers = { ["a b"] = "y" } }', /wye\.lua:3:\d+: error: otlp\.headers\["a b"\]: is no name of a header/],
   ])
     assert.match(await said(otlp), words)
