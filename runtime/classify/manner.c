@@ -6,12 +6,15 @@
 
 #include "base/alloc.h"
 
-enum { PART_MOST = 1 << 20, TEXTS_LEAST = 5, FRAME_LEAST = 5 };
+enum { PART_MOST = 1 << 20, TEXTS_LEAST = 5, FRAME_LEAST = 5, USUAL_BYTES = 2 * MANNER_SHAPE * 4 };
+
+static const float USUAL_MOST = 1e6F;
 
 static const double FREQUENT = 0.02, FRAME = 0.95;
 
-/* A gram's value, beside shapes of about 1; a shape's bound; a product's factor. */
-static const float PRESENT = 0.5F, SHAPE_MOST = 2.5F, PRODUCT = 0.5F;
+/* A gram's value beside shapes of about 1, and a product's factor; a shape's bound, and what its spread is taken to be more. */
+static const float PRESENT = 0.5F, PRODUCT = 0.5F;
+static const double SHAPE_MOST = 2.5, SPREAD_LEAST = 0.05;
 
 /* ---- shape ---- */
 
@@ -39,11 +42,11 @@ static struct counts count_of(struct str text)
     return n;
 }
 
-static void put_signs(struct str text, int first, struct feature out[MANNER_SIGNS])
+/* Each about as large as the others over questions of a line or a page. */
+static void shape_of(struct str text, double out[MANNER_SHAPE])
 {
     struct counts n = count_of(text);
     double bytes = 1 + n.bytes, words = 1 + n.words;
-    /* Each about as large as the others over questions of a line or a page. */
     const double values[MANNER_SHAPE] = {1,
                                          log(bytes) - 5.5,
                                          10 * n.digits / bytes,
@@ -58,12 +61,28 @@ static void put_signs(struct str text, int first, struct feature out[MANNER_SIGN
                                          log(1 + n.fractions),
                                          5 * n.numbers / words,
                                          n.words / (1 + n.sentences) / 20};
+    memcpy(out, values, sizeof values);
+}
+
+static float bound(double value)
+{
+    return (float)fmax(fmin(value, SHAPE_MOST), -SHAPE_MOST);
+}
+
+/* The shape as it is, and products of how far it is from that of the training's texts. */
+static void put_signs(const struct manner *m, struct str text, int first, struct feature out[MANNER_SIGNS])
+{
+    double shape[MANNER_SHAPE];
+    float off[MANNER_SHAPE];
     int at = 0;
-    for (; at < MANNER_SHAPE; at++)
-        out[at] = (struct feature){(uint32_t)(first + at), fmaxf(fminf((float)values[at], SHAPE_MOST), -SHAPE_MOST)};
+    shape_of(text, shape);
+    for (; at < MANNER_SHAPE; at++) {
+        out[at] = (struct feature){(uint32_t)(first + at), bound(shape[at])};
+        off[at] = bound((shape[at] - modelfile_f32(m->usual, 2 * (size_t)at)) / modelfile_f32(m->usual, 2 * (size_t)at + 1));
+    }
     for (int i = 1; i < MANNER_SHAPE; i++)
         for (int k = i; k < MANNER_SHAPE; k++, at++)
-            out[at] = (struct feature){(uint32_t)(first + at), PRODUCT * out[i].value * out[k].value};
+            out[at] = (struct feature){(uint32_t)(first + at), PRODUCT * off[i] * off[k]};
 }
 
 /* ---- grams ---- */
@@ -78,7 +97,7 @@ int manner_vector(const struct manner *m, struct str text, int first, struct fea
     static bool met[MANNER_GRAMS];
     struct grams g = grams_of(text);
     int count = MANNER_SIGNS, frame = 0;
-    put_signs(text, first, out);
+    put_signs(m, text, first, out);
     first += MANNER_SIGNS;
     for (int i = 0; i < g.pairs; i++) {
         int index = vocab_find(&m->grams, g.hash[i]);
@@ -102,12 +121,21 @@ static int frame_of(const struct manner *m)
     return frame;
 }
 
+static bool has_sane_spreads(struct str usual)
+{
+    bool is_sane = modelfile_is_within(usual, USUAL_MOST);
+    for (size_t i = 0; i < MANNER_SHAPE && is_sane; i++)
+        is_sane = modelfile_f32(usual.p, 2 * i + 1) > 0;
+    return is_sane;
+}
+
 int manner_open(struct manner *m, const struct modelfile *file, struct err *err)
 {
-    struct str keys = modelfile_part(file, "manner keys"), shares = modelfile_part(file, "manner shares");
-    if (vocab_view(&m->grams, modelfile_part(file, "manner starts"), keys) < 0 || m->grams.count > MANNER_GRAMS || shares.len != keys.len)
-        return err_set(err, ERR_MALFORMED, "the model is damaged: its frequent words do not fit together");
+    struct str keys = modelfile_part(file, "manner keys"), shares = modelfile_part(file, "manner shares"), usual = modelfile_part(file, "manner usual");
+    if (usual.len != USUAL_BYTES || !has_sane_spreads(usual) || vocab_view(&m->grams, modelfile_part(file, "manner starts"), keys) < 0 || m->grams.count > MANNER_GRAMS || shares.len != keys.len)
+        return err_set(err, ERR_MALFORMED, "the model is damaged: its manner does not fit together");
     m->shares = shares.p;
+    m->usual = usual.p;
     m->frame = frame_of(m);
     return 0;
 }
@@ -145,12 +173,31 @@ static int least_texts(const int *seen, int grams, int texts)
     }
 }
 
+/* Mean and spread of each number of the shape. */
+static void put_usual(struct buf *out, const struct str *texts, int count)
+{
+    double sums[MANNER_SHAPE] = {0}, squares[MANNER_SHAPE] = {0}, shape[MANNER_SHAPE];
+    for (int i = 0; i < count; i++) {
+        shape_of(texts[i], shape);
+        for (int k = 0; k < MANNER_SHAPE; k++) {
+            sums[k] += shape[k];
+            squares[k] += shape[k] * shape[k];
+        }
+    }
+    for (int k = 0; k < MANNER_SHAPE; k++) {
+        double mean = sums[k] / count;
+        modelfile_put_f32(out, (float)mean);
+        modelfile_put_f32(out, (float)(sqrt(fmax(squares[k] / count - mean * mean, 0)) + SPREAD_LEAST));
+    }
+}
+
 void manner_build(struct manner_parts *parts, const struct vocab *all, const struct str *texts, int count)
 {
     int *seen = census(all, texts, count), least = least_texts(seen, all->count, count);
     uint32_t keys[MANNER_GRAMS];
     size_t kept = 0;
-    *parts = (struct manner_parts){BUF(PART_MOST), BUF(PART_MOST), BUF(PART_MOST)};
+    *parts = (struct manner_parts){BUF(PART_MOST), BUF(PART_MOST), BUF(PART_MOST), BUF(PART_MOST)};
+    put_usual(&parts->usual, texts, count);
     for (int i = 0; i < all->count; i++) {
         if (seen[i] < least)
             continue;
@@ -163,7 +210,7 @@ void manner_build(struct manner_parts *parts, const struct vocab *all, const str
 
 struct manner manner_of(const struct manner_parts *parts)
 {
-    struct manner m = {.shares = parts->shares.p};
+    struct manner m = {.shares = parts->shares.p, .usual = parts->usual.p};
     vocab_view(&m.grams, buf_str(&parts->starts), buf_str(&parts->keys));
     m.frame = frame_of(&m);
     return m;
@@ -174,4 +221,5 @@ void manner_clear(struct manner_parts *parts)
     buf_clear(&parts->starts);
     buf_clear(&parts->keys);
     buf_clear(&parts->shares);
+    buf_clear(&parts->usual);
 }

@@ -11,7 +11,7 @@
 
 enum {
     MANNER_SHAPE = 14,                                                    /* the first is always 1 */
-    MANNER_SIGNS = MANNER_SHAPE + (MANNER_SHAPE - 1) * MANNER_SHAPE / 2, /* the shape, then its products by twos */
+    MANNER_SIGNS = MANNER_SHAPE + (MANNER_SHAPE - 1) * MANNER_SHAPE / 2, /* the shape, then products of how far it is from the usual */
     MANNER_GRAMS = 2048,
     MANNER_MOST = MANNER_SIGNS + MANNER_GRAMS
 };
@@ -19,6 +19,7 @@ enum {
 struct manner {
     struct vocab grams; /* as vocab.h finds them; rarity is not used */
     const char *shares; /* part "manner shares": of the training's texts that have it */
+    const char *usual;  /* part "manner usual": mean and spread of each number of the training's shapes */
     int frame;          /* how many grams are of the frame */
 };
 
@@ -32,7 +33,7 @@ int manner_width(const struct manner *m);
 int manner_vector(const struct manner *m, struct str text, int first, struct feature out[MANNER_MOST], bool *framed);
 
 struct manner_parts {
-    struct buf starts, keys, shares;
+    struct buf starts, keys, shares, usual;
 };
 
 /* From the texts that a vocabulary was built from. The caller clears the parts. */

@@ -14,7 +14,7 @@ enum {
     BY_MANNER = 2,
     TOTAL = (FOLDS + 1) * FITS,
     RESAMPLES = 400,
-    PARTS = 10,
+    PARTS = 11,
     META_MOST = 1 << 20
 };
 
@@ -225,6 +225,7 @@ static int write_model(struct trainer *t, const char *path, struct pairs_report 
                                                 {"manner starts", buf_str(&t->manner_parts.starts)},
                                                 {"manner keys", buf_str(&t->manner_parts.keys)},
                                                 {"manner shares", buf_str(&t->manner_parts.shares)},
+                                                {"manner usual", buf_str(&t->manner_parts.usual)},
                                                 {"rows", buf_str(&w.rows)},
                                                 {"scale", buf_str(&w.scale)},
                                                 {"cells", buf_str(&w.cells)}};
