@@ -75,7 +75,7 @@ static void on_look(void *arg)
         struct experiment *x = experiments_at(b->experiments, i);
         double seconds = x ? period_of(x) : 0;
         uint64_t period = seconds > 0 ? (uint64_t)((double)clock_wall_us() / 1e6 / seconds) : 0;
-        bool is_new = period > b->periods[i] && b->periods[i] > 0;
+        bool is_new = period > b->periods[i] && b->periods[i] > 0 && experiments_find(b->experiments, x->name) == x;
         b->periods[i] = period;
         if (is_new)
             start(b, x);

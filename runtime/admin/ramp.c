@@ -119,14 +119,20 @@ static int check_sum(const struct experiment *x, const double *weights, struct e
                    least < 0 ? 100 - least : sum);
 }
 
+static int refuse_count(const struct experiment *x, struct err *err)
+{
+    return err_set(err, ERR_BAD_REQUEST, "experiment '%s' has %d arms: give as many weights, or NAME=WEIGHT", x->name, x->count);
+}
+
 static int read_weights(const struct experiment *x, char *text, double *weights, struct err *err)
 {
-    int count = 0;
+    int count = 0, bare = 0;
     char *rest = NULL;
     for (char *item = strtok_r(text, ",", &rest); item; item = strtok_r(NULL, ",", &rest), count++) {
         bool is_named = strchr(item, '=') != NULL;
+        bare += !is_named;
         if (!is_named && count == x->count)
-            return err_set(err, ERR_BAD_REQUEST, "experiment '%s' has %d arms: give as many weights, or NAME=WEIGHT", x->name, x->count);
+            return refuse_count(x, err);
         if (is_named ? read_named(x, item, weights, err) < 0 : read_percent(item, &weights[count], err) < 0)
             return -1;
         if (!is_named && count == 0 && *rest == '\0' && x->count == 2) {
@@ -137,6 +143,8 @@ static int read_weights(const struct experiment *x, char *text, double *weights,
     }
     if (count == 0)
         return err_set(err, ERR_BAD_REQUEST, "give the weights in percent: 80,20 for both arms, or v2=20");
+    if (bare > 0 && bare != x->count)
+        return refuse_count(x, err);
     return check_sum(x, weights, err);
 }
 

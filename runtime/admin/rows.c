@@ -103,9 +103,13 @@ static void put_number(struct buf *out, const char *name, const struct record *r
         buf_printf(out, ",\"%s\":%.17g", name, n);
 }
 
-/* Tokens of all attempts; the first token of the one that served; what a provider refused. */
-static void put_attempts(struct buf *out, const struct decision *d, int status)
+/*
+ * Tokens of all attempts; the first token of the one that served; what a provider refused. A script that raised is an error of the arm, whoever
+ * served after it.
+ */
+static void put_outcome(struct buf *out, const struct decision *d, const struct record *own, int status)
 {
+    bool has_raised = str_eq(record_text(own, F_CAUSE), "script_error");
     static const enum field TOKENS[] = {F_INPUT, F_OUTPUT, F_CACHE_READ, F_CACHE_WRITE, F_REASONING};
     const struct record *r;
     double tokens = 0, n;
@@ -123,8 +127,10 @@ static void put_attempts(struct buf *out, const struct decision *d, int status)
         put_number(out, "ttft", r, F_TTFT_US);
     }
     is_refused = is_refused || (!has_served && status >= 400 && status < 499);
-    buf_printf(out, ",\"tokens\":%.17g,\"valid\":%d,\"refused\":%d,\"error\":%d", tokens, is_valid, is_refused,
-               status >= 400 && status != 499 && !is_refused);
+    buf_printf(out, ",\"tokens\":%.17g,\"valid\":%d,\"refused\":%d,\"error\":%d", tokens, is_valid && !has_raised, is_refused,
+               has_raised || (status >= 400 && status != 499 && !is_refused));
+    if (has_raised)
+        put_text(out, "raised", record_text(own, F_ERROR));
 }
 
 static void put_row(struct buf *out, const struct counting *c, const struct decision *d, const struct record *arm)
@@ -135,6 +141,8 @@ static void put_row(struct buf *out, const struct counting *c, const struct deci
     buf_printf(out, "{\"ts\":%" PRIu64, d->began_us);
     put_text(out, "id", record_text(own, F_ID));
     put_text(out, "hash", record_text(own, F_HASH));
+    if (record_text(arm, F_SALT).p)
+        put_text(out, "salt", record_text(arm, F_SALT));
     put_text(out, "arm", record_text(arm, F_ARM));
     put_text(out, "unit", record_text(arm, F_UNIT));
     put_text(out, "source", record_text(arm, F_SOURCE));
@@ -142,7 +150,7 @@ static void put_row(struct buf *out, const struct counting *c, const struct deci
     put_number(out, "p", arm, F_P);
     put_number(out, "usd", own, F_USD);
     put_number(out, "ms", own, F_US);
-    put_attempts(out, d, (int)status);
+    put_outcome(out, d, own, (int)status);
     if (c->query)
         buf_printf(out, ",\"matches\":%s", query_match(c->query, d, NULL) ? "true" : "false");
     buf_putc(out, '}');

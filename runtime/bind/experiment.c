@@ -256,7 +256,6 @@ static void read_arm(lua_State *L, struct reading *r, int rules)
     lua_pop(L, 2);
 }
 
-/* Weights add up to 100, or to 1. */
 static void scale_weights(lua_State *L, struct experiment_source *s)
 {
     double sum = 0;
@@ -264,7 +263,7 @@ static void scale_weights(lua_State *L, struct experiment_source *s)
         sum += s->weights[i];
     char words[32];
     snprintf(words, sizeof words, "%.10g", sum);
-    if (fabs(sum - 100) > 1e-6 && fabs(sum - 1) > 1e-8)
+    if (fabs(sum - 100) > 1e-6)
         luaL_error(L, "experiment '%s': the weights of its arms add up to %s; they must add up to 100", s->name, words);
     for (int i = 0; i < s->count; i++)
         s->weights[i] /= sum;
@@ -275,6 +274,7 @@ static void write_design(lua_State *L, struct reading *r)
 {
     static const char *const UNIT_NAMES[] = {"user", "conversation", "key", "request", "header"};
     const struct experiment_source *s = &r->b->source;
+    write_text(r, "salt", s->salt);
     buf_printf(r->design, ",\"unit\":\"%s%s%s\",\"arms\":[", UNIT_NAMES[r->b->unit], r->b->header ? ":" : "",
                r->b->header ? r->b->header : "");
     for (int i = 0; i < s->count; i++)

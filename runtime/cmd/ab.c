@@ -13,6 +13,7 @@
 #include "cmd/place.h"
 #include "cmd/table.h"
 #include "cmd/terminal.h"
+#include "net/fetch.h"
 #include "admin/rows.h"
 #include "policy/experiments_file.h"
 #include "trace/query.h"
@@ -24,7 +25,9 @@ enum { ROW_MOST = 1 << 20, PAGE_MOST = 64 << 20, LIST_MOST = 1 << 20, PATH_MOST 
 static void add_line(struct table *t, struct str x)
 {
     struct arena *arena = &t->arena;
-    struct str name = json_plain(json_get(x, "name")), origin = json_plain(json_get(x, "origin"));
+    struct str name = json_plain(json_get(x, "name")), salt = json_plain(json_get(x, "salt")), origin = json_plain(json_get(x, "origin"));
+    if (!str_same(name, salt))
+        name = str_of(arena_printf(arena, STR_FMT " (salt " STR_FMT ")", STR_ARG(name), STR_ARG(salt)));
     for (struct json_walk w = json_walk(json_get(x, "arms")); json_next(&w);) {
         double weight = 0;
         json_number(json_get(w.value, "weight"), &weight);
@@ -98,6 +101,23 @@ static void put_stopped(struct buf *out, const char *state, const char *name)
     free(all);
 }
 
+/* Requests without the unit since the server began: it alone counts them, and where it does not answer nothing is said. */
+static void put_unitless(struct buf *out, const struct options *o)
+{
+    struct err err;
+    struct buf reply = BUF(LIST_MOST);
+    double unitless = 0, one;
+    int status = 0;
+    if (o->trace == NULL && fetch(o->admin, "GET", "/experiments", str_of(NULL), o->token, CLIENT_QUICK_MS, &reply, &status, &err) == 0 &&
+        status == 200 && json_validate(buf_str(&reply), &err) == 0)
+        for (struct json_walk w = json_walk(json_get(buf_str(&reply), "experiments")); json_next(&w);)
+            if (str_eq(json_plain(json_get(w.value, "name")), o->args[1]) && json_number(json_get(w.value, "unitless"), &one))
+                unitless += one;
+    if (unitless > 0)
+        buf_printf(out, ",\"unitless\":%.0f", unitless);
+    buf_clear(&reply);
+}
+
 /* All but the brace at the end. */
 static int put_options(struct buf *out, const struct options *o, bool is_what_if, struct err *err)
 {
@@ -115,8 +135,10 @@ static int count(const struct options *o, bool is_what_if, struct buf *options, 
     struct buf page = BUF(PAGE_MOST);
     const char *method = is_what_if ? (o->json ? "what_if_json" : "what_if_page") : o->json ? "json" : "page";
     bool is_found = place_find(o, &place, err) == 0;
-    if (is_found)
+    if (is_found) {
         put_stopped(options, place.state, o->args[1]);
+        put_unitless(options, o);
+    }
     buf_putc(options, '}');
     struct analysis *a = is_found ? analysis_open("stats.ab", buf_str(options), err) : NULL;
     bool is_fed = a && rows_feed(a, place.trace, o->args[1], query, err) == 0 &&

@@ -3,6 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json.h"
+
+enum { MAX_UNIT = 80 };
+
 static const char *const ORIGINS[] = {
 #define X(name, text) text,
     SPLIT_ORIGINS(X)
@@ -63,32 +67,66 @@ static bool has_arm(const struct experiment_source *s, const char *name)
     return false;
 }
 
-static int refuse(const struct experiment_source *s, const char *arm, const char *what, struct err *err)
+/* A salt that has dealt nothing yet. */
+static const char *free_salt(struct experiments *e, const struct experiment_source *s, char *out, size_t size)
 {
-    return err_set(err, ERR_BAD_REQUEST,
-                   "experiment '%s': arm '%s' was %s under one name and salt, which would move units between arms: give it another name, "
-                   "or a salt of its own (salt = \"%s-2\")",
-                   s->name, arm, what, s->name);
+    int n = 2;
+    do
+        snprintf(out, size, "%s-%d", s->name, n++);
+    while (find(e, s->name, out));
+    return out;
 }
 
-static int compare(const struct experiment *x, const struct experiment_source *s, struct err *err)
+static int refuse(struct experiments *e, const struct experiment_source *s, const char *what, struct err *err)
+{
+    char salt[EXPERIMENT_NAME + 8];
+    return err_set(err, ERR_BAD_REQUEST,
+                   "experiment '%s': %s under one name and salt, which would move units between arms: give it another name, "
+                   "or a salt of its own (salt = \"%s\")",
+                   s->name, what, free_salt(e, s, salt, sizeof salt));
+}
+
+static int refuse_arm(struct experiments *e, const struct experiment_source *s, const char *arm, const char *change, struct err *err)
+{
+    char what[EXPERIMENT_ARM_NAME + 32];
+    snprintf(what, sizeof what, "arm '%s' was %s", arm, change);
+    return refuse(e, s, what, err);
+}
+
+static struct str unit_of(const char *design)
+{
+    return json_plain(json_get(str_of(design), "unit"));
+}
+
+/* Another unit is dealt by the same hash, and the arms of users and of requests would be counted as one. */
+static int compare_units(struct experiments *e, const struct experiment *x, const struct experiment_source *s, struct err *err)
+{
+    struct str was = unit_of(x->design), is = unit_of(s->design);
+    char what[2 * MAX_UNIT + 32];
+    if (was.p == NULL || is.p == NULL || str_same(was, is))
+        return 0;
+    snprintf(what, sizeof what, "its unit was '%.*s' and is '%.*s'", (int)was.len, was.p, (int)is.len, is.p);
+    return refuse(e, s, what, err);
+}
+
+static int compare(struct experiments *e, const struct experiment *x, const struct experiment_source *s, struct err *err)
 {
     for (int i = 0; i < s->count; i++)
         if (arm_at(x, s->arms[i]) < 0)
-            return refuse(s, s->arms[i], "added", err);
+            return refuse_arm(e, s, s->arms[i], "added", err);
     for (int i = 0; i < x->count; i++)
         if (!has_arm(s, x->arms[i]))
-            return refuse(s, x->arms[i], "removed", err);
+            return refuse_arm(e, s, x->arms[i], "removed", err);
     for (int i = 0; i < s->count; i++)
         if (strcmp(x->arms[i], s->arms[i]) != 0)
-            return refuse(s, s->arms[i], "reordered", err);
-    return 0;
+            return refuse_arm(e, s, s->arms[i], "reordered", err);
+    return compare_units(e, x, s, err);
 }
 
 int experiments_check(struct experiments *e, const struct experiment_source *source, struct err *err)
 {
     const struct experiment *x = find(e, source->name, source->salt);
-    return x ? compare(x, source, err) : 0;
+    return x ? compare(e, x, source, err) : 0;
 }
 
 /* ---- places ---- */
@@ -169,7 +207,7 @@ struct experiment *experiments_use(struct experiments *e, const struct experimen
     bool is_changed = x == NULL;
     if (x == NULL)
         x = experiments_restore(e, source, now_us);
-    else if (compare(x, source, NULL) == 0)
+    else if (compare(e, x, source, NULL) == 0)
         is_changed = refresh(x, source, now_us);
     else
         x = NULL;

@@ -62,7 +62,7 @@ struct experiments {
 
 void experiments_init(struct experiments *e);
 
-/* -1 with err when its arms differ from those known under its name and salt. */
+/* -1 with err when its arms or its unit differ from those known under its name and salt. */
 int experiments_check(struct experiments *e, const struct experiment_source *source, struct err *err);
 
 /*

@@ -61,10 +61,10 @@ static int read_all(struct experiments *e, struct str json, const char *path, st
 {
     struct err why;
     if (json_validate(json, &why) < 0)
-        return err_set(err, ERR_BAD_REQUEST, "%s: %s", path, why.message);
+        return err_set(err, ERR_BAD_REQUEST, "%s cannot be read: %s: move it away to begin anew, with the weights of the source", path, why.message);
     for (struct json_walk w = json_walk(json); json_next(&w);)
         if (!read_one(e, w.value))
-            return err_set(err, ERR_BAD_REQUEST, "%s holds something else than experiments: move it away to begin anew", path);
+            return err_set(err, ERR_BAD_REQUEST, "%s holds something else than experiments: move it away to begin anew, with the weights of the source", path);
     return 0;
 }
 
@@ -91,7 +91,7 @@ int experiments_file_load(struct experiments *e, const char *state_dir, struct e
     snprintf(path, sizeof path, "%s/experiments.json", state_dir);
     FILE *in = fopen(path, "re");
     if (in == NULL)
-        return errno == ENOENT ? 0 : err_set(err, ERR_SYSTEM, "cannot read %s: %s", path, strerror(errno));
+        return errno == ENOENT ? 0 : err_set(err, ERR_SYSTEM, "cannot read %s: %s: make it readable, or move it away to begin anew", path, strerror(errno));
     struct buf text = BUF(FILE_MOST);
     char *room = buf_room(&text, FILE_MOST - 1);
     buf_grow(&text, fread(room, 1, FILE_MOST - 1, in));

@@ -85,6 +85,8 @@ void journal_arm(struct request *rq, const struct exposure *e)
     put_z(event, F_UNIT, unit);
     put_z(event, F_SOURCE, b->checksums[e->arm]);
     put_z(event, F_WEIGHTS, b->weights);
+    if (b->source.salt != b->source.name)
+        put_z(event, F_SALT, b->source.salt);
     if (b->said++ % DESIGN_EVERY == 0)
         put_z(event, F_DESIGN, b->source.design);
     event_close(event);

@@ -8,7 +8,8 @@
 
 ---@class wye.ExperimentOptions
 ---@field [integer] wye.Arm  the control first; 2 to 16
----@field unit? string       who gets the same arm again: "user" (unless given), "conversation", "key", "header:NAME" or "request"
+---@field unit? string       who gets the same arm again: "user" (unless given), "conversation" (as `req.conversation` says),
+---                          "key", "header:NAME" or "request". Another one needs another name or salt
 ---@field metric? string     what decides: one that feedback or wye.metric gives, or error, usd, ms, ttft, tokens, valid, refused
 ---@field better? "higher"|"lower"  of the metric; "higher" unless it is a cost, a time, or a share of failures
 ---@field guard? string[]    what must not become worse: metrics as above, "cost" (usd), "latency" (ms at the 95th percentile)

@@ -36,7 +36,8 @@
 ---@class wye.Request
 ---@field id string             the decision's id, as in `x-wye-id`
 ---@field user? string          `user` of the body, or the header `x-wye-user`
----@field conversation? string  what ties the requests of one conversation together
+---@field conversation? string  the header `x-wye-conversation`, else `metadata.conversation`, `metadata.conversation_id` or
+---                             `prompt_cache_key` of the body
 ---@field prompt string         the text of the last message of the user; "" when there is none
 ---@field messages table[]      in the shape of chat completions, whichever protocol the client speaks
 ---@field tokens integer        an estimate for the whole request

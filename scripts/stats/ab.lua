@@ -1,7 +1,7 @@
 -- An experiment's report and what-if, from the rows that the command reads out of a trace.
 local json = require "json"
 local difference, ssrm, tail = require "stats.difference", require "stats.ssrm", require "stats.tail"
-local offpolicy, bandit = require "stats.offpolicy", require "stats.bandit"
+local offpolicy, bandit, versions = require "stats.offpolicy", require "stats.bandit", require "stats.versions"
 local agreement = require "stats.agreement"
 
 local ab = {}
@@ -13,10 +13,10 @@ local ALIASES = { cost = "usd", latency = "ms" }
 local LOWER = { error = true, usd = true, ms = true, ttft = true, tokens = true, refused = true }
 local HOST = { error = true, usd = true, ms = true, ttft = true, tokens = true, valid = true, refused = true }
 
--- Options: { name, arms, weights (of a what-if, by arm), stopped = { arm, since } } as JSON.
+-- Options: { name, arms, weights (of a what-if, by arm), stopped = { arm, since }, unitless = requests } as JSON.
 function ab.new(text)
   local options = assert(json.decode(text))
-  local self = { options = options, scores = {}, rows = {}, repeated = 0, design = nil, shadows = agreement.new() }
+  local self = { options = options, scores = {}, rows = {}, repeated = 0, designs = {}, shadows = agreement.new() }
   return setmetatable(self, Report)
 end
 
@@ -28,9 +28,10 @@ function Report:score(text)
   if of[s.metric] ~= nil then self.repeated = self.repeated + 1 else of[s.metric] = s.value end
 end
 
--- What the newest exposures say of metric, guards and arms.
+-- What the newest exposures of each salt say of metric, guards and arms.
 function Report:designed(text)
-  self.design = json.decode(text)
+  local design = json.decode(text)
+  self.designs[design.salt or self.options.name] = design
 end
 
 -- The trace knows nothing of it, but of an experiment of nearly that name.
@@ -38,7 +39,8 @@ function Report:meant(name)
   self.near = name
 end
 
--- A decision: { id, ts (µs), hash, arm, p, unit, source, weights, error, usd, ms, ttft, tokens, valid, refused, matches }.
+-- A decision: { id, ts (µs), hash, salt, arm, p, unit, source, weights, error, usd, ms, ttft, tokens, valid, refused, matches,
+-- raised (what the script said) }.
 function Report:decision(text)
   self.rows[#self.rows + 1] = json.decode(text)
 end
@@ -52,43 +54,6 @@ local function value_of(self, row, metric)
   if HOST[metric] then return row[metric] end
   local scores = self.scores[row.id]
   return scores and scores[metric]
-end
-
--- ---- versions: rows between changes of an arm's source ----
-
-local function agree(a, b)
-  for arm, source in pairs(a) do
-    if b[arm] and b[arm] ~= source then return false end
-  end
-  return true
-end
-
-local function split_versions(rows)
-  local by_hash, order = {}, {}
-  for _, row in ipairs(rows) do
-    local h = by_hash[row.hash]
-    if not h then
-      h = { sources = {}, rows = {} }
-      by_hash[row.hash], order[#order + 1] = h, h
-    end
-    h.sources[row.arm] = row.source
-    h.rows[#h.rows + 1] = row
-  end
-  local versions = {}
-  for _, h in ipairs(order) do
-    local home
-    for i = #versions, 1, -1 do
-      if agree(h.sources, versions[i].sources) then home = versions[i] break end
-    end
-    if not home then
-      home = { sources = {}, rows = {} }
-      versions[#versions + 1] = home
-    end
-    for arm, source in pairs(h.sources) do home.sources[arm] = source end
-    for _, row in ipairs(h.rows) do home.rows[#home.rows + 1] = row end
-  end
-  for _, v in ipairs(versions) do table.sort(v.rows, function(a, b) return a.ts < b.ts end) end
-  return versions
 end
 
 -- ---- one version ----
@@ -251,16 +216,21 @@ local function verdict_of(self, v, arm)
     arm, r.metric, more, time_words(r.hours_to_go))
 end
 
+local function count_row(of, row)
+  if row.arm ~= of.arm then return end
+  of.decisions = of.decisions + 1
+  if row.raised then of.raised, of.raised_last = of.raised + 1, row.raised end
+end
+
 local function analyse(self, version)
   local rows, control = version.rows, self.arms[1]
-  local v = { sources = version.sources, decisions = #rows, from_us = rows[1].ts, to_us = rows[#rows].ts, arms = {},
-    primary = {}, guards = {}, verdicts = {} }
+  local v = { sources = version.sources, changed = version.changed, decisions = #rows, from_us = rows[1].ts,
+    to_us = rows[#rows].ts, arms = {}, primary = {}, guards = {}, verdicts = {} }
   v.units_per_hour, v.units = pace(rows)
   v.sample_ratio = sample_ratio(self.arms, rows)
   for i, arm in ipairs(self.arms) do
-    local decisions = 0
-    for _, row in ipairs(rows) do decisions = decisions + (row.arm == arm and 1 or 0) end
-    v.arms[i] = { arm = arm, decisions = decisions, units = v.sample_ratio.units[i], means = {} }
+    v.arms[i] = { arm = arm, decisions = 0, raised = 0, units = v.sample_ratio.units[i], means = {} }
+    for _, row in ipairs(rows) do count_row(v.arms[i], row) end
     for metric in pairs(HOST) do v.arms[i].means[metric] = mean_of((sums_of(self, rows, arm, metric))) end
   end
   for i = 2, #self.arms do
@@ -281,26 +251,37 @@ local function analyse(self, version)
   return v
 end
 
-local function settle(self)
-  if #self.rows == 0 then
-    local hint = self.near and (" (did you mean '%s'?)"):format(self.near) or ""
-    error(("no exposure of '%s' in this trace%s; `wye ab list` shows what a server has"):format(self.options.name, hint), 0)
+local function no_exposure(self)
+  local words = ("no exposure of '%s' in this trace"):format(self.options.name)
+  if (self.options.unitless or 0) > 0 then
+    local more = "%s: since the server began %d requests came without its unit and got the control"
+    error(more:format(words, self.options.unitless), 0)
   end
-  self.design = self.design or {}
+  local hint = self.near and (" (did you mean '%s'?)"):format(self.near) or ""
+  error(("%s%s; `wye ab list` shows what a server has"):format(words, hint), 0)
+end
+
+-- What is read: the newest dealing of these rows. Returns its rows.
+local function settle(self, rows)
+  local dealt, salt, earlier = versions.newest_dealing(rows, self.options.name)
+  self.salt, self.earlier, self.design = salt, earlier, self.designs[salt] or {}
   self.arms = self.design.arms or self.options.arms
   if not self.arms then error(("the trace does not say which arms '%s' has"):format(self.options.name), 0) end
+  return dealt
 end
 
 function Report:report()
-  settle(self)
-  local r = { experiment = self.options.name, design = self.design, alpha = ALPHA, tuning = TUNING,
-    repeated_scores = self.repeated, stopped = self.options.stopped, versions = {}, shadows = self.shadows:report() }
+  if #self.rows == 0 then no_exposure(self) end
   local rows = {}
   for _, row in ipairs(self.rows) do
     if row.matches ~= false then rows[#rows + 1] = row end
   end
   if #rows == 0 then error(("no decision of '%s' matches"):format(self.options.name), 0) end
-  for i, version in ipairs(split_versions(rows)) do r.versions[i] = analyse(self, version) end
+  rows = settle(self, rows)
+  local r = { experiment = self.options.name, salt = self.salt, earlier = self.earlier, design = self.design, alpha = ALPHA,
+    tuning = TUNING, repeated_scores = self.repeated, stopped = self.options.stopped, unitless = self.options.unitless,
+    versions = {}, shadows = self.shadows:report() }
+  for i, version in ipairs(versions.split(rows)) do r.versions[i] = analyse(self, version) end
   return r
 end
 
@@ -325,13 +306,14 @@ end
 
 -- The weights of the next period, "0.3,0.7"; nil while an arm has too few values. Only the newest version counts.
 function Report:bandit()
-  settle(self)
+  if #self.rows == 0 then no_exposure(self) end
+  local rows = settle(self, self.rows)
   local metric = ALIASES[self.design.metric] or self.design.metric
   if not metric then return nil end
-  local versions, arms = split_versions(self.rows), {}
+  local list, arms = versions.split(rows), {}
   for i, arm in ipairs(self.arms) do
     arms[i] = { n = 0, sum = 0, sum_squares = 0 }
-    for _, row in ipairs(versions[#versions].rows) do
+    for _, row in ipairs(list[#list].rows) do
       local y = row.arm == arm and value_of(self, row, metric)
       if type(y) == "number" then
         arms[i].n, arms[i].sum, arms[i].sum_squares = arms[i].n + 1, arms[i].sum + y, arms[i].sum_squares + y * y
@@ -353,17 +335,17 @@ local function wanted(self, row)
 end
 
 function Report:what_if()
-  settle(self)
+  if #self.rows == 0 then no_exposure(self) end
+  local list, rows = versions.split(settle(self, self.rows)), {}
   local metric = self.options.metric or self.design.metric
   if not metric then error(("'%s' names no metric: say --metric NAME"):format(self.options.name), 0) end
   metric = ALIASES[metric] or metric
-  local versions, rows = split_versions(self.rows), {}
   for arm in pairs(self.options.weights) do
     local is_arm = false
     for _, name in ipairs(self.arms) do is_arm = is_arm or name == arm end
     if not is_arm then error(("'%s' is no arm of '%s': %s"):format(arm, self.options.name, table.concat(self.arms, ", ")), 0) end
   end
-  for _, row in ipairs(versions[#versions].rows) do
+  for _, row in ipairs(list[#list].rows) do
     local y = value_of(self, row, metric)
     if type(y) == "number" and row.p > 0 then
       rows[#rows + 1] = { y = y, arm = row.arm, p = row.p, unit = row.unit, want = wanted(self, row) }
@@ -377,7 +359,8 @@ function Report:what_if()
   end
   local e = offpolicy.estimate(rows)
   if e.ess < LEAST_SUPPORT then
-    local words = "refused: the effective sample size is %.1f, and %d are needed: what was logged is too unlike the rule"
+    local words = "refused: the effective sample size is %.1f units, and %d are needed: what was logged is too few, or too " ..
+      "unlike the rule"
     error(words:format(e.ess, LEAST_SUPPORT), 0)
   end
   e.metric, e.experiment, e.weights = metric, self.options.name, self.options.weights

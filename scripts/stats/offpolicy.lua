@@ -31,10 +31,18 @@ local function standard_error(terms, n)
   return math.sqrt(sum) / n
 end
 
--- { n, snips, snips_error, dr, dr_error, ess (effective sample size), heaviest (weight), logged (mean as it was) }
+-- Kish's effective sample size of units: requests of one unit tell the same.
+local function effective(rows, parts)
+  local by_unit, sum, squares = {}, 0, 0
+  for i, r in ipairs(rows) do by_unit[r.unit] = (by_unit[r.unit] or 0) + parts[i].w end
+  for _, w in pairs(by_unit) do sum, squares = sum + w, squares + w * w end
+  return squares > 0 and sum * sum / squares or 0
+end
+
+-- { n, snips, snips_error, dr, dr_error, ess (effective sample size, in units), heaviest (weight), logged (mean as it was) }
 function offpolicy.estimate(rows)
   local means = arm_means(rows)
-  local n, weights, weighted, squares, logged, heaviest, dr = #rows, 0, 0, 0, 0, 0, 0
+  local n, weights, weighted, logged, heaviest, dr = #rows, 0, 0, 0, 0, 0
   local parts = {}
   for i, r in ipairs(rows) do
     local w, model = (r.want[r.arm] or 0) / r.p, 0
@@ -42,10 +50,10 @@ function offpolicy.estimate(rows)
       if share > 0 then model = model + share * means[arm] end
     end
     parts[i] = { w = w, dr = model + w * (r.y - means[r.arm]) }
-    weights, weighted, squares, logged, dr = weights + w, weighted + w * r.y, squares + w * w, logged + r.y, dr + parts[i].dr
+    weights, weighted, logged, dr = weights + w, weighted + w * r.y, logged + r.y, dr + parts[i].dr
     heaviest = math.max(heaviest, w)
   end
-  local e = { n = n, snips = weighted / weights, dr = dr / n, ess = weights * weights / squares, heaviest = heaviest,
+  local e = { n = n, snips = weighted / weights, dr = dr / n, ess = effective(rows, parts), heaviest = heaviest,
     logged = logged / n }
   local by_snips, by_dr = {}, {}
   for i, r in ipairs(rows) do

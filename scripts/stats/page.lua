@@ -69,6 +69,12 @@ local function version_of(v, options)
   local words = ratio.is_void and paint("void", "void", options) or "fine"
   local parts = { ("sample ratio: p = %s, %s"):format(number(ratio.p), words), arms_of(v) }
   if not ratio.is_void then parts[#parts + 1] = comparisons_of(v) end
+  for _, arm in ipairs(v.arms) do
+    if arm.raised > 0 then
+      parts[#parts + 1] = ("%s: %d of its %d decisions raised and count as errors, the last at %s"):format(arm.arm, arm.raised,
+        arm.decisions, arm.raised_last)
+    end
+  end
   for _, verdict in ipairs(v.verdicts) do parts[#parts + 1] = paint(verdict.words, verdict.verdict, options) end
   return table.concat(parts, "\n")
 end
@@ -116,9 +122,18 @@ function page.report(r, options)
   if r.stopped then
     parts[#parts + 1] = ("stopped at %s: every unit gets %s, and nothing is exposed since"):format(r.stopped.since, r.stopped.arm)
   end
+  for _, d in ipairs(r.earlier) do
+    parts[#parts + 1] = ("dealt anew by salt '%s': not in this report are %d decisions of %d units dealt by salt '%s'"):format(
+      r.salt, d.decisions, d.units, d.salt)
+  end
+  if (r.unitless or 0) > 0 then
+    parts[#parts + 1] = ("since the server began %d requests came without the unit and got the control"):format(r.unitless)
+  end
   for i, v in ipairs(r.versions) do
     if #r.versions > 1 then
-      parts[#parts + 1] = ("-- version %d of %d: an arm's source is another than before"):format(i, #r.versions)
+      local words = i == 1 and "before the source of an arm changed" or
+        ("the source of %s is another than before"):format(table.concat(v.changed, ", "))
+      parts[#parts + 1] = ("-- version %d of %d: %s"):format(i, #r.versions, words)
     end
     parts[#parts + 1] = version_of(v, options)
   end
@@ -139,7 +154,7 @@ function page.what_if(e)
     { "SNIPS", number(e.snips), number(2 * e.snips_error) },
     { "doubly robust", number(e.dr), number(2 * e.dr_error) },
   }
-  return ("experiment %s, %s under %s\n%s\n%d decisions, effective sample size %.0f, heaviest weight %s\n"):format(
+  return ("experiment %s, %s under %s\n%s\n%d decisions, effective sample size %.0f units, heaviest weight %s\n"):format(
     e.experiment, e.metric, table.concat(weights, ", "), means, e.n, e.ess, number(e.heaviest))
 end
 

@@ -153,6 +153,24 @@ static void test_arms_stay(void **state)
     free_experiments(e);
 }
 
+static void test_unit_stays(void **state)
+{
+    (void)state;
+    struct experiments *e = new_experiments();
+    struct experiment_source by_user = THREE, by_key = THREE, again = THREE;
+    by_user.design = "{\"metric\":\"ok\",\"unit\":\"user\"}";
+    by_key.design = "{\"unit\":\"key\"}";
+    again.design = "{\"unit\":\"user\"}";
+    experiments_use(e, &by_user, 1);
+    refuses(e, by_key, "its unit was 'user' and is 'key'");
+    refuses(e, by_key, "salt = \"trial-2\"");
+    assert_non_null(experiments_use(e, &again, 2));
+    by_user.salt = "trial-2";
+    assert_non_null(experiments_use(e, &by_user, 3));
+    refuses(e, by_key, "salt = \"trial-3\"");
+    free_experiments(e);
+}
+
 static void test_outlives_a_restart(void **state)
 {
     (void)state;
@@ -175,6 +193,7 @@ static void test_outlives_a_restart(void **state)
     fclose(f);
     assert_int_equal(experiments_file_load(after, dir, &err), -1);
     assert_non_null(strstr(err.message, "experiments.json"));
+    assert_non_null(strstr(err.message, "move it away"));
     unlink(path);
     rmdir(dir);
     free_experiments(before);
@@ -190,6 +209,7 @@ int main(void)
         cmocka_unit_test(test_tells_direction),
         cmocka_unit_test(test_source_wins_when_it_changes),
         cmocka_unit_test(test_arms_stay),
+        cmocka_unit_test(test_unit_stays),
         cmocka_unit_test(test_outlives_a_restart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -68,6 +68,26 @@ describe("a report", function()
     assert.is_truthy(x:json():find('"to_us":1795416981425333', 1, true))
   end)
 
+  it("reads the newest dealing alone, and names those before", function()
+    local x = experiment(100, 0.5, { 0.5, 0.5 })
+    x:designed '{"metric":"ok","unit":"user","salt":"anew","arms":["v1","w2"]}'
+    for i = 1, 30 do
+      x:decision(json.encode { id = "n" .. i, ts = 1e9 + i, hash = "z", salt = "anew", arm = i % 2 == 0 and "v1" or "w2", p = 0.5,
+        unit = ("u%d"):format(i), source = "s", weights = "0.5,0.5" })
+    end
+    local r = x:report()
+    assert.are.same({ "anew", 1, "trial", 100, 100 },
+      { r.salt, #r.earlier, r.earlier[1].salt, r.earlier[1].decisions, r.earlier[1].units })
+    assert.are.same({ 15, 15 }, r.versions[1].sample_ratio.units)
+    assert.are.equal("w2", r.versions[1].arms[2].arm)
+  end)
+
+  it("says of the second version which source changed, not of the first", function()
+    local page = experiment(400, 0.5, { 0.5, 0.5 }, { hash = "b", source = "t" }):page()
+    assert.is_truthy(page:find("-- version 1 of 2: before the source of an arm changed", 1, true))
+    assert.is_truthy(page:find("-- version 2 of 2: the source of v1, v2 is another than before", 1, true))
+  end)
+
   it("takes the first of repeated scores", function()
     local x = experiment(100, 0.5, { 1, 1 })
     x:score '{"id":"id1","metric":"ok","value":0}'
@@ -91,6 +111,14 @@ describe("what-if", function()
     local ok, words = pcall(x.what_if, x)
     assert.is_false(ok)
     assert.is_truthy(words:find "^refused: the rule wants arm 'v2', which was taken %d+ times where 30 are needed")
+  end)
+
+  it("counts units, not their requests, in the effective sample size", function()
+    local rows = {}
+    for i = 1, 120 do
+      rows[i] = { y = i % 2, arm = i % 4 < 2 and "v1" or "v2", p = 0.5, unit = i % 12, want = { v1 = 0.5, v2 = 0.5 } }
+    end
+    assert.are.equal(12, offpolicy.estimate(rows).ess)
   end)
 
   it("is exact for the rule that was logged", function()

@@ -168,6 +168,7 @@ test('the report of a stopped experiment says so, and since when, with and witho
 for (const [args, code, words] of [
   [['ramp', 'trail', '20'], 1, /there is no experiment 'trail' \(did you mean 'trial'\?\)/],
   [['ramp', 'trial', '80,30'], 1, /would add up to 110; they must add up to 100/],
+  [['ramp', 'trial', '20,30,50'], 1, /experiment 'trial' has 2 arms: give as many weights, or NAME=WEIGHT/],
   [['ramp', 'trial', 'v3=10'], 1, /'v3' is no arm of experiment 'trial'/],
   [['ramp', 'trial', 'many'], 2, /'many' is no weight/],
   [['stop', 'trial', 'v9'], 1, /'v9' is no arm of experiment 'trial'/],

@@ -153,6 +153,7 @@ test('another salt allows other arms', async () => {
 
 const wrong = {
   'weights that do not add up': [trial([90, 5]), /route\.lua:1:31: error: experiment 'short-to-mini': the weights of its arms add up to 95; they must add up to 100/],
+  'weights that are shares': [trial([0.8, 0.2]), /the weights of its arms add up to 1; they must add up to 100/],
   'an unknown unit': [trial().replace('"user"', '"users"'), /unit cannot be 'users' \(did you mean 'user'\?\)/],
   'a misspelt option': [trial([80, 20], 'metrics = "x",'), /unknown field 'metrics' of an experiment's options \(did you mean 'metric'\?\)/],
   'one arm': ['wye.experiment("x", { { "a", 100, function() end } })\nreturn function() end\n', /experiment 'x' has 1 arms; 2 to 16 are possible/],
