@@ -25,7 +25,7 @@ static void print_row(FILE *out, const struct opt *row)
                  row->arg ? row->arg : "");
     else
         snprintf(left, sizeof left, "    %s", row->env);
-    fprintf(out, "  %-20s %s", left, row->help);
+    fprintf(out, "  %-20s%s%s", left, strlen(left) > 20 ? "\n                       " : " ", row->help);
     print_notes(out, row);
     fputc('\n', out);
 }
@@ -154,7 +154,7 @@ static void markdown_options(FILE *out, const struct verb *const *verbs, int cou
         opt_row(i, NULL, &row);
         markdown_option(out, &row);
         for (int v = 0; v < count; v++) {
-            if (opt_row(i, verbs[v]->name, &own) && own.fallback != row.fallback) {
+            if (opt_row(i, verbs[v]->name, &own) && (own.fallback != row.fallback || own.help != row.help)) {
                 own.verbs = verbs[v]->name;
                 markdown_option(out, &own);
             }

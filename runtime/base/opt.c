@@ -22,12 +22,14 @@ static const struct opt ROWS[] = {
 #define SECRET(field, env, verbs, help)                                                            \
     {OPT_SECRET, AT(field), 0, NULL, NULL, NULL, env, verbs, help, 0, 0},
 #define FOR_VERB(...)
+#define HELP_FOR(...)
 #include "options.def"
 #undef FLAG
 #undef TEXT
 #undef NUMBER
 #undef SECRET
 #undef FOR_VERB
+#undef HELP_FOR
 };
 
 static const struct {
@@ -38,12 +40,32 @@ static const struct {
 #define NUMBER(...)
 #define SECRET(...)
 #define FOR_VERB(verb, name, fallback, env) {verb, name, fallback, env},
+#define HELP_FOR(...)
 #include "options.def"
 #undef FLAG
 #undef TEXT
 #undef NUMBER
 #undef SECRET
 #undef FOR_VERB
+#undef HELP_FOR
+};
+
+static const struct {
+    const char *verb, *name, *help;
+} HELPS[] = {
+#define FLAG(...)
+#define TEXT(...)
+#define NUMBER(...)
+#define SECRET(...)
+#define FOR_VERB(...)
+#define HELP_FOR(verb, name, help) {verb, name, help},
+#include "options.def"
+#undef FLAG
+#undef TEXT
+#undef NUMBER
+#undef SECRET
+#undef FOR_VERB
+#undef HELP_FOR
 };
 
 enum { COUNT = sizeof ROWS / sizeof ROWS[0], FIRST_LONG = 256 };
@@ -76,6 +98,9 @@ bool opt_row(int i, const char *verb, struct opt *out)
             out->env = DIFFERENT[d].env;
         }
     }
+    for (size_t h = 0; h < sizeof HELPS / sizeof HELPS[0]; h++)
+        if (out->name && strcmp(HELPS[h].verb, verb) == 0 && strcmp(HELPS[h].name, out->name) == 0)
+            out->help = HELPS[h].help;
     return true;
 }
 

@@ -30,12 +30,14 @@ struct options {
 #define NUMBER(field, ...) long field;
 #define SECRET(field, ...) const char *field;
 #define FOR_VERB(...)
+#define HELP_FOR(...)
 #include "options.def"
 #undef FLAG
 #undef TEXT
 #undef NUMBER
 #undef SECRET
 #undef FOR_VERB
+#undef HELP_FOR
 };
 
 enum opt_type { OPT_FLAG, OPT_TEXT, OPT_NUMBER, OPT_SECRET };
@@ -51,7 +53,7 @@ struct opt {
     long least, most;
 };
 
-/* Row `i` as the verb takes it (its own default and environment); false when it does not. NULL: as every
+/* Row `i` as the verb takes it (its own default, environment and help); false when it does not. NULL: as every
  * verb without its own takes it. */
 bool opt_row(int i, const char *verb, struct opt *out);
 int opt_count(void);

@@ -130,6 +130,14 @@ test('no server is 3, whoever asks for it', async () => {
   await fails(['status', '--admin', 'no-such-host.invalid:1'], 3, /no host of that name/)
 })
 
+test('an option says what it does for this verb', async () => {
+  const help = async (verb) => (await cli([verb, '--help'])).stdout
+  assert.match(await help('trace'), /-n, --count N +the newest N/)
+  assert.match(await help('top'), /-n, --count N +the N most frequent/)
+  assert.match(await help('check'), /--trace DIR +requests that were captured/)
+  assert.match(await help('train'), /^Usage: wye train DATA -o MODEL \[options\]$/m)
+})
+
 test('help, completion and the fields are JSON as well', async () => {
   const json = async (...args) => JSON.parse((await cli([...args, '--json'])).stdout)
   assert.equal((await json('use', '--help')).verbs[0].name, 'use')
