@@ -6,13 +6,23 @@
  * One pass without recursion: `in_object` is the stack. Every reader takes where it is and returns where it stands
  * then, so that the place stays in a register; NULL says that `why` and `at` hold what is wrong and where.
  */
+/* The members of an object that the caller asked for. */
+struct wanted {
+    const struct str *names;
+    struct str *values;
+    int count;
+    int which;         /* the value now read is that of names[which]; -1: of none */
+    const char *value; /* where it began */
+};
+
 struct check {
     const char *end;
     const char *why, *at;
     int depth;
-    struct json_members *members; /* of the outermost object, wanted by the caller; or NULL */
-    int wanted;                   /* which of them the value now read is; -1: none */
-    const char *value;            /* where it began */
+    struct wanted *now; /* of the object that is open innermost; NULL: nothing in it is wanted */
+    struct wanted outer, inner;
+    struct json_members *members; /* or NULL */
+    int inner_depth;              /* where the keys of members->inner are; -1: nowhere */
     bool in_object[JSON_MAX_DEPTH + 1];
 };
 
@@ -32,6 +42,8 @@ static __attribute__((cold, noinline)) const char *miss(struct check *c, const c
 /* Passes blanks; the byte that is next, and '\0' at the end as where there is one. */
 static inline char peek(const struct check *c, const char **p)
 {
+    if (__builtin_expect(*p < c->end && **p > ' ', 1))
+        return **p;
     *p = json_scan_blanks(*p, c->end);
     return *p < c->end ? **p : '\0';
 }
@@ -134,12 +146,10 @@ static inline const char *check_word(struct check *c, const char *p, const char 
     return p + len;
 }
 
-/* What begins with `first`. */
+/* What begins with `first`, and is neither string nor container. */
 static inline const char *check_scalar(struct check *c, const char *p, char first)
 {
     switch (first) {
-    case '"':
-        return check_string(c, p);
     case 't':
         return check_word(c, p, "true", 4);
     case 'f':
@@ -153,49 +163,90 @@ static inline const char *check_scalar(struct check *c, const char *p, char firs
     }
 }
 
-static void end_member(struct check *c, const char *p)
+/* ---- what is wanted ---- */
+
+static void clear(struct wanted *w)
 {
-    struct str *value = &c->members->values[c->wanted];
-    c->members->repeats = c->members->repeats || value->p;
-    *value = str_n(c->value, (size_t)(p - c->value));
-    c->wanted = -1;
+    w->which = -1;
+    for (int i = 0; i < w->count; i++)
+        w->values[i] = (struct str){NULL, 0};
 }
+
+/* Inside the value that members->inner is of, and it is of the right kind. */
+static bool is_inside(const struct check *c)
+{
+    return c->outer.which == c->members->inner->of && c->in_object[2] == (c->inner_depth == 2);
+}
+
+static inline struct wanted *wanted_here(struct check *c)
+{
+    if (c->depth == 1)
+        return c->members ? &c->outer : NULL;
+    return c->depth == c->inner_depth && is_inside(c) ? &c->inner : NULL;
+}
+
+/* A bracket opened. */
+static inline void enter(struct check *c)
+{
+    c->now = wanted_here(c);
+    if (c->now == &c->inner)
+        clear(c->now);
+    else if (c->depth == 2 && c->inner_depth == 3 && is_inside(c))
+        c->members->inner->begin(c->members->inner->arg);
+}
+
+static inline void end_member(struct check *c, const char *p)
+{
+    struct wanted *w = c->now;
+    struct str *value = &w->values[w->which];
+    if (w == &c->outer && value->p)
+        c->members->repeats = true;
+    *value = str_n(w->value, (size_t)(p - w->value));
+    w->which = -1;
+}
+
+/* An item of the list ended before p. */
+static void end_row(struct check *c, const char *p)
+{
+    const struct json_inner *inner = c->members->inner;
+    inner->row(inner->arg, p[-1] == '}' ? c->inner.values : NULL);
+}
+
+/* ---- containers ---- */
 
 /* From a key to its value. */
 static inline const char *check_key(struct check *c, const char *p)
 {
-    const char *start = p + 1;
-    if (p == c->end || *p != '"')
+    if (peek(c, &p) != '"')
         return miss(c, p, "a key in quotes expected");
+    const char *start = p + 1;
     if ((p = check_string(c, p)) == NULL)
         return NULL;
-    if (c->depth == 1 && c->members)
-        c->wanted = json_scan_find(str_n(start, (size_t)(p - 1 - start)), c->members->names, c->members->count);
+    if (c->now)
+        c->now->which = json_scan_find(str_n(start, (size_t)(p - 1 - start)), c->now->names, c->now->count);
     if (peek(c, &p) != ':')
         return miss(c, p, "a colon expected");
-    p = json_scan_blanks(p + 1, c->end);
-    if (c->depth == 1)
-        c->value = p;
-    return p;
+    return p + 1;
 }
 
 /* From behind a value, over what closes there, to the next one; with depth 0 at the end of the outermost. */
 static inline const char *check_after(struct check *c, const char *p)
 {
     for (;;) {
-        if (c->depth == 1 && c->wanted >= 0)
+        if (c->now && c->now->which >= 0)
             end_member(c, p);
         if (c->depth == 0)
             return p;
+        if (c->depth == 2 && c->inner_depth == 3 && is_inside(c))
+            end_row(c, p);
         char next = peek(c, &p);
         bool in_object = c->in_object[c->depth];
-        if (next == ',') {
-            p = json_scan_blanks(p + 1, c->end);
-            return in_object ? check_key(c, p) : p;
-        }
+        if (next == ',')
+            return in_object ? check_key(c, p + 1) : p + 1;
         if (next != (in_object ? '}' : ']'))
             return miss(c, p, in_object ? "a comma or } expected" : "a comma or ] expected");
         c->depth--;
+        c->now = wanted_here(c);
         p++;
     }
 }
@@ -206,23 +257,44 @@ static inline const char *check_open(struct check *c, const char *p, bool is_obj
     if (c->depth == JSON_MAX_DEPTH)
         return refuse(c, p, "nested deeper than 128");
     c->in_object[++c->depth] = is_object;
+    enter(c);
     p++;
-    if (peek(c, &p) == (is_object ? '}' : ']'))
-        return check_after(c, p);
+    if (peek(c, &p) == (is_object ? '}' : ']')) {
+        c->depth--;
+        c->now = wanted_here(c);
+        return check_after(c, p + 1);
+    }
     return is_object ? check_key(c, p) : p;
 }
 
-/* From the outermost value's first byte to behind it. */
+/* The outermost value, to behind it. */
 static const char *check_value(struct check *c, const char *p)
 {
     do {
-        char first = p < c->end ? *p : '\0';
-        if (first == '{' || first == '[')
+        char first = peek(c, &p);
+        if (c->now)
+            c->now->value = p;
+        if ((first | 0x20) == '{') { /* or '[' */
             p = check_open(c, p, first == '{');
-        else if ((p = check_scalar(c, p, first)) != NULL)
+            continue;
+        }
+        p = first == '"' ? check_string(c, p) : check_scalar(c, p, first);
+        if (p)
             p = check_after(c, p);
     } while (p && c->depth > 0);
     return p;
+}
+
+static void want(struct check *c, const struct json_members *m)
+{
+    const struct json_inner *inner = m->inner;
+    c->outer = (struct wanted){.names = m->names, .values = m->values, .count = m->count};
+    clear(&c->outer);
+    if (inner == NULL)
+        return;
+    c->inner_depth = inner->row ? 3 : 2;
+    c->inner = (struct wanted){.names = inner->names, .values = inner->values, .count = inner->count};
+    clear(&c->inner);
 }
 
 int json_validate_members(struct str s, struct json_members *members, struct err *err)
@@ -232,11 +304,12 @@ int json_validate_members(struct str s, struct json_members *members, struct err
     struct check c; /* the stack stays uninitialised: it is written before it is read */
     c.end = s.p + s.len;
     c.depth = 0;
+    c.inner_depth = -1;
+    c.now = NULL;
     c.members = members;
-    c.wanted = -1;
-    for (int i = 0; members && i < members->count; i++)
-        members->values[i] = (struct str){NULL, 0};
-    const char *p = check_value(&c, json_scan_blanks(s.p, c.end));
+    if (members)
+        want(&c, members);
+    const char *p = check_value(&c, s.p);
     if (p && (p = json_scan_blanks(p, c.end)) < c.end)
         refuse(&c, p, "more after the value");
     else if (p)

@@ -26,6 +26,22 @@ struct json_members {
     struct str *values;
     int count;
     bool repeats;
+    struct json_inner *inner; /* NULL: none */
+};
+
+/*
+ * And a level deeper: the members of the object names[of], or with `row` those of each item of the array names[of]. So a list is read in the pass
+ * that validates it: `begin` when it opens (again, when its name repeats), then `row` behind each item, with NULL for one that is no object.
+ * What they see is valid up to there; what comes after may still turn out not to be.
+ */
+struct json_inner {
+    int of;
+    const struct str *names;
+    struct str *values; /* {NULL, 0} where names[of] is no object */
+    int count;
+    void (*begin)(void *arg);
+    void (*row)(void *arg, const struct str *values);
+    void *arg;
 };
 int json_validate_members(struct str s, struct json_members *members, struct err *err);
 

@@ -102,7 +102,7 @@ static inline bool json_scan_key_is(struct str key, const char *name)
 static inline int json_scan_find(struct str key, const struct str *names, int count)
 {
     for (int i = 0; i < count; i++)
-        if (names[i].len == key.len && memcmp(names[i].p, key.p, key.len) == 0)
+        if (names[i].len == key.len && str_same_bytes(names[i].p, key.p, key.len))
             return i;
     if (memchr(key.p, '\\', key.len) == NULL)
         return -1;

@@ -12,8 +12,14 @@ static const struct str NAMES[NAME_COUNT] = {
     STR("response_format")};
 
 /* What a message is read for. */
-struct message {
-    struct str role, content, calls, call_id;
+enum { ROLE, CONTENT, CALLS, CALL_ID, OF_MESSAGE };
+static const struct str MESSAGE_NAMES[OF_MESSAGE] = {STR("role"), STR("content"), STR("tool_calls"), STR("tool_call_id")};
+
+/* The messages are read while the body is validated. */
+struct reading {
+    struct view_check *check;
+    int64_t bytes;
+    bool is_refused; /* one of them; the rest is passed over */
 };
 
 static bool is_role(struct str role)
@@ -25,77 +31,77 @@ static bool is_role(struct str role)
     return false;
 }
 
-static void read_member(struct message *m, struct str key, struct str value)
+static int read_calls(struct view_check *c, const struct str *m, int index)
 {
-    if (str_eq(key, "role"))
-        m->role = value;
-    else if (str_eq(key, "content"))
-        m->content = value;
-    else if (str_eq(key, "tool_calls"))
-        m->calls = value;
-    else if (str_eq(key, "tool_call_id"))
-        m->call_id = value;
-}
-
-static int read_calls(struct view_check *c, const struct message *m, int index)
-{
-    for (struct json_walk w = json_walk(m->calls); json_type(m->calls) == JSON_ARRAY && json_next(&w);)
+    for (struct json_walk w = json_walk(m[CALLS]); json_type(m[CALLS]) == JSON_ARRAY && json_next(&w);)
         view_note_call(c, json_get(w.value, "id"));
-    return str_eq(m->role, "\"tool\"") ? view_check_result(c, "messages", index, "tool_call_id", m->call_id) : 0;
+    return str_eq(m[ROLE], "\"tool\"") ? view_check_result(c, "messages", index, "tool_call_id", m[CALL_ID]) : 0;
 }
 
-static int refuse_message(struct view_check *c, const struct message *m, int index)
+static int refuse_message(struct view_check *c, const struct str *m, int index)
 {
-    if (json_type(m->role) == JSON_STRING)
+    if (m && json_type(m[ROLE]) == JSON_STRING)
         return view_refuse(c, view_path(c, "messages", index, "role"),
                            "Invalid value for 'messages[%d].role': expected one of system, developer, user, assistant, tool, function.", index);
     return view_refuse(c, view_path(c, "messages", index, NULL), "Invalid 'messages[%d]': expected an object with a string member 'role'.", index);
 }
 
-/* One message, which w has reached. */
-static int read_message(struct view_check *c, struct json_walk *w, int64_t *bytes)
+/* One message by its members; NULL: it is no object. */
+static int read_message(struct view_check *c, const struct str *m, int64_t *bytes)
 {
     struct view *v = c->view;
-    struct message msg = {0};
     int index = v->message_count;
-    struct json_walk m = json_enter(w);
-    if (!m.is_object)
-        return refuse_message(c, &msg, index);
-    while (json_next_key(&m)) {
-        json_skip(&m);
-        read_member(&msg, m.key, m.value);
-    }
-    json_leave(w, &m);
-    if (!is_role(msg.role))
-        return refuse_message(c, &msg, index);
-    if (str_eq(msg.role, "\"user\""))
-        v->last_user = msg.content;
-    if (json_type(msg.content) == JSON_STRING) {
-        *bytes += (int64_t)msg.content.len;
-    } else if (!view_is_absent(msg.content)) {
-        if (json_type(msg.content) != JSON_ARRAY)
+    if (m == NULL || !is_role(m[ROLE]))
+        return refuse_message(c, m, index);
+    if (str_eq(m[ROLE], "\"user\""))
+        v->last_user = m[CONTENT];
+    if (json_type(m[CONTENT]) == JSON_STRING) {
+        *bytes += (int64_t)m[CONTENT].len;
+    } else if (!view_is_absent(m[CONTENT])) {
+        if (json_type(m[CONTENT]) != JSON_ARRAY)
             return view_refuse(c, view_path(c, "messages", index, "content"), "Invalid type for 'messages[%d].content': expected a string or an array.", index);
-        int64_t more = view_weigh(c, "messages", index, msg.content);
+        int64_t more = view_weigh(c, "messages", index, m[CONTENT]);
         if (more < 0)
             return -1;
         *bytes += more;
     }
-    return msg.calls.p || msg.role.len == 6 ? read_calls(c, &msg, index) : 0;
+    return m[CALLS].p || m[ROLE].len == 6 ? read_calls(c, m, index) : 0;
 }
 
-/* One walk over the messages: checked, weighed, the user's last one remembered. */
-static int read_messages(struct view_check *c)
+static void begin_messages(void *arg)
 {
+    struct reading *r = arg;
+    struct view *v = r->check->view;
+    v->message_count = 0;
+    v->tokens = 0;
+    v->has_image = false;
+    v->last_user = (struct str){NULL, 0};
+    r->check->call_count = 0;
+    r->bytes = 0;
+    r->is_refused = false;
+}
+
+static void take_message(void *arg, const struct str *values)
+{
+    struct reading *r = arg;
+    if (r->is_refused)
+        return;
+    r->is_refused = read_message(r->check, values, &r->bytes) < 0;
+    r->check->view->message_count++;
+}
+
+/* Whether there were any, and all were good: what is wrong with one of them was said when it was read. */
+static int check_messages(const struct reading *r)
+{
+    struct view_check *c = r->check;
     struct view *v = c->view;
-    int64_t bytes = 0;
     if (v->messages.p == NULL)
         return view_refuse(c, "messages", "Missing required parameter: 'messages'.");
     if (json_type(v->messages) != JSON_ARRAY)
         return view_refuse(c, "messages", "Invalid type for 'messages': expected an array of objects.");
-    for (struct json_walk w = json_walk(v->messages); json_next_key(&w); v->message_count++)
-        if (read_message(c, &w, &bytes) < 0)
-            return -1;
-    v->tokens += v->message_count * VIEW_TOKENS_PER_MESSAGE + (bytes + VIEW_BYTES_PER_TOKEN - 1) / VIEW_BYTES_PER_TOKEN;
+    if (r->is_refused)
+        return -1;
+    v->tokens += v->message_count * VIEW_TOKENS_PER_MESSAGE + (r->bytes + VIEW_BYTES_PER_TOKEN - 1) / VIEW_BYTES_PER_TOKEN;
     return v->message_count ? 0 : view_refuse(c, "messages", "Invalid 'messages': expected at least one message.");
 }
 
@@ -142,8 +148,10 @@ static uint64_t read_max_tokens(const struct str *values)
 int view_read_chat(struct view_check *c)
 {
     struct view *v = c->view;
-    struct str values[NAME_COUNT];
-    struct json_members members = {NAMES, values, NAME_COUNT, false};
+    struct str values[NAME_COUNT], of_message[OF_MESSAGE];
+    struct reading r = {.check = c};
+    struct json_inner inner = {MESSAGES, MESSAGE_NAMES, of_message, OF_MESSAGE, begin_messages, take_message, &r};
+    struct json_members members = {NAMES, values, NAME_COUNT, false, &inner};
     if (view_read_members(c, &members) < 0)
         return -1;
     v->chat = v->body;
@@ -156,7 +164,7 @@ int view_read_chat(struct view_check *c)
     v->stream_options = values[STREAM_OPTIONS];
     v->max_tokens = read_max_tokens(values);
     v->wants_usage = v->stream_options.p && json_is_true(json_get(v->stream_options, "include_usage"));
-    if (view_check_common(c, values[STREAM], v->tools) < 0 || read_messages(c) < 0)
+    if (view_check_common(c, values[STREAM], v->tools) < 0 || check_messages(&r) < 0)
         return -1;
     if (view_check_numbers(c, NAMES + MAX_TOKENS, values + MAX_TOKENS, TOP_P + 1 - MAX_TOKENS) < 0)
         return -1;

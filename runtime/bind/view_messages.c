@@ -114,7 +114,7 @@ int view_read_messages(struct view_check *c)
 {
     struct view *v = c->view;
     struct str values[NAME_COUNT];
-    struct json_members members = {NAMES, values, NAME_COUNT, false};
+    struct json_members members = {NAMES, values, NAME_COUNT, false, NULL};
     if (view_read_members(c, &members) < 0)
         return -1;
     v->raw_model = values[MODEL];

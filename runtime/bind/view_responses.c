@@ -93,7 +93,7 @@ int view_read_responses(struct view_check *c)
 {
     struct view *v = c->view;
     struct str values[NAME_COUNT];
-    struct json_members members = {NAMES, values, NAME_COUNT, false};
+    struct json_members members = {NAMES, values, NAME_COUNT, false, NULL};
     int64_t most = 0;
     if (view_read_members(c, &members) < 0)
         return -1;

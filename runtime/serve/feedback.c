@@ -54,7 +54,7 @@ static struct wrong read_score(struct exchange *x, struct score *s)
 {
     static const struct str NAMES[] = {STR("id"), STR("metric"), STR("value")};
     struct str values[3] = {{0}}, body = exchange_body(x);
-    struct json_members members = {NAMES, values, 3, false};
+    struct json_members members = {NAMES, values, 3, false, NULL};
     if (json_validate_members(body, &members, NULL) < 0 || json_type(body) != JSON_OBJECT)
         return (struct wrong){NULL, "Feedback is a JSON object: {\"id\": \"...\", \"metric\": \"...\", \"value\": 1}."};
     s->id = json_text(values[0], exchange_arena(x)).p;

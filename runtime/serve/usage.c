@@ -15,19 +15,23 @@ static int64_t less(int64_t whole, int64_t part)
     return whole > part ? whole - part : 0;
 }
 
+enum { PROMPT, COMPLETION, TOTAL, PROMPT_DETAILS, COMPLETION_DETAILS, CACHE_HIT };
+const struct str USAGE_NAMES[USAGE_NAME_COUNT] = {STR("prompt_tokens"),         STR("completion_tokens"),         STR("total_tokens"),
+                                                  STR("prompt_tokens_details"), STR("completion_tokens_details"), STR("prompt_cache_hit_tokens")};
+
 struct usage usage_read(struct str json)
 {
-    enum { PROMPT, COMPLETION, TOTAL, PROMPT_DETAILS, COMPLETION_DETAILS, CACHE_HIT, COUNT };
-    static const struct str NAMES[COUNT] = {
-        STR("prompt_tokens"), STR("completion_tokens"), STR("total_tokens"), STR("prompt_tokens_details"),
-        STR("completion_tokens_details"), STR("prompt_cache_hit_tokens")};
-    struct str values[COUNT];
-    struct usage u = {0};
+    struct str values[USAGE_NAME_COUNT];
     if (json_type(json) != JSON_OBJECT)
-        return u;
-    json_get_many(json, NAMES, values, COUNT);
+        return (struct usage){0};
+    json_get_many(json, USAGE_NAMES, values, USAGE_NAME_COUNT);
+    return usage_of(values);
+}
+
+struct usage usage_of(const struct str *values)
+{
+    struct usage u = {.is_known = true};
     int64_t *t = u.tokens;
-    u.is_known = true;
     t[PRICE_CACHE_READ] = count_of(values[CACHE_HIT]); /* DeepSeek's own */
     if (values[PROMPT_DETAILS].p) {
         struct str cached = json_get(values[PROMPT_DETAILS], "cached_tokens");

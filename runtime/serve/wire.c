@@ -35,7 +35,7 @@ int64_t wire_count(struct str value)
 
 bool wire_members(struct str data, const struct str *names, struct str *values, int count, struct err *err)
 {
-    struct json_members members = {names, values, count, false};
+    struct json_members members = {names, values, count, false, NULL};
     struct err why;
     if (json_validate_members(data, &members, &why) == 0 && json_type(data) == JSON_OBJECT)
         return true;

@@ -60,8 +60,9 @@ static struct frame read_frame(struct str name, struct str data, struct usage *u
 static int read_whole(struct str body, struct str list, const char *what, struct usage *usage, struct err *err)
 {
     const struct str names[COUNT] = {list, STR("usage"), STR("error")};
-    struct str values[COUNT];
-    struct json_members members = {names, values, COUNT, false};
+    struct str values[COUNT], counts[USAGE_NAME_COUNT];
+    struct json_inner inner = {.of = USAGE, .names = USAGE_NAMES, .values = counts, .count = USAGE_NAME_COUNT};
+    struct json_members members = {names, values, COUNT, false, &inner};
     struct err why;
     if (json_validate_members(body, &members, &why) < 0)
         return err_set(err, ERR_MALFORMED, "the provider's answer is no JSON: %s", why.message);
@@ -71,7 +72,7 @@ static int read_whole(struct str body, struct str list, const char *what, struct
     }
     if (json_type(values[CHOICES]) != JSON_ARRAY)
         return err_set(err, ERR_MALFORMED, "the provider's answer is no %s: it has no `%s`", what, list.p);
-    *usage = usage_read(values[USAGE]);
+    *usage = json_type(values[USAGE]) == JSON_OBJECT ? usage_of(counts) : (struct usage){0};
     return 0;
 }
 

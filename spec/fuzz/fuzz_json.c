@@ -103,12 +103,64 @@ static void pick_name(struct str object, unsigned nth, char out[32])
     }
 }
 
+/* The rows of the list that was begun last. */
+enum { MOST_ROWS = 8192 };
+static struct str rows[MOST_ROWS][2];
+static bool is_object[MOST_ROWS];
+static int row_count;
+
+static void begin_rows(void *arg)
+{
+    (void)arg;
+    row_count = 0;
+}
+
+static void keep_row(void *arg, const struct str *values)
+{
+    (void)arg;
+    require(row_count < MOST_ROWS);
+    is_object[row_count] = values != NULL;
+    if (values)
+        memcpy(rows[row_count], values, sizeof rows[0]);
+    row_count++;
+}
+
+static void check_rows(struct str list)
+{
+    int i = 0;
+    for (struct json_walk w = json_walk(list); json_next(&w); i++) {
+        require(i < row_count && is_object[i] == (json_type(w.value) == JSON_OBJECT));
+        for (int k = 0; k < 2 && is_object[i]; k++)
+            require(str_same(rows[i][k], json_get(w.value, k ? "content" : "role")));
+    }
+    require(i == row_count);
+}
+
+/* What validation finds on its way is what walks find after it. */
+static void check_members(struct str s)
+{
+    static const struct str NAMES[] = {STR("messages"), STR("usage")}, OF_ITEM[] = {STR("role"), STR("content")}, OF_USAGE[] = {STR("a"), STR("total_tokens")};
+    struct str values[2], inside[2];
+    struct json_inner list = {0, OF_ITEM, inside, 2, begin_rows, keep_row, NULL}, usage = {.of = 1, .names = OF_USAGE, .values = inside, .count = 2};
+    struct json_members members = {NAMES, values, 2, false, &list};
+    require(json_validate_members(s, &members, NULL) == 0);
+    for (int i = 0; i < 2; i++)
+        require(str_same(values[i], json_get(s, NAMES[i].p)));
+    if (json_type(values[0]) == JSON_ARRAY)
+        check_rows(values[0]);
+    members.inner = &usage;
+    require(json_validate_members(s, &members, NULL) == 0);
+    for (int i = 0; i < 2 && json_type(values[1]) == JSON_OBJECT; i++)
+        require(str_same(inside[i], json_get(values[1], OF_USAGE[i].p)));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct str s = str_n((const char *)data, size);
     struct err err;
     if (json_validate(s, &err) < 0)
         return 0;
+    check_members(s);
     walk(json_pointer(s, ""));
     json_pointer(s, "/0/a~1b/c");
     if (json_type(s) == JSON_OBJECT) {

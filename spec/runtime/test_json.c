@@ -422,6 +422,63 @@ static struct buf chat_request(size_t size)
     return b;
 }
 
+/* Rows as "role=content;", "-;" for what is no object, "(" where the list begins. */
+static char told[512];
+
+static void tell_begin(void *arg)
+{
+    (void)arg;
+    strcat(told, "(");
+}
+
+static void tell_row(void *arg, const struct str *values)
+{
+    (void)arg;
+    size_t len = strlen(told);
+    if (values)
+        snprintf(told + len, sizeof told - len, STR_FMT "=" STR_FMT ";", STR_ARG(values[0]), STR_ARG(values[1]));
+    else
+        snprintf(told + len, sizeof told - len, "-;");
+}
+
+static const char *rows_of(const char *text)
+{
+    static const struct str NAMES[] = {STR("model"), STR("messages")}, OF_ITEM[] = {STR("role"), STR("content")};
+    struct str values[2], inside[2];
+    struct json_inner inner = {1, OF_ITEM, inside, 2, tell_begin, tell_row, NULL};
+    struct json_members members = {NAMES, values, 2, false, &inner};
+    told[0] = '\0';
+    if (json_validate_members(str_of(text), &members, NULL) < 0)
+        strcat(told, "!");
+    return told;
+}
+
+static void test_rows(void **state)
+{
+    (void)state;
+    assert_string_equal(rows_of("{\"messages\":[{\"role\":\"a\",\"content\":[{\"role\":1}]},{}, 7,[{\"role\":2}],{\"content\":3}]}"),
+                        "(\"a\"=[{\"role\":1}];=;-;-;=3;");
+    assert_string_equal(rows_of("{\"messages\":[ ]}"), "(");
+    assert_string_equal(rows_of("{\"messages\":{\"x\":{\"role\":1}},\"other\":[{\"role\":1}]}"), "");
+    assert_string_equal(rows_of("{\"messages\":[{\"role\":1}],\"messages\":[{\"r\\u006fle\":2,\"role\":3}]}"), "(1=;(3=;");
+    assert_string_equal(rows_of("[{\"messages\":[{\"role\":1}]}]"), "");
+    assert_string_equal(rows_of("{\"messages\":[{\"role\":1},{\"role\":2"), "(1=;!");
+}
+
+static void test_inner(void **state)
+{
+    (void)state;
+    static const struct str NAMES[] = {STR("usage")}, OF_USAGE[] = {STR("in"), STR("out")};
+    struct str values[1], inside[2];
+    struct json_inner inner = {.of = 0, .names = OF_USAGE, .values = inside, .count = 2};
+    struct json_members members = {NAMES, values, 1, false, &inner};
+    assert_int_equal(json_validate_members(str_of("{\"in\":0,\"usage\":{\"in\":1,\"x\":{\"out\":2},\"out\":[3]},\"out\":4}"), &members, NULL), 0);
+    assert_str(inside[0], "1");
+    assert_str(inside[1], "[3]");
+    assert_int_equal(json_validate_members(str_of("{\"usage\":[{\"in\":1}]}"), &members, NULL), 0);
+    assert_str(inside[0], NULL);
+}
+
 /* What ends or breaks a string, at each place of strings of each length, so that no width of a scan passes over it. */
 static void test_long_strings(void **state)
 {
@@ -518,6 +575,7 @@ int main(void)
         cmocka_unit_test(test_numbers),       cmocka_unit_test(test_quote),
         cmocka_unit_test(test_replace),       cmocka_unit_test(test_remove),
         cmocka_unit_test(test_splice_limits), cmocka_unit_test(test_long_strings),
+        cmocka_unit_test(test_rows), cmocka_unit_test(test_inner),
         cmocka_unit_test(test_time),
     };
     return cmocka_run_group_tests(tests, NULL, clear);
