@@ -54,6 +54,7 @@ TARGET static uint32_t by_instruction(uint32_t crc, const void *p, size_t len)
 {
     const uint8_t *at = p;
     crc = ~crc;
+#pragma GCC unroll 4
     for (; len >= 8; at += 8, len -= 8) {
         uint64_t eight;
         memcpy(&eight, at, 8);

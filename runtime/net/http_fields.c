@@ -159,8 +159,7 @@ int http_fields_split(struct http_head *head, const char *p, const char *end,
     head->count = 0;
     while (*p != '\r') {
         const char *line = p;
-        while (http_is(*p, HTTP_TCHAR))
-            p++;
+        p = http_skip_name(p, end);
         if (*p != ':' || p == line)
             return http_refuse(error, 400, bad_name(line, p));
         if (head->count == HTTP_MAX_FIELDS)
