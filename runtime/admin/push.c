@@ -14,7 +14,7 @@
 #include "trace/otlp.h"
 #include "vm/secret.h"
 
-enum { SPANS = 512, BATCH_MAX = 4 * DECISION_MAX, REPLY_MAX = 1 << 20, TRY_MS = 10000, LAST_TRY_MS = 5000 };
+enum { SPANS = 512, BATCH_BYTES = 1 << 20, BATCH_MAX = 4 * DECISION_MAX, REPLY_MAX = 1 << 20, TRY_MS = 10000, LAST_TRY_MS = 5000 };
 enum { IDLE_MS = 200, LINGER_MS = 1000, YOUNG_US = 250 * 1000, FIRST_WAIT_MS = 500, LONGEST_WAIT_MS = 30000, PATIENCE_MS = 60000 };
 enum { LONGEST_AFTER_S = 3600, TELL_MS = 60000 };
 
@@ -87,18 +87,23 @@ static void add(struct push *p, const struct decision *d)
     p->newest_us = d->ended_us > p->newest_us ? d->ended_us : p->newest_us;
 }
 
-/* Takes what is there, up to a batch. True when it is full. */
-static bool gather(struct push *p)
+/* What collectors and the proxies before them take at once. */
+static bool is_full(const struct push *p)
+{
+    return p->spans >= SPANS || p->batch.len >= BATCH_BYTES;
+}
+
+/* Takes what is there, up to a batch. */
+static void gather(struct push *p)
 {
     struct decision *d;
-    while (p->spans < SPANS && (d = take(p))) {
+    while (!is_full(p) && (d = take(p))) {
         if (d->ended_us > p->after_us)
             add(p, d);
         decision_free(d);
     }
     if (p->missed)
         STORE(p->board->missed, p->missed(p->ctx));
-    return p->spans >= SPANS;
 }
 
 /* ---- one try ---- */
@@ -287,15 +292,15 @@ bool push_run(struct push *p)
     uint64_t since = 0;
     for (bool is_last = false; !is_last;) {
         is_last = p->is_over || !p->follows;
-        bool was_empty = p->spans == 0, is_full = gather(p);
-        since = was_empty ? clock_ms() : since;
-        bool is_due = p->spans > 0 && (is_full || is_last || clock_ms() >= since + LINGER_MS);
+        since = p->spans == 0 ? clock_ms() : since;
+        gather(p);
+        bool was_full = is_full(p), is_due = p->spans > 0 && (was_full || is_last || clock_ms() >= since + LINGER_MS);
         bool is_stuck = is_due && !send_batch(p);
         if (is_stuck || (p->is_over && !p->follows))
             return false;
-        is_last = is_last && !is_full;
+        is_last = is_last && !was_full;
         if (!is_last)
-            wait_for(p, is_full ? 0 : IDLE_MS);
+            wait_for(p, was_full ? 0 : IDLE_MS);
     }
     return true;
 }

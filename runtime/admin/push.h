@@ -2,7 +2,7 @@
  * push: sends decisions to an OpenTelemetry collector over OTLP/HTTP JSON, for the server's exporter and for `wye export --to`.
  *
  * The trace is the queue: what waits while the collector is away lies in its files, bounded by their size, and what is deleted before it was sent is counted. One batch
- * (512 spans or a few more) is under way at a time. It is tried again, after 0.5 s and then twice as long up to 30 s or as long as Retry-After says, on 429, 502, 503,
+ * (512 spans or a MiB, or a little more) is under way at a time. It is tried again, after 0.5 s and then twice as long up to 30 s or as long as Retry-After says, on 429, 502, 503,
  * 504 and when nobody answers; any other refusal drops it, counted. After each batch the end time of the newest decision in it is kept in `cursor`, so that
  * the next push goes on there: at least once, with at most one batch twice. A decision is held for a quarter of a second, so that one of another worker that ended
  * before it has come too. It all waits: for a process of its own.

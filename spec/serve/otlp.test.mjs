@@ -111,6 +111,22 @@ test('what ends while a collector is away arrives: over an outage, a kill, a res
   await back.stop()
 })
 
+test('a backlog goes in requests of about a MiB', async () => {
+  const up = await collector({ answer: (n) => (n === 1 ? { status: 503 } : undefined) })
+  const route = { 'route.lua': 'return function() wye.note("much", { text = ("x"):rep(12000) }) return wye.model "sim/fast" end\n' }
+  const w = await serve({ ...route, ...config(`{ url = "${up.url}" }`) }, { demo: true })
+  await send(w)
+  await until('the first try', () => up.requests.length === 1)
+  await up.stop()
+  await Promise.all(Array.from({ length: 200 }, () => send(w)))
+  const back = await collector({ port: up.port })
+  await until('all of it', () => back.ids().length === 201)
+  const sizes = back.requests.map((r) => r.text.length)
+  assert.ok(sizes.length >= 3 && Math.max(...sizes) < 1.1 * 2 ** 20, `${sizes}`)
+  await w.stop()
+  await back.stop()
+})
+
 test('a collector that never answers holds up neither requests nor the end', async () => {
   const w = await serve({ ...ROUTE, ...config('{ url = "http://127.0.0.1:1" }') }, { demo: true })
   await send(w)
