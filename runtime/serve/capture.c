@@ -71,7 +71,7 @@ static bool put_masked(struct event *e, struct request *rq, enum field f, struct
     }
     bool is_json = json_validate(body, NULL) == 0;
     struct buf masked = BUF(body.len * 6 + 64);
-    int replaced = (is_json ? mask_json : mask_events)(&masked, body, c->capture.masks, c->capture.mask_count);
+    int replaced = (is_json ? mask_json : mask_events)(&masked, body, c->capture.masks, c->capture.mask_count, rq->capture->masked);
     event_str(e, f, replaced < 0 ? str_of("\"not kept\"") : buf_str(&masked));
     buf_clear(&masked);
     return replaced != 0;
@@ -255,7 +255,6 @@ void capture_decision(struct buf *out, const struct decision *d, const struct er
 
 void capture_begin(struct request *rq)
 {
-    const struct config *config = rq->generation->config;
     struct view *v = &rq->scope.view;
     bool is_read = v->message_count || v->last_user.p; /* as far as to what it asks for */
     if (trace_of(rq) == NULL || !is_read || router_random(rq->router) > rq->router->capture_below)
@@ -263,12 +262,12 @@ void capture_begin(struct request *rq)
     struct buf headers = BUF(HEADERS_MAX);
     rq->capture = arena_need(v->arena, sizeof *rq->capture);
     *rq->capture = (struct capture){.tape = {.put = put}, .request = rq, .reply = BUF(CAPTURE_REPLY)};
+    rq->capture->masked = arena_need(v->arena, sizeof(bool) * MASK_MOST);
+    memset(rq->capture->masked, 0, sizeof(bool) * MASK_MOST);
     rq->scope.tape = &rq->capture->tape;
     write_headers(&headers, v->head);
     struct event *e = event_open(trace_of(rq), EVENT_CAPTURE, rq->number);
     event_int(e, F_CAPTURED, true);
-    for (int i = 0; i < config->capture.mask_count; i++)
-        event_z(e, F_MASKED, config->capture.masks[i]);
     event_int(e, F_TOKENS, v->tokens);
     event_int(e, F_FLAGS, (int)v->has_image | (int)v->protocol << 1);
     event_str(e, F_HEADERS, buf_str(&headers));
@@ -291,13 +290,16 @@ void capture_end(struct request *rq)
 {
     struct capture *c = rq->capture;
     struct str reply = buf_str(&c->reply);
+    const struct config *config = rq->generation->config;
+    struct event *e = event_open(trace_of(rq), EVENT_CAPTURE, rq->number);
+    if (reply.len)
+        put_masked(e, rq, F_REPLY, reply);
+    for (int i = 0; i < config->capture.mask_count; i++)
+        if (c->masked[i])
+            event_z(e, F_MASKED, config->capture.masks[i]);
+    event_close(e);
     rq->capture = NULL;
     rq->scope.tape = NULL;
-    if (reply.len) {
-        struct event *e = event_open(trace_of(rq), EVENT_CAPTURE, rq->number);
-        put_masked(e, rq, F_REPLY, reply);
-        event_close(e);
-    }
     buf_clear(&c->reply);
 }
 

@@ -22,6 +22,7 @@ struct capture {
     struct buf reply;
     bool is_cut;
     int operations;   /* that the route has started */
+    bool *masked;     /* for each mask: it has taken something out */
 };
 
 /* Decides by chance, and writes the request's part. rq->capture stays NULL when it is not captured. */

@@ -4,8 +4,15 @@
 
 #include "base/json.h"
 
+/* What is left of a mask below the place that was reached. */
+struct pointer {
+    const char *rest;
+    short number; /* of its mask */
+};
+
 struct masking {
     struct buf *out;
+    bool *used;
     const char *from; /* what is not copied yet */
     int replaced;
     bool is_full;
@@ -63,18 +70,20 @@ static void replace(struct masking *m, struct str value)
 }
 
 /* Nested as deep as the longest mask, no deeper than the JSON. */
-static void walk(struct masking *m, struct str value, const char *const *masks, int count)
+static void walk(struct masking *m, struct str value, const struct pointer *masks, int count)
 {
-    const char *below[MASK_MOST], *rest;
+    struct pointer below[MASK_MOST];
+    const char *rest;
     int index = 0;
     for (struct json_walk w = json_walk(value); json_next(&w) && !m->is_full; index++) {
         int held = 0;
         bool is_masked = false;
         for (int i = 0; i < count; i++) {
-            if (!names(token_of(masks[i], &rest), &w, index))
+            if (!names(token_of(masks[i].rest, &rest), &w, index))
                 continue;
             is_masked |= *rest == '\0';
-            below[held++] = rest;
+            m->used[masks[i].number] |= *rest == '\0';
+            below[held++] = (struct pointer){rest, masks[i].number};
         }
         if (is_masked)
             replace(m, w.value);
@@ -83,11 +92,14 @@ static void walk(struct masking *m, struct str value, const char *const *masks, 
     }
 }
 
-int mask_json(struct buf *out, struct str json, const char *const *masks, int count)
+int mask_json(struct buf *out, struct str json, const char *const *masks, int count, bool *used)
 {
-    struct masking m = {.out = out, .from = json.p};
+    struct masking m = {.out = out, .used = used, .from = json.p};
+    struct pointer whole[MASK_MOST];
+    for (int i = 0; i < count; i++)
+        whole[i] = (struct pointer){masks[i], (short)i};
     if (json_type(json) >= JSON_ARRAY)
-        walk(&m, json, masks, count);
+        walk(&m, json, whole, count);
     m.is_full |= buf_append(out, m.from, (size_t)(json.p + json.len - m.from)) < 0;
     return m.is_full ? -1 : m.replaced;
 }
@@ -102,7 +114,7 @@ static bool is_frame(struct str line)
     return line.len == 0 || str_eq(line, "\r");
 }
 
-static int mask_line(struct buf *out, struct str line, const char *const *masks, int count)
+static int mask_line(struct buf *out, struct str line, const char *const *masks, int count, bool *used)
 {
     size_t skip = str_starts(line, "data: ") ? 6 : 5;
     if (is_frame(line))
@@ -110,15 +122,15 @@ static int mask_line(struct buf *out, struct str line, const char *const *masks,
     struct str data = str_starts(line, "data:") ? str_n(line.p + skip, line.len - skip) : str_n(NULL, 0);
     if (data.p == NULL || json_validate(data, NULL) < 0)
         return 1; /* left out */
-    return buf_append(out, line.p, skip) < 0 ? -1 : mask_json(out, data, masks, count);
+    return buf_append(out, line.p, skip) < 0 ? -1 : mask_json(out, data, masks, count, used);
 }
 
-int mask_events(struct buf *out, struct str events, const char *const *masks, int count)
+int mask_events(struct buf *out, struct str events, const char *const *masks, int count, bool *used)
 {
     int replaced = 0;
     for (const char *at = events.p, *end = events.p + events.len; at < end;) {
         const char *newline = memchr(at, '\n', (size_t)(end - at)), *stop = newline ? newline : end;
-        int n = mask_line(out, str_n(at, (size_t)(stop - at)), masks, count);
+        int n = mask_line(out, str_n(at, (size_t)(stop - at)), masks, count, used);
         if (n < 0 || (newline && buf_putc(out, '\n') < 0))
             return -1;
         replaced += n;

@@ -12,11 +12,14 @@
 
 enum { MASK_MOST = 256 };
 
-/* Appends valid `json` without what `masks` (at most MASK_MOST) name. Returns how many values were replaced, or -1 at the ceiling of `out`. */
-int mask_json(struct buf *out, struct str json, const char *const *masks, int count);
+/*
+ * Appends valid `json` without what `masks` (at most MASK_MOST) name. Returns how many values were replaced, or -1 at the ceiling of `out`. `used[i]` becomes true
+ * when masks[i] named one; never false.
+ */
+int mask_json(struct buf *out, struct str json, const char *const *masks, int count, bool *used);
 
 /* The same for the text of server-sent events: their data that is JSON. Data that is none (cut, or something else) is left out. */
-int mask_events(struct buf *out, struct str events, const char *const *masks, int count);
+int mask_events(struct buf *out, struct str events, const char *const *masks, int count, bool *used);
 
 /* May a mask reach the member `name` of the object, or something below it? */
 bool mask_touches(const char *mask, const char *name);

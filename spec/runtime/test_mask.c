@@ -11,7 +11,8 @@
 static void masked(const char *json, const char *const *masks, int count, const char *expected, int replaced)
 {
     struct buf out = BUF(4096);
-    assert_int_equal(mask_json(&out, str_of(json), masks, count), replaced);
+    bool used[MASK_MOST] = {false};
+    assert_int_equal(mask_json(&out, str_of(json), masks, count, used), replaced);
     assert_string_equal(out.p, expected);
     buf_clear(&out);
 }
@@ -47,9 +48,10 @@ static void test_events(void **state)
     (void)state;
     const char *masks[] = {"/choices/*/delta/content"};
     struct buf out = BUF(4096);
+    bool used[1] = {false};
     const char *events = "event: x\ndata: {\"choices\":[{\"delta\":{\"content\":\"secret\"}}]}\n\ndata: secret\n\nsecret\n"
                          "data:[DONE]\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"sec";
-    assert_true(mask_events(&out, str_of(events), masks, 1) > 0);
+    assert_true(mask_events(&out, str_of(events), masks, 1, used) > 0);
     assert_string_equal(out.p, "event: x\ndata: {\"choices\":[{\"delta\":{\"content\":\"[masked]\"}}]}\n\n\n\n\ndata:[DONE]\n\n");
     buf_clear(&out);
 }
@@ -58,8 +60,20 @@ static void test_ceiling(void **state)
 {
     (void)state;
     const char *masks[] = {"/a"};
+    bool used[1] = {false};
     struct buf out = BUF(8);
-    assert_int_equal(mask_json(&out, str_of("{\"a\":\"\",\"b\":12345}"), masks, 1), -1);
+    assert_int_equal(mask_json(&out, str_of("{\"a\":\"\",\"b\":12345}"), masks, 1, used), -1);
+    buf_clear(&out);
+}
+
+static void test_which_were_used(void **state)
+{
+    (void)state;
+    const char *masks[] = {"/a/*/b", "/a/0", "/c", "/a/*/d"};
+    bool used[4] = {false};
+    struct buf out = BUF(100);
+    assert_int_equal(mask_json(&out, str_of("{\"a\":[1,{\"b\":2}]}"), masks, 4, used), 2);
+    assert_true(used[0] && used[1] && !used[2] && !used[3]);
     buf_clear(&out);
 }
 
@@ -76,7 +90,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_any_member), cmocka_unit_test(test_kinds_repeats_and_escapes), cmocka_unit_test(test_nothing_to_mask),
-        cmocka_unit_test(test_events),     cmocka_unit_test(test_ceiling),                   cmocka_unit_test(test_touches),
+        cmocka_unit_test(test_events),     cmocka_unit_test(test_ceiling),                   cmocka_unit_test(test_which_were_used),
+        cmocka_unit_test(test_touches),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -271,6 +271,18 @@ end
   assert.equal(JSON.parse(failed.stdout).failures.length, 1)
 })
 
+test('a mask that took nothing out of a request hides nothing of it', async () => {
+  const route = 'local fast = wye.model "sim/fast"\nreturn function(req) return fast, #req.prompt .. "" end\n'
+  const w = await serve({ 'wye.lua': CONFIG('{ share = 1, mask = { "/messages/*/name", "/user" } }'), 'route.lua': route }, { demo: true })
+  const plain = await chat(w, { model: 'auto', messages: question('hello') })
+  const named = await chat(w, { model: 'auto', messages: [{ role: 'user', name: 'Ada', content: 'hello' }] })
+  assert.deepEqual((await w.decision(plain.headers['x-wye-id'])).masked, [])
+  assert.deepEqual((await w.decision(named.headers['x-wye-id'])).masked, ['/messages/*/name'])
+  await w.stop()
+  const same = await replay(w, w.dir)
+  assert.deepEqual([same.decisions, same.replayed, same.changed, same.skipped.masked], [2, 1, 0, 1])
+})
+
 test('what a mask took out, and what was not captured, is no spec', async () => {
   const route = 'local fast = wye.model "sim/fast"\nreturn function(req)\n  if req.prompt == "ask" then return fast:ask(req) end\n  return fast, "plain"\nend\n'
   const refusal = async (capture, body, options) => {
