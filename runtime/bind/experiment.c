@@ -76,8 +76,7 @@ static int take_arm(struct scope *scope, struct experiment_binding *b, struct st
     e.arm = assign_arm(split.weights, b->source.count, assign_share(e.unit));
     e.p = split.weights[e.arm];
     scope->is_exposed = split.origin != SPLIT_STOP;
-    if (scope->is_exposed)
-        tape_put(scope, TAPE_ARM, str_of(b->source.name), str_of(b->source.arms[e.arm]));
+    tape_put(scope, scope->is_exposed ? TAPE_ARM : TAPE_HELD, str_of(b->source.name), str_of(b->source.arms[e.arm]));
     if (x && scope->host->expose && scope->is_exposed)
         atomic_fetch_add_explicit(&x->exposures[e.arm], 1, memory_order_relaxed);
     if (scope->host->expose && scope->is_exposed)
@@ -85,15 +84,17 @@ static int take_arm(struct scope *scope, struct experiment_binding *b, struct st
     return e.arm;
 }
 
-/* A replay takes the arm that was taken then, whatever the weights are now. */
+/* A replay takes the arm that was taken then, whatever the weights are now: dealt, or held since the experiment was stopped. */
 static bool recall_arm(struct scope *scope, const struct experiment_binding *b, int *arm)
 {
     struct str name;
-    if (tape_take(scope, TAPE_ARM, str_of(b->source.name), &name) != TAPE_GIVEN)
+    scope->is_exposed = tape_take(scope, TAPE_ARM, str_of(b->source.name), &name) == TAPE_GIVEN;
+    if (!scope->is_exposed && tape_take(scope, TAPE_HELD, str_of(b->source.name), &name) != TAPE_GIVEN)
         return false;
     for (*arm = 0; *arm < b->source.count; ++*arm)
         if (str_eq(name, b->source.arms[*arm]))
             return true;
+    scope->is_exposed = false;
     return false;
 }
 
@@ -104,7 +105,6 @@ static int enter(lua_State *L)
     int arm = 0;
     scope->is_exposed = false;
     if (recall_arm(scope, b, &arm)) {
-        scope->is_exposed = true;
         lua_pushinteger(L, arm + 1);
         return 1;
     }

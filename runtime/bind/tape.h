@@ -18,7 +18,7 @@
 
 #include "bind/scope.h"
 
-#define TAPE_KINDS(X) X(NOW, "now") X(CLOCK, "clock") X(KV, "kv") X(P95, "p95") X(ARM, "arm")
+#define TAPE_KINDS(X) X(NOW, "now") X(CLOCK, "clock") X(KV, "kv") X(P95, "p95") X(ARM, "arm") X(HELD, "held")
 
 enum tape_kind {
 #define X(name, text) TAPE_##name,

@@ -97,6 +97,12 @@ static int by_number(const void *a, const void *b)
     return (x->n > y->n) - (x->n < y->n);
 }
 
+/* A spec deals the arm that was dealt and the one that a stopped experiment holds alike. */
+static bool is_of(const struct captured_step *step, const char *kind)
+{
+    return str_eq(step->kind, kind) || (strcmp(kind, "arm") == 0 && str_eq(step->kind, "held"));
+}
+
 /* A list of all the steps of this kind, as the option of that name. */
 static void write_option(struct saving *s, const char *name, const char *kind, void (*write)(struct saving *, const struct captured_step *))
 {
@@ -104,7 +110,7 @@ static void write_option(struct saving *s, const char *name, const char *kind, v
     const struct captured_step **steps = arena_need(&s->arena, sizeof *steps * (size_t)(c->step_count + 1));
     int count = 0;
     for (int i = 0; i < c->step_count; i++)
-        if (str_eq(c->steps[i].kind, kind))
+        if (is_of(&c->steps[i], kind))
             steps[count++] = &c->steps[i];
     if (strcmp(kind, "sleep") == 0)
         qsort(steps, (size_t)count, sizeof *steps, by_number);

@@ -271,6 +271,24 @@ end
   assert.equal(JSON.parse(failed.stdout).failures.length, 1)
 })
 
+test('what a stopped experiment served is decided the same again', async () => {
+  const route = `local trial = wye.experiment("t", { unit = "user",
+  { "a", 50, function() return wye.model "sim/fast", "a" end }, { "b", 50, function() return wye.model "sim/smart", "b" end } })
+return function(req) return trial(req) end
+`
+  const w = await serve({ 'wye.lua': CONFIG('{ share = 1 }'), 'route.lua': route }, { demo: true })
+  const users = async () => {
+    for (let i = 0; i < 12; i++) await chat(w, { model: 'auto', user: `u${i}`, messages: question('hello') })
+  }
+  await users()
+  assert.equal((await w.cli('ab', 'stop', 't', 'b')).code, 0)
+  await users()
+  await chat(w, { model: 'auto', messages: question('of nobody') })
+  const same = await replay(w, w.dir)
+  assert.deepEqual([same.decisions, same.replayed, same.changed], [25, 25, 0])
+  await w.stop()
+})
+
 test('a mask that took nothing out of a request hides nothing of it', async () => {
   const route = 'local fast = wye.model "sim/fast"\nreturn function(req) return fast, #req.prompt .. "" end\n'
   const w = await serve({ 'wye.lua': CONFIG('{ share = 1, mask = { "/messages/*/name", "/user" } }'), 'route.lua': route }, { demo: true })
