@@ -26,6 +26,9 @@ static const float TRUST = 0.2F;
 /* What the fits are to believe the rows, by words, manner and shape; and how much more where domains have taken chance out. */
 static const double COSTS[] = {0.03, 0.01, 0.03}, SURER[] = {0.07, 0.01, 0};
 
+/* How steep p is where nothing was learnt: enough for an order. */
+static const double SLIGHT = 0.1;
+
 /* How much the shape may count beside words and manner: what does best. */
 static const double SHAPES[] = {0, 0.5, 1};
 
@@ -46,6 +49,7 @@ struct trainer {
     struct fit_row *rows[3]; /* words and TRUST of the shape; manner; the part of it that is the shape */
     double *shares;
     bool *skip;
+    int *folds; /* which one holds the row out */
     int features;
     struct held *held;
     struct pairs_gauge gauge;
@@ -128,12 +132,39 @@ static void add_up(const struct feature *x, int count, const double *weights, fl
             scores[column] += (float)(x[k].value * weights[FITS * x[k].index + column]);
 }
 
+struct dealt {
+    int kind, mixed, row;
+};
+
+static int by_kind(const void *a, const void *b)
+{
+    const struct dealt *x = a, *y = b;
+    if (x->kind != y->kind)
+        return x->kind - y->kind;
+    return x->mixed != y->mixed ? (x->mixed > y->mixed) - (x->mixed < y->mixed) : x->row - y->row;
+}
+
+/* As many rows of each outcome in each fold: where little is to be learnt, others' means would else say the contrary of one's own. */
+static void deal(struct trainer *t)
+{
+    int count = t->pairs->count;
+    struct dealt *rows = xcalloc((size_t)count, sizeof *rows);
+    t->folds = xcalloc((size_t)count, sizeof *t->folds);
+    for (int i = 0; i < count; i++)
+        rows[i] = (struct dealt){2 * t->pairs->at[i].weak + t->pairs->at[i].strong, scored_fold(i, 1 << 30), i};
+    qsort(rows, (size_t)count, sizeof *rows, by_kind);
+    for (int i = 0; i < count; i++)
+        t->folds[rows[i].row] = i % FOLDS;
+    free(rows);
+}
+
 /* Scores of each row by fits that have not seen it. */
 static void hold_out(struct trainer *t)
 {
+    deal(t);
     for (int fold = 0; fold < FOLDS; fold++) {
         for (int i = 0; i < t->pairs->count; i++)
-            t->skip[i] = scored_fold(i, FOLDS) == fold;
+            t->skip[i] = t->folds[i] == fold;
         double *weights = fit_all(t);
         for (int i = 0; i < t->pairs->count; i++) {
             if (!t->skip[i])
@@ -169,6 +200,20 @@ static void weigh_shape(struct trainer *t)
     t->gauge.shape = at;
 }
 
+/* Rows on which nothing was learnt may say by chance that questions get harder the easier they are. Then all are about as hard as the mean. */
+static void level(struct trainer *t)
+{
+    struct calibration *c = &t->gauge.c;
+    if (calibration_p(c, c->quantiles[0]) <= calibration_p(c, c->quantiles[CALIBRATION_BINS]))
+        return;
+    c->method = METHOD_PLATT;
+    c->slope = SLIGHT;
+    c->offset = log(c->accuracy / (1 - c->accuracy));
+    for (int i = 0; i < t->eases.count; i++)
+        t->p[i] = calibration_p(c, t->eases.items[i].score);
+    c->ece = calibration_error(&t->eases, t->p);
+}
+
 static int measure(struct trainer *t, double share, struct pairs_report *report, struct err *err)
 {
     struct operating at;
@@ -179,6 +224,7 @@ static int measure(struct trainer *t, double share, struct pairs_report *report,
                                               t->pairs->at[i].weak || !t->pairs->at[i].strong, true});
     t->p = xcalloc((size_t)t->pairs->count, sizeof *t->p);
     calibration_fit(c, &t->eases, t->p);
+    level(t);
     snprintf(c->score, sizeof c->score, "ease");
     report->ece = c->ece;
     report->suffices = c->accuracy;
@@ -246,6 +292,7 @@ static void clear(struct trainer *t)
         free(t->rows[kind]);
     free(t->shares);
     free(t->skip);
+    free(t->folds);
     free(t->held);
     free(t->p);
     scored_clear(&t->eases);
