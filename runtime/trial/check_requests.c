@@ -1,5 +1,6 @@
 #include "trial/check_requests.h"
 
+#include "base/json.h"
 #include "trace/captured.h"
 #include "trial/trial.h"
 
@@ -48,19 +49,38 @@ static bool is_known(const struct check_recorded *r, const struct captured *c)
     return false;
 }
 
+/* A place that is free, else that of the oldest of the same route; -1: there is none. */
+static int place_for(const struct check_recorded *r, struct str route)
+{
+    int oldest = -1, of_route = 0;
+    for (int i = 0; i < r->count; i++) {
+        if (!str_eq(route, r->routes[i]))
+            continue;
+        of_route++;
+        if (oldest < 0 || r->order[i] < r->order[oldest])
+            oldest = i;
+    }
+    return of_route < CHECK_OF_ROUTE && r->count < CHECK_RECORDED ? r->count : oldest;
+}
+
 static void keep(struct check_recorded *r, const struct captured *c)
 {
     struct arena *a = &r->arena;
-    bool is_whole = c->route.p && c->request.len && c->request.p[0] == '{' && !c->is_cut;
-    if (!is_whole || c->protocol < PROTOCOL_CHAT || c->protocol > PROTOCOL_EMBEDDINGS || r->count == CHECK_RECORDED || is_known(r, c))
+    bool is_whole = c->route.p && str_starts(c->request, "{") && !c->is_cut && json_validate(c->headers, NULL) == 0;
+    bool is_spoken = c->protocol >= PROTOCOL_CHAT && c->protocol <= PROTOCOL_EMBEDDINGS;
+    int place = is_whole && is_spoken && !is_known(r, c) ? place_for(r, c->route) : -1;
+    if (place < 0)
         return;
     struct http_head *head = arena_alloc(a, sizeof *head);
     struct check_request kept = {arena_strndup(a, c->id.p, c->id.len), arena_strndup(a, c->request.p, c->request.len), (enum protocol)c->protocol, head};
-    r->routes[r->count] = arena_strndup(a, c->route.p, c->route.len);
-    if (!head || !kept.name || !kept.body || !r->routes[r->count])
+    const char *route = arena_strndup(a, c->route.p, c->route.len);
+    if (!head || !kept.name || !kept.body || !route)
         return;
     trial_head(head, kept.protocol, arena_str(a, c->headers), a);
-    r->requests[r->count++] = kept;
+    r->requests[place] = kept;
+    r->routes[place] = route;
+    r->order[place] = r->seen++;
+    r->count += place == r->count;
 }
 
 int check_recorded_read(struct check_recorded *r, const char *dir, bool is_gate, struct err *err)
@@ -69,7 +89,7 @@ int check_recorded_read(struct check_recorded *r, const char *dir, bool is_gate,
     *r = (struct check_recorded){.arena = ARENA(RECORDED_BYTES)};
     if (all == NULL)
         return -1;
-    captures_newest(all, CHECK_RECORDED * 4, is_gate ? GATE_SEGMENTS : 0);
+    captures_newest(all, CHECK_RECORDED * 8, is_gate ? GATE_SEGMENTS : 0);
     for (const struct captured *c; (c = captures_next(all));)
         if (!is_gate || !c->error.p)
             keep(r, c);

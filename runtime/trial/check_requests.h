@@ -16,13 +16,14 @@ struct check_request {
 extern const struct check_request CHECK_REQUESTS[];
 extern const int CHECK_REQUEST_COUNT;
 
-/* Captured requests of the trace in `dir`, of clients of every protocol, the newest first to be read; freed as a whole. */
-enum { CHECK_RECORDED = 16 };
+/* Captured requests of the trace in `dir`, of clients of every protocol, the newest few of each route; freed as a whole. */
+enum { CHECK_RECORDED = 32, CHECK_OF_ROUTE = 8 };
 
 struct check_recorded {
     struct check_request requests[CHECK_RECORDED];
     const char *routes[CHECK_RECORDED]; /* which decided each */
-    int count;
+    int order[CHECK_RECORDED];          /* in which they came */
+    int count, seen;
     struct arena arena;
 };
 

@@ -402,3 +402,16 @@ test('a reload is refused for a recorded request on which the new rules fail, no
   assert.equal((await w.cli('reload')).code, 0)
   await w.stop()
 })
+
+test('of each route the newest requests are tried, however many another has', async () => {
+  const w = await serve({ 'wye.lua': CONFIG(), 'route.lua': 'return function() return wye.model "sim/fast" end\n', 'rare.lua': ODD }, { demo: true })
+  const [body, options] = CLIENTS.chat
+  const odd = await chat(w, { model: 'wye/rare', ...body }, options)
+  for (let i = 0; i < 60; i++) await chat(w, { model: 'auto', messages: question(`question ${i}`) })
+  await w.stop()
+  const { findings } = JSON.parse((await run(WYE, ['check', w.dir, '--json', '--trace', join(w.home, 'trace')])).stdout)
+  assert.deepEqual(findings.map((f) => [f.route, f.request]), [['rare', odd.headers['x-wye-id']]])
+  write(w.dir, { 'route.lua': 'return function(req)\n  if req.prompt == "question 59" then return nil end\n  return wye.model "sim/fast"\nend\n' })
+  const newest = JSON.parse((await run(WYE, ['check', w.dir, '--json', '--trace', join(w.home, 'trace')])).stdout)
+  assert.deepEqual(newest.findings.map((f) => f.route).sort(), ['rare', 'route'])
+})
