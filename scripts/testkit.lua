@@ -55,6 +55,7 @@ local kit = {}
 ---@field text? string        of a reply
 ---@field line? string        of the return that decided: "routes/cascade.lua:24"
 ---@field notes table[]       { text, data, where }
+---@field arms table[]        { experiment, arm, p }: that the request's unit was dealt to
 ---@field asks table[]        { model, n, purpose, where, timeout, ms, usd, text or error and message }
 ---@field script_error? string what the route raised: "routes/cascade.lua:12: …"; the live server would use the default model
 

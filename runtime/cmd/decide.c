@@ -115,9 +115,11 @@ static void print_text(struct trial *t)
             printf("%s, whose answer the route held\n", d->reply->model->id);
         else
             print_models(d);
-        printf("because script: " STR_FMT, STR_ARG(d->reason));
+        printf("because %s: " STR_FMT, t->is_arms ? "experiment" : "script", STR_ARG(d->reason));
         print_place(t);
     }
+    for (int i = 0; i < t->arm_count; i++)
+        printf("in arm %s of %s, p %g\n", t->arms[i].arm, t->arms[i].experiment, t->arms[i].p);
     print_asks(t);
     for (int i = 0; i < t->note_count; i++)
         printf("noted " STR_FMT " " STR_FMT " at " STR_FMT "\n", STR_ARG(t->notes[i].text), STR_ARG(t->notes[i].data),
@@ -131,7 +133,7 @@ static void print_json(struct trial *t)
     decided_write(&out, t);
     if (out.len)
         out.len--; /* its closing brace: more follows */
-    buf_printf(&out, ",\"route\":\"%s\",\"cause\":\"%s\"", t->route->name, t->has_failed ? "script_error" : "script");
+    buf_printf(&out, ",\"route\":\"%s\",\"cause\":\"%s\"", t->route->name, t->has_failed ? "script_error" : t->is_arms ? "experiment" : "script");
     if (t->has_failed && fallback)
         buf_printf(&out, ",\"model\":\"%s\"", fallback->id);
     buf_puts(&out, "}\n");

@@ -99,6 +99,9 @@ void decided_write(struct buf *out, struct trial *t)
         member(out, "where", n->where);
         buf_puts(out, "}");
     }
+    buf_puts(out, "],\"arms\":[");
+    for (int i = 0; i < t->arm_count; i++)
+        buf_printf(out, "%s{\"experiment\":\"%s\",\"arm\":\"%s\",\"p\":%.9g}", i ? "," : "", t->arms[i].experiment, t->arms[i].arm, t->arms[i].p);
     buf_puts(out, "],\"asks\":[");
     for (int i = 0; i < t->ask_count; i++) {
         buf_puts(out, i ? "," : "");

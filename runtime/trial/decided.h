@@ -4,7 +4,7 @@
 #include "base/buf.h"
 #include "trial/trial.h"
 
-/* Appends {notes, asks, decision, kind, model, models, reason, line, …} or, when the route failed, {notes, asks, decision, script_error, models}. */
+/* Appends {notes, arms, asks, decision, kind, model, models, reason, line, …} or, when the route failed, {notes, arms, asks, decision, script_error, models}. */
 void decided_write(struct buf *out, struct trial *t);
 
 /* Appends the members of an ask, the `n`th of its run, without the closing brace. */

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
+#include "bind/experiment.h"
 #include "bind/req.h"
 #include "bind/shadow.h"
 #include "bind/translation.h"
@@ -173,6 +174,14 @@ static void note(struct scope *scope, struct str text, struct str data, struct s
         t->notes[t->note_count++] = (struct trial_note){arena_str(a, text), arena_str(a, data), arena_str(a, where)};
 }
 
+static void expose(struct scope *scope, const struct exposure *e)
+{
+    struct trial *t = (struct trial *)scope;
+    const struct experiment_source *source = &e->binding->source;
+    if (t->arm_count < TRIAL_ARMS)
+        t->arms[t->arm_count++] = (struct trial_arm){source->name, source->arms[e->arm], e->p};
+}
+
 static bool takes_shadow(struct scope *scope, double rate)
 {
     struct trial *t = (struct trial *)scope;
@@ -187,7 +196,7 @@ static void shadow(struct scope *scope, int rule, const struct shadow_call *call
     t->shadow_where = arena_str(&t->arena, call->where);
 }
 
-static const struct host TRIAL_HOST = {.ask = ask, .sleep = rest, .note = note, .takes_shadow = takes_shadow, .shadow = shadow};
+static const struct host TRIAL_HOST = {.ask = ask, .sleep = rest, .note = note, .expose = expose, .takes_shadow = takes_shadow, .shadow = shadow};
 
 static void post(void *arg, struct task *task)
 {
@@ -224,8 +233,8 @@ static void on_done(void *ctx, struct task_result *result)
     struct trial *t = ctx;
     t->is_over = true;
     if (result->outcome == TASK_RETURNED) {
-        bool is_arms = t->scope.arms_choice && result->count > 0 && lua_topointer(result->L, 1) == t->scope.arms_choice;
-        t->rule_place = is_arms ? t->scope.arms_place : result->place;
+        t->is_arms = t->scope.arms_choice && result->count > 0 && lua_topointer(result->L, 1) == t->scope.arms_choice;
+        t->rule_place = t->is_arms ? t->scope.arms_place : result->place;
         read_decision(t, result);
         return;
     }
@@ -264,8 +273,8 @@ static bool answer_next(struct trial *t)
 /* Plays the loop until the rule has decided. */
 static void play(struct trial *t, int rule)
 {
-    t->ask_count = t->answered = t->operations = t->pause_count = t->note_count = t->place = t->rule_place = 0;
-    t->is_posted = t->is_over = t->has_failed = t->is_endless = false;
+    t->ask_count = t->answered = t->operations = t->pause_count = t->note_count = t->arm_count = t->place = t->rule_place = 0;
+    t->is_posted = t->is_over = t->has_failed = t->is_arms = t->is_endless = false;
     task_start(&t->task, t->generation->vm, &TASK_HOST, rule, push_req, &t->scope, on_done, t);
     while (!t->is_over) {
         bool is_moving = answer_next(t);
@@ -313,7 +322,7 @@ int trial_run(struct trial *t, const struct route *route, struct str body)
     t->scope.seed = 0;
     t->scope.tape = NULL;
     t->scope.reads = 0;
-    t->shadow_calls = t->shadow_rule = t->ask_count = t->note_count = 0;
+    t->shadow_calls = t->shadow_rule = t->ask_count = t->note_count = t->arm_count = 0;
     t->is_shadow = false;
     t->task.owner = t;
     t->scope.limit.is_set = t->scope.is_exposed = false;

@@ -16,7 +16,7 @@
 #include "bind/scope.h"
 #include "vm/generation.h"
 
-enum { TRIAL_ASKS = 64, TRIAL_MOST_ASKS = 128, TRIAL_NOTES = 64, TRIAL_PAUSES = 128 };
+enum { TRIAL_ASKS = 64, TRIAL_MOST_ASKS = 128, TRIAL_NOTES = 64, TRIAL_PAUSES = 128, TRIAL_ARMS = 16 };
 
 struct trial_ask {
     const struct model *model;
@@ -35,6 +35,11 @@ struct trial_pause {
 
 struct trial_note {
     struct str text, data, where;
+};
+
+struct trial_arm {
+    const char *experiment, *arm;
+    double p;
 };
 
 struct trial {
@@ -66,6 +71,8 @@ struct trial {
     int pause_count;
     struct trial_note notes[TRIAL_NOTES];
     int note_count;
+    struct trial_arm arms[TRIAL_ARMS]; /* of experiments, that the request's unit was dealt to */
+    int arm_count;
     struct decision decision;
     int place;      /* of the return that decided (vm/lines.h); 0: unknown */
     int rule_place; /* of the return in an experiment's arm, where that chose; else the same */
@@ -73,6 +80,7 @@ struct trial {
     bool is_shadow;          /* the rule of the shadow runs, or ran: the rest is about it */
     struct str shadow_where; /* who called it: "routes/trial.lua:9" */
     bool has_failed;
+    bool is_arms;            /* an experiment's arm chose what the route returned */
     bool is_endless; /* it failed because it ran over its time or asked on and on */
     struct err err;
 

@@ -89,3 +89,20 @@ test("--live: the project's providers answer, with what the route and its model 
   assert.equal((await decide('own', '-i', 'hello.json', '--usd', '1')).code, 2)
   assert.equal((await decide('own', '-i', 'hello.json', '--live', '--usd', 'much')).code, 2)
 })
+
+test('tells the arm of an experiment that the user is in, and that it decided', async () => {
+  write(home, {
+    'routes/trial.lua': `local trial = wye.experiment("t", { unit = "user", { "a", 50, function() return wye.model "sim/fast", "by a" end }, { "b", 50, function() return wye.model "sim/smart", "by b" end } })
+return function(req) return trial(req) end
+`,
+  })
+  const seen = new Set()
+  for (let i = 0; i < 8; i++) {
+    write(home, { 'user.json': JSON.stringify({ model: 'auto', user: `user-${i}`, messages: [{ role: 'user', content: 'hi' }] }) })
+    const { cause, reason, arms } = await json('routes/trial.lua', '-i', 'user.json')
+    assert.deepEqual([cause, reason, arms], ['experiment', `by ${arms[0].arm}`, [{ experiment: 't', arm: arms[0].arm, p: 0.5 }]])
+    seen.add(arms[0].arm)
+  }
+  assert.deepEqual([...seen].sort(), ['a', 'b'])
+  assert.match((await decide('routes/trial.lua', '-i', 'user.json')).stdout, /because experiment: by [ab], at .*\nin arm [ab] of t, p 0\.5\n/)
+})
