@@ -32,11 +32,6 @@ int shadow_add(lua_State *L)
 
 /* ---- which rule it is ---- */
 
-struct job {
-    int rule;
-    uint64_t sum;
-};
-
 static const char SUMS[] = "shadow.sums"; /* registry: by function (weak), and by the place where it is written */
 
 static void push_sums(lua_State *L)
@@ -81,24 +76,19 @@ static void push_sum(lua_State *L, int sums, int rule)
     keep(L, sums, rule);
 }
 
-static int find_sum(lua_State *L)
+uint64_t shadow_source(lua_State *L, int rule)
 {
-    struct job *job = lua_touserdata(L, 1);
+    uint64_t sum;
+    int sums = lua_gettop(L) + 1;
     push_sums(L);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, job->rule);
-    lua_pushvalue(L, 3);
-    lua_rawget(L, 2);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, rule);
+    lua_pushvalue(L, -1);
+    lua_rawget(L, sums);
     if (lua_isnil(L, -1))
-        push_sum(L, 2, 3);
-    memcpy(&job->sum, lua_tostring(L, -1), sizeof job->sum);
-    return 0;
-}
-
-uint64_t shadow_source(struct vm *vm, int rule)
-{
-    struct job job = {.rule = rule};
-    struct err err;
-    return vm_protect(vm, find_sum, &job, &err) == 0 ? job.sum : 0;
+        push_sum(L, sums, sums + 1);
+    memcpy(&sum, lua_tostring(L, -1), sizeof sum);
+    lua_settop(L, sums - 1);
+    return sum;
 }
 
 void shadow_forget(struct vm *vm, int rule)

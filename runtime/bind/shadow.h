@@ -15,8 +15,8 @@
 
 int shadow_add(lua_State *L);
 
-/* A checksum of the file in which the rule is written; 0 when that cannot be told. Cheap but for the first time. */
-uint64_t shadow_source(struct vm *vm, int rule);
+/* A checksum of the file in which the rule is written. Cheap but for the first time. May raise: for a protected call. */
+uint64_t shadow_source(lua_State *L, int rule);
 
 /* The host has run the rule, or never will. */
 void shadow_forget(struct vm *vm, int rule);

@@ -114,6 +114,19 @@ struct arena *exchange_arena(struct exchange *x)
     return &x->arena;
 }
 
+void exchange_take(struct exchange *x, struct exchange_memory *out)
+{
+    *out = (struct exchange_memory){x->arena, x->gathered};
+    x->arena = ARENA(ARENA_CEILING);
+    x->gathered = BUF(0);
+}
+
+void exchange_memory_clear(struct exchange_memory *m)
+{
+    arena_clear(&m->arena);
+    buf_clear(&m->body);
+}
+
 uint64_t exchange_started(const struct exchange *x)
 {
     return x->started;

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "net/http.h"
 #include "net/loop.h"
@@ -83,6 +84,17 @@ const struct http_head *exchange_head(const struct exchange *x);
 struct str exchange_body(const struct exchange *x);
 /* Lives as long as the exchange; 64 MiB ceiling. */
 struct arena *exchange_arena(struct exchange *x);
+/*
+ * The memory of a request whose answer is about to be written, for whoever needs head and body beyond it: both, and all in the arena, stay where they are until the caller
+ * clears it. The exchange goes on with an empty arena.
+ */
+struct exchange_memory {
+    struct arena arena;
+    struct buf body; /* one that came in pieces */
+};
+void exchange_take(struct exchange *x, struct exchange_memory *out);
+void exchange_memory_clear(struct exchange_memory *m);
+
 /* clock_ns when the first byte of the head came. */
 uint64_t exchange_started(const struct exchange *x);
 /* "127.0.0.1:5000" or "unix". */

@@ -26,6 +26,7 @@ struct answer_run {
 struct answers {
     double usd;          /* for each; 0: no limit of its own */
     const char *outcome; /* in the trace */
+    struct str body;     /* of the request, without what asks for a stream */
     struct str said;     /* by the answer that the client got */
     struct answer_run rule, copy;
     int pending;
@@ -36,7 +37,7 @@ struct answers {
 void answered_note(struct shadow *s, struct request *rq, double usd)
 {
     struct arena *arena = rq->scope.view.arena;
-    struct answers *a = s->answers = arena_zalloc(&s->arena, sizeof *a);
+    struct answers *a = s->answers = arena_need(arena, sizeof *a);
     s->is_answering = s->of->answer_count < QUEUED_MOST + RUNNING_MOST;
     a->usd = usd;
     a->outcome = "too many wait";
@@ -96,9 +97,7 @@ bool answered_queue(struct shadow *s, struct request *rq)
         give_up(s, why);
         return false;
     }
-    a->said = arena_str(&s->arena, a->said);
-    if (rq->scope.view.stream)
-        s->body = unstreamed(s->body, &s->arena);
+    a->body = rq->scope.view.stream ? unstreamed(s->scope.view.body, s->scope.view.arena) : s->scope.view.body;
     list_push(&s->of->queued, &s->link);
     timer_set(&s->of->next, 1);
     return true;
@@ -114,7 +113,7 @@ static void begin(struct shadow *s, struct answer_run *run, bool is_copy)
     run->began_ns = clock_ns();
     struct answer_start start = {
         .run = run, .generation = s->generation, .route = s->route, .number = s->number, .id = s->id, .total_ms = TOTAL_MS,
-        .protocol = s->protocol, .head = &s->head, .body = s->body, .arena = &run->arena, .usd = s->answers->usd,
+        .protocol = s->scope.view.protocol, .head = s->scope.view.head, .body = s->answers->body, .arena = &run->arena, .usd = s->answers->usd,
     };
     run->request = request_take_answer(s->of->router, &start);
     request_start_answer(run->request);
@@ -216,7 +215,7 @@ const char *answered_key(const struct answer_run *run)
 void answered_decided(struct request *rq, const struct err *failed)
 {
     struct answer_run *run = rq->run;
-    struct arena *arena = &run->shadow->arena;
+    struct arena *arena = run->shadow->scope.view.arena;
     struct decision *d = &rq->decision;
     struct buf words = BUF(SHADOW_TEXT);
     capture_decision(&words, d, failed);
@@ -270,7 +269,7 @@ void answered_take(struct answer_run *run, int status, struct str body)
     run->status = status;
     run->us = (clock_ns() - run->began_ns) / 1000;
     if (status == 200)
-        run->said = arena_str(&s->arena, said_read(s->protocol, false, body, &run->arena));
+        run->said = arena_str(s->scope.view.arena, said_read(s->scope.view.protocol, false, body, &run->arena));
     loop_post(s->of->router->options.loop, &run->post, on_over, run);
 }
 
@@ -298,7 +297,7 @@ void answered_write(const struct shadow *s, struct event *e)
     static const enum field RULE[] = {F_STATUS, F_USD, F_US, F_EXACT, F_ALIKE, F_OVERLAP};
     static const enum field COPY[] = {F_COPY_STATUS, F_COPY_USD, F_COPY_US, F_COPY_EXACT, F_COPY_ALIKE, F_COPY_OVERLAP};
     const struct answers *a = s->answers;
-    struct arena *arena = (struct arena *)&s->arena;
+    struct arena *arena = s->scope.view.arena;
     event_z(e, F_OUTCOME, a->outcome);
     if (a->rule.shadow == NULL)
         return; /* it only decided */

@@ -228,15 +228,15 @@ static void fall_back(struct request *rq, const struct err *why)
     serving_begin(rq);
 }
 
-static const char *place_of(struct request *rq, int place)
+const char *request_place(const struct generation *g, int place, struct arena *arena)
 {
     if (place == 0)
         return NULL;
-    const struct manifest *files = rq->generation->files;
+    const struct manifest *files = g->files;
     char line[12];
     const struct str parts[] = {str_of(manifest_label(files)), STR("/"), str_of(manifest_path(files, lines_file(place))), STR(":"),
                                 answer_digits((unsigned)lines_line(place), line + sizeof line)};
-    return arena_concat(rq->scope.view.arena, parts, sizeof parts / sizeof *parts).p;
+    return arena_concat(arena, parts, sizeof parts / sizeof *parts).p;
 }
 
 static void decided(struct request *rq, const struct err *failed)
@@ -264,11 +264,11 @@ static void on_route_done(void *ctx, struct task_result *result)
     struct err err;
     rq->is_task_running = false;
     rq->script_us = result->script_us;
-    rq->place = place_of(rq, result->place);
+    rq->place = request_place(rq->generation, result->place, rq->scope.view.arena);
     bool is_arms = rq->scope.arms_choice && result->count > 0 && lua_topointer(result->L, 1) == rq->scope.arms_choice;
     rq->cause = is_arms ? "experiment" : "script";
     if (is_arms && rq->scope.arms_place != result->place)
-        rq->rule_place = place_of(rq, rq->scope.arms_place);
+        rq->rule_place = request_place(rq->generation, rq->scope.arms_place, rq->scope.view.arena);
     if (result->outcome != TASK_RETURNED) {
         struct router *r = rq->router;
         bool is_over_memory = result->outcome == TASK_OVER_MEMORY;

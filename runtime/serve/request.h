@@ -106,6 +106,9 @@ static inline bool request_has_begun(const struct request *rq)
     return rq->x && exchange_begun(rq->x);
 }
 
+/* "routes/route.lua:12" of a return (vm/lines.h), in the arena; NULL for 0. */
+const char *request_place(const struct generation *g, int place, struct arena *arena);
+
 /* More of what its client gets, for those who keep it. */
 void request_told(struct request *rq, struct str bytes);
 

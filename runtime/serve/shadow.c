@@ -12,9 +12,8 @@
 #include "serve/capture.h"
 #include "serve/outbound.h"
 #include "serve/router_state.h"
-#include "vm/lines.h"
 
-enum { ARENA_MOST = 4 << 20, BURST_US = 5000, SHARE = 10 };
+enum { BURST_US = 5000, SHARE = 10 };
 
 /* Pooled like requests: a handle that a rule kept must find its scope. */
 static struct shadow *take(struct shadows *all)
@@ -30,8 +29,15 @@ static struct shadow *take(struct shadows *all)
     }
     list_init(&s->link);
     s->of = all;
-    s->arena = ARENA(ARENA_MOST);
     return s;
+}
+
+/* It lies in what it clears. */
+static void release_memory(struct shadow_memory *m)
+{
+    struct exchange_memory taken = m->taken;
+    if (--m->holders == 0)
+        exchange_memory_clear(&taken);
 }
 
 static void give(struct shadow *s)
@@ -39,8 +45,18 @@ static void give(struct shadow *s)
     *(s->is_answering ? &s->of->answer_count : &s->of->count) -= 1;
     shadow_forget(s->generation->vm, s->rule);
     generation_release(s->generation);
-    arena_clear(&s->arena);
+    if (s->memory)
+        release_memory(s->memory);
     list_push(&s->of->free, &s->link);
+}
+
+static void drop_all(struct list *shadows)
+{
+    LIST_EACH(it, shadows) {
+        struct shadow *s = LIST_ENTRY(it, struct shadow, link);
+        list_remove(&s->link);
+        give(s);
+    }
 }
 
 /* ---- while the route runs ---- */
@@ -51,7 +67,7 @@ bool shadow_takes(struct scope *scope, double rate)
     struct router *r = rq->router;
     if ((double)router_random(r) >= rate * 0x1p64 || r->shadows.is_stopped)
         return false;
-    bool has_room = r->shadows.count < SHADOW_WAITING && scope->view.body.len <= SHADOW_BODY;
+    bool has_room = r->shadows.count < SHADOW_WAITING && scope->view.body.len + scope->view.arena->used <= SHADOW_MEMORY;
     if (!has_room)
         stats_add(r->stats, STAT_SHADOWS_DROPPED, 1);
     return has_room;
@@ -63,7 +79,7 @@ void shadow_note(struct scope *scope, int rule, const struct shadow_call *call)
     struct shadow *s = take(&rq->router->shadows);
     s->generation = generation_hold(rq->generation);
     s->rule = rule;
-    s->where = arena_str(&s->arena, call->where);
+    s->where = arena_str(scope->view.arena, call->where);
     if (call->answers)
         answered_note(s, rq, call->usd);
     *(s->is_answering ? &s->of->answer_count : &s->of->count) += 1;
@@ -72,36 +88,29 @@ void shadow_note(struct scope *scope, int rule, const struct shadow_call *call)
 
 /* ---- when it ends ---- */
 
-static void copy_head(struct shadow *s, const struct http_head *head)
+static struct str to_chat(struct view *v, struct err *err)
 {
-    s->head.method = arena_str(&s->arena, head->method);
-    s->head.target = arena_str(&s->arena, head->target);
-    s->head.minor = head->minor;
-    s->head.count = head->count;
-    for (int i = 0; i < head->count; i++)
-        s->head.fields[i] = (struct http_field){arena_str(&s->arena, head->fields[i].name), arena_str(&s->arena, head->fields[i].value)};
+    struct shadow *s = (struct shadow *)LIST_ENTRY(v, struct scope, view);
+    struct translator *host = router_translator(s->of->router, err);
+    return host ? outbound_chat_by(host, v, err) : str_n(NULL, 0);
 }
 
-/* False when the request is one that no shadow can read. */
-static bool take_request(struct shadow *s, struct request *rq)
+static void take_request(struct shadow *s, const struct request *rq, struct shadow_memory *m)
 {
-    const struct view *v = &rq->scope.view;
-    struct buf text = BUF(SHADOW_TEXT);
-    struct err failed;
-    copy_head(s, v->head);
+    struct view *v = &s->scope.view;
+    m->holders++;
+    s->memory = m;
     s->number = rq->number;
     memcpy(s->id, rq->id, sizeof s->id);
     s->route = rq->route;
-    s->protocol = v->protocol;
-    s->key = toll_name(rq) ? arena_strdup(&s->arena, toll_name(rq)) : NULL;
-    if (rq->script_error)
-        err_set(&failed, ERR_SCRIPT, "%s", rq->script_error);
-    if (rq->cause) /* else the client left before the route had decided */
-        capture_decision(&text, &rq->decision, rq->script_error ? &failed : NULL);
-    s->primary = arena_str(&s->arena, buf_str(&text));
-    buf_clear(&text);
-    s->body = arena_str(&s->arena, v->body);
-    return s->body.p != NULL;
+    *v = rq->scope.view;
+    v->arena = &m->taken.arena;
+    v->id = s->id;
+    v->to_chat = v->to_chat ? to_chat : NULL;
+    s->decided = rq->decision;
+    s->failed = rq->script_error;
+    s->has_decided = rq->cause != NULL;
+    s->key = toll_name(rq) ? arena_strdup(v->arena, toll_name(rq)) : NULL;
 }
 
 void shadow_wait(struct shadow *s)
@@ -112,12 +121,20 @@ void shadow_wait(struct shadow *s)
 
 void shadow_release(struct request *rq)
 {
+    if (rq->router->shadows.is_stopped || rq->scope.view.arena->used > SHADOW_MEMORY) {
+        stats_add(rq->router->stats, STAT_SHADOWS_DROPPED, 1);
+        drop_all(&rq->shadows);
+        return;
+    }
+    struct shadow_memory *m = arena_need(rq->scope.view.arena, sizeof *m);
+    *m = (struct shadow_memory){.holders = 0};
+    exchange_take(rq->x, &m->taken);
+    rq->scope.view.arena = &m->taken.arena;
     LIST_EACH(it, &rq->shadows) {
         struct shadow *s = LIST_ENTRY(it, struct shadow, link);
         list_remove(&s->link);
-        if (s->of->is_stopped || !take_request(s, rq))
-            give(s);
-        else if (s->answers == NULL || !answered_queue(s, rq))
+        take_request(s, rq, m);
+        if (s->answers == NULL || !answered_queue(s, rq))
             shadow_wait(s);
     }
 }
@@ -175,15 +192,18 @@ static const struct task_host TASK_HOST = {.post = post, .unpost = post};
 
 static int push_req(lua_State *L, void *arg)
 {
-    req_push(L, arg);
+    struct shadow *s = arg;
+    s->source = shadow_source(L, s->rule);
+    req_push(L, &s->scope);
     return 1;
 }
 
-static struct str to_chat(struct view *v, struct err *err)
+static struct str in_words(const struct decision *d, const struct err *failed, struct arena *arena)
 {
-    struct shadow *s = (struct shadow *)LIST_ENTRY(v, struct scope, view);
-    struct translator *host = router_translator(s->of->router, err);
-    return host ? outbound_chat_by(host, v, err) : str_n(NULL, 0);
+    static struct buf words = BUF(SHADOW_TEXT); /* kept */
+    buf_reset(&words);
+    capture_decision(&words, d, failed);
+    return arena_str(arena, buf_str(&words));
 }
 
 static void on_done(void *ctx, struct task_result *result)
@@ -191,44 +211,33 @@ static void on_done(void *ctx, struct task_result *result)
     struct shadow *s = ctx;
     struct verdict *v = &s->verdict;
     struct decision d = {.reason = str_of("")};
-    struct buf words = BUF(SHADOW_TEXT);
+    struct arena *arena = s->scope.view.arena;
     struct err err = result->err;
-    const struct manifest *files = s->generation->files;
     v->is_over = true;
     v->script_us = result->script_us;
-    if (result->place)
-        v->place = str_of(arena_printf(&s->arena, "%s/%s:%d", manifest_label(files), manifest_path(files, lines_file(result->place)), lines_line(result->place)));
-    v->has_failed = result->outcome != TASK_RETURNED || decision_read(result->L, result->count, &s->arena, &d, &err) < 0;
-    capture_decision(&words, &d, v->has_failed ? &err : NULL);
-    v->words = arena_str(&s->arena, buf_str(&words));
+    v->place = str_of(request_place(s->generation, result->place, arena));
+    v->has_failed = result->outcome != TASK_RETURNED || decision_read(result->L, result->count, arena, &d, &err) < 0;
+    v->words = in_words(&d, v->has_failed ? &err : NULL, arena);
     v->reason = d.reason;
-    v->error = v->has_failed ? arena_strdup(&s->arena, err.message) : NULL;
-    buf_clear(&words);
+    v->error = v->has_failed ? arena_strdup(arena, err.message) : NULL;
     if (result->outcome == TASK_OVER_MEMORY)
         router_refresh_vm(s->of->router, s->generation);
 }
 
-/* False when its memory has no room for the request. */
-static bool play(struct shadow *s)
+static void play(struct shadow *s)
 {
     struct stats_slot *stats = s->of->router->stats;
-    const char *param;
-    struct err err;
-    if (view_init(&s->scope.view, s->protocol, s->id, &s->head, s->body, &s->arena, &param, &err) < 0)
-        return false;
-    s->scope.view.to_chat = s->protocol == PROTOCOL_EMBEDDINGS ? NULL : to_chat;
     s->scope.host = &SHADOW_HOST;
     s->scope.seed = s->number; /* so that a rule beside itself draws the same numbers */
     s->task = (struct task){.owner = s};
     atomic_store_explicit(&stats->script_generation, s->generation->id, memory_order_relaxed);
-    task_start(&s->task, s->generation->vm, &TASK_HOST, s->rule, push_req, &s->scope, on_done, s);
+    task_start(&s->task, s->generation->vm, &TASK_HOST, s->rule, push_req, s, on_done, s);
     if (!s->verdict.is_over) {
         s->verdict.script_us = s->task.used_us;
         task_cancel(&s->task);
     }
     atomic_store_explicit(&stats->script_generation, 0, memory_order_relaxed);
     scope_close(&s->scope);
-    return true;
 }
 
 /* ---- what the trace says of it: one event, that readers join to the request's decision ---- */
@@ -244,7 +253,7 @@ static void write_event(const struct shadow *s, bool is_compared, bool differs)
     const struct verdict *v = &s->verdict;
     struct event *e = event_open(s->of->router->options.trace, EVENT_SHADOW, s->number);
     char rule[20];
-    snprintf(rule, sizeof rule, "%016" PRIx64, shadow_source(s->generation->vm, s->rule));
+    snprintf(rule, sizeof rule, "%016" PRIx64, s->source);
     put(e, F_SHADOW_LINE, s->where);
     event_z(e, F_RULE, rule);
     put(e, F_WOULD, v->words);
@@ -268,6 +277,11 @@ void shadow_finish(struct shadow *s)
 {
     struct stats_slot *stats = s->of->router->stats;
     const struct verdict *v = &s->verdict;
+    struct err failed;
+    if (s->failed)
+        err_set(&failed, ERR_SCRIPT, "%s", s->failed);
+    if (s->has_decided)
+        s->primary = in_words(&s->decided, s->failed ? &failed : NULL, s->scope.view.arena);
     bool is_compared = v->is_over && s->primary.len > 0, differs = is_compared && !str_same(v->words, s->primary);
     if (s->of->router->options.trace)
         write_event(s, is_compared, differs);
@@ -299,10 +313,8 @@ static void on_turn(void *arg)
     while (all->spent_us < BURST_US && !list_is_empty(&all->waiting)) {
         struct shadow *s = LIST_ENTRY(list_first(&all->waiting), struct shadow, link);
         list_remove(&s->link);
-        if (play(s))
-            shadow_finish(s);
-        else
-            give(s);
+        play(s);
+        shadow_finish(s);
     }
     if (!list_is_empty(&all->waiting))
         timer_set(&all->next, 1 + (all->spent_us - BURST_US) * SHARE / 1000);
@@ -316,15 +328,6 @@ void shadows_open(struct shadows *s, struct router *r)
     list_init(&s->queued);
     list_init(&s->answering);
     timer_init(&s->next, r->options.loop, on_turn, s);
-}
-
-static void drop_all(struct list *shadows)
-{
-    LIST_EACH(it, shadows) {
-        struct shadow *s = LIST_ENTRY(it, struct shadow, link);
-        list_remove(&s->link);
-        give(s);
-    }
 }
 
 void shadows_stop(struct shadows *s)

@@ -4,6 +4,8 @@
  * A rule gets the same request and a coroutine, memory and time of its own, and no hands: what it would ask is counted and ends its run, wye.kv is read and not written, notes and
  * metrics go nowhere, no experiment counts an exposure. All shadows of a worker take at most a tenth of its time: past that they wait, 64 at most, and are dropped and counted.
  * With `answers` its decision is answered, too: answered.h.
+ *
+ * Nothing is copied: the shadows of a request take over its memory, from which its answer is still written; the last of them clears it.
  */
 #pragma once
 
@@ -12,6 +14,7 @@
 #include "bind/decision.h"
 #include "bind/scope.h"
 #include "net/loop.h"
+#include "net/server.h"
 #include "vm/generation.h"
 #include "vm/task.h"
 
@@ -19,7 +22,7 @@ struct answers;
 struct request;
 struct router;
 
-enum { SHADOW_WAITING = 64, SHADOW_BODY = 256 * 1024, SHADOW_TEXT = 8192 /* of a decision in words */ };
+enum { SHADOW_WAITING = 64, SHADOW_MEMORY = 1 << 20 /* of a request, body and all */, SHADOW_TEXT = 8192 /* of a decision in words */ };
 
 /* Of a worker. */
 struct shadows {
@@ -43,19 +46,27 @@ struct verdict {
     uint64_t script_us;
 };
 
+/* Of a request that is over, in its own arena. */
+struct shadow_memory {
+    struct exchange_memory taken;
+    int holders;
+};
+
 struct shadow {
-    struct scope scope; /* first: bind/ hands it back */
+    struct scope scope; /* first: bind/ hands it back; its view and that arena are the request's */
     struct shadows *of;
+    struct shadow_memory *memory;
     struct generation *generation;
     const struct route *route; /* that called wye.shadow */
     struct list link;
     struct task task;
-    struct arena arena;
-    struct http_head head; /* the request's, copied */
-    struct str body, where, primary; /* of the call; what the route decided, in words: empty when it did not */
-    enum protocol protocol;
+    struct decision decided;  /* by the route */
+    const char *failed;       /* how it failed; NULL */
+    bool has_decided;         /* else the client left before */
+    struct str where, primary; /* of the call; what the route decided, in words: empty when it did not */
     const char *key; /* the name of the client's; NULL */
     int rule;
+    uint64_t source; /* checksum of the rule's file */
     uint64_t number; /* of the request */
     char id[20];
     struct verdict verdict;

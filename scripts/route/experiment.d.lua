@@ -46,7 +46,7 @@ function wye.experiment(name, options) end
 ---and time of its own. The trace tells what it would have done among the `shadows` of the decision, and whether the two differ
 ---(`wye trace -q 'shadow.differs == true'`). It has no hands: the first ask ends it undecided (and is
 ---counted), `wye.kv` is read and not written, notes, metrics and exposures are not kept. All shadows of a worker get a tenth of
----its time; past that they wait, 64 at most, and are then left out and counted, as are requests over 256 KiB. `wye check` tries
+---its time; past that they wait, 64 at most, and are then left out and counted, as are requests over 1 MiB. `wye check` tries
 ---it too; in specs and replay nothing runs.
 ---
 ---With `answers` its asks and its decision go to the providers once the client has its answer, and the route's own decision

@@ -172,7 +172,7 @@ export function experiment(context) {
   return beside_bare(context, 'experiment', context.bodies['trial 1 KB'], 'wye with an experiment and its exposure')
 }
 
-// The same route with itself as a shadow of every request: the copy, the run and a record of its own.
+// The same route with itself as a shadow of every request: its run and its event.
 export function shadow(context) {
   return beside_bare(context, 'shadow', context.bodies['shadow 1 KB'], 'wye with a shadow of each request')
 }
