@@ -9,24 +9,39 @@ local CONCENTRATION = 10000
 local Test = {}
 Test.__index = Test
 
+local function around(null, concentration)
+  local prior = {}
+  for i, share in ipairs(null) do prior[i] = share * concentration end
+  return prior
+end
+
 -- `null`: the expected shares, which add up to 1. They may differ from batch to batch (a ramp): then give each its own
 -- with `add`.
 function ssrm.new(null, concentration)
-  local total = concentration or CONCENTRATION
-  local prior = {}
-  for i, share in ipairs(null) do prior[i] = share * total end
-  return setmetatable({ null = null, posterior = prior, log_bayes_factor = 0, p_value = 1 }, Test)
+  concentration = concentration or CONCENTRATION
+  return setmetatable({ null = null, concentration = concentration, posterior = around(null, concentration),
+    log_bayes_factor = 0, p_value = 1 }, Test)
 end
 
--- Adds counts by arm: the log Bayes factor so far and the always-valid p-value.
+local function are_same(a, b)
+  for i, share in ipairs(a) do
+    if math.abs(share - b[i]) > 1e-9 then return false end
+  end
+  return true
+end
+
+-- Adds counts by arm: the log Bayes factor so far and the always-valid p-value. Where the shares change, what was learnt around
+-- the old ones says nothing of the new: the prior begins anew around them, and the factors of both times multiply.
 function Test:add(counts, null)
-  null = null or self.null
+  if null and not are_same(null, self.null) then
+    self.null, self.posterior = null, around(null, self.concentration)
+  end
   local n, before = 0, 0
   for i, c in ipairs(counts) do n, before = n + c, before + self.posterior[i] end
   local log_bf = special.lgamma(before) - special.lgamma(before + n)
   for i, c in ipairs(counts) do
     local a = self.posterior[i]
-    if c > 0 then log_bf = log_bf + special.lgamma(a + c) - special.lgamma(a) - c * math.log(null[i]) end
+    if c > 0 then log_bf = log_bf + special.lgamma(a + c) - special.lgamma(a) - c * math.log(self.null[i]) end
     self.posterior[i] = a + c
   end
   self.log_bayes_factor = self.log_bayes_factor + log_bf

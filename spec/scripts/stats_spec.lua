@@ -286,4 +286,15 @@ describe("the sample-ratio check of reports", function()
     assert.is_true(p({ 1, 1 }, { 1, 0 }) < 0.001)
     assert.is_true(p({ 1, 0 }, { 0, 1 }) > 0.5)
   end)
+
+  it("finds it after a ramp, too, and takes the ramp itself for none", function()
+    local function p(every)
+      local test = ssrm.mixed { 0.9, 0.1 }
+      for i = 1, 1000 do test:add(i % 10 == 0 and { 0, 1 } or { 1, 0 }, { 0.9, 0.1 }) end
+      for i = 1, 600 do test:add(i % 20 < every and { 1, 0 } or { 0, 1 }, { 0.5, 0.5 }) end
+      return test.p_value
+    end
+    assert.is_true(p(10) > 0.5)
+    assert.is_true(p(13) < 0.001)
+  end)
 end)
