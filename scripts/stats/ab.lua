@@ -130,8 +130,9 @@ local function compared(self, rows, control, arm, metric, side)
   local g = difference.gather(a, b)
   r.effect, r.p = g.value - g.control, difference.p_value(g, side, ALPHA, TUNING)
   r.low, r.high = difference.interval(g, side, ALPHA, TUNING)
+  if side ~= "two_sided" then return r end
   if is_a_share and is_b_share then r.low, r.high = math.max(r.low, -1), math.min(r.high, 1) end
-  if side == "two_sided" and r.p > ALPHA then r.units_to_go = difference.units_to_go(g, ALPHA, TUNING) end
+  if r.p > ALPHA then r.units_to_go = difference.units_to_go(g, ALPHA, TUNING) end
   return r
 end
 
