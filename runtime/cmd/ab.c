@@ -197,16 +197,18 @@ static int shadows(const struct options *o)
 /* Numbers from 0 to 100, each perhaps with the name of its arm; which arms there are knows the server. */
 static bool are_weights(const struct options *o, const char *text)
 {
-    for (size_t len; *text; text += len + (text[len] == ',')) {
+    size_t len;
+    do {
         len = strcspn(text, ",");
         const char *equals = memchr(text, '=', len), *number = equals ? equals + 1 : text;
         char *end;
         double weight = strtod(number, &end);
-        if (end != number && end == text + len && weight >= 0 && weight <= 100)
-            continue;
-        complain(o, EXIT_USAGE, "'%.*s' is no weight: a number from 0 to 100, in percent, such as 80,20 for both arms, or v2=20", (int)len, text);
-        return false;
-    }
+        if (end == number || end != text + len || !(weight >= 0 && weight <= 100)) {
+            complain(o, EXIT_USAGE, "'%.*s' is no weight: a number from 0 to 100, in percent, such as 80,20 for both arms, or v2=20", (int)len, text);
+            return false;
+        }
+        text += len + (text[len] == ',');
+    } while (*text);
     return true;
 }
 

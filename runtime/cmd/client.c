@@ -116,7 +116,7 @@ int client_order(const struct options *o, const char *path, unsigned timeout_ms)
 bool client_is_generation(const struct options *o, const char *text, bool or_hash)
 {
     size_t digits = strspn(text, "0123456789"), hex = strspn(text, "0123456789abcdef");
-    bool is_number = text[digits] == '\0' && digits > 0 && digits <= NUMBER_DIGITS;
+    bool is_number = text[digits] == '\0' && digits > 0 && digits <= NUMBER_DIGITS && strspn(text, "0") < digits;
     if (is_number || (or_hash && text[hex] == '\0' && hex >= HASH_LEAST && hex <= HASH_DIGITS))
         return true;
     complain(o, EXIT_USAGE, "'%s' is no generation: give its number%s; `wye status` lists them", text,

@@ -314,7 +314,7 @@ int sim_run(const struct sim_options *options, struct err *err)
         result = fd = listen_open(options->listen, false, err);
     if (fd >= 0) {
         listen_name(fd, name, sizeof name);
-        printf("wye sim: ready %s%s\n", strncmp(name, "unix:", 5) ? "http://" : "", name);
+        printf(options->prints_json ? "{\"ready\":true,\"listen\":\"%s%s\"}\n" : "wye sim: ready %s%s\n", strncmp(name, "unix:", 5) ? "http://" : "", name);
         fflush(stdout);
         serve(&sim, fd, false);
         result = 0;

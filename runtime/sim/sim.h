@@ -11,6 +11,7 @@
 struct sim_options {
     const char *listen; /* as listen_open takes it */
     const char *script; /* NULL: the built-in models, no faults */
+    bool prints_json;   /* the ready line */
 };
 
 /* Listens, prints the ready line on standard output, serves until SIGTERM or SIGINT. -1 (err) when it cannot begin. */

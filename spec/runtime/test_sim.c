@@ -32,7 +32,7 @@ static void write_script(const char *text)
 
 static void run_child(int out)
 {
-    struct sim_options options = {"127.0.0.1:0", script};
+    struct sim_options options = {.listen = "127.0.0.1:0", .script = script};
     struct err err;
     dup2(out, STDOUT_FILENO);
     close(out);
@@ -434,7 +434,7 @@ static void models_are_matched_by_name_and_provider(void **state)
 
 static void assert_script_refused(const char *text, const char *says)
 {
-    struct sim_options options = {"127.0.0.1:0", script};
+    struct sim_options options = {.listen = "127.0.0.1:0", .script = script};
     struct err err;
     write_script(text);
     assert_int_equal(sim_run(&options, &err), -1);

@@ -3,6 +3,8 @@ import assert from 'node:assert/strict'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { chat, question } from '../support/client.mjs'
+import { WYE, line, start, stop, until } from '../support/process.mjs'
 import { cli, folder, place, serve, write } from '../support/wye.mjs'
 
 const NOBODY = ['--admin', '127.0.0.1:1']
@@ -40,6 +42,7 @@ test('a wrong command line is 2, and names what was meant or the range', async (
     [['ab', 'rmp', 'x', '3'], /did you mean 'ramp'/],
     [['ab', 'report'], /report NAME/],
     [['ab', 'ramp', 'x', '120'], /'120' is no weight: a number from 0 to 100/],
+    [['ab', 'ramp', 'x', ''], /'' is no weight/],
     [['ab', 'ramp', 'x', 'v2=-1'], /'v2=-1' is no weight/],
     [['ab', 'what-if', 'x', 'v1=50'], /add up to 50; they must add up to 100/],
     [['ab', 'report', 'x', '-q', 'nothing =='], /wye ab: /],
@@ -51,6 +54,7 @@ test('a wrong command line is 2, and names what was meant or the range', async (
     [['top', '--since', '3x'], /--since 3x: it takes a span such as 90s/],
     [['hist', 'mss'], /no field mss/],
     [['use', '1', '--percent', '0'], /--percent takes a number over 0, up to 100/],
+    [['use', '0'], /'0' is no generation/],
     [['use', 'one'], /'one' is no generation/],
     [['serve', '--listen', 'foo'], /--listen: "foo" is no address: write HOST:PORT/],
     [['serve', '--listen', '127.0.0.1:70000'], /a port is 0 to 65535/],
@@ -128,6 +132,26 @@ test('no server is 3, whoever asks for it', async () => {
     ['trace'], ['why'], ['top'], ['hist', 'ms'], ['export'], ['replay', place(PROJECT).dir], ['key', 'list']]
   for (const args of asking) await fails([...args, ...NOBODY], 3, /no server at 127\.0\.0\.1:1/, { cwd })
   await fails(['status', '--admin', 'no-such-host.invalid:1'], 3, /no host of that name/)
+})
+
+test('the ready line of the simulator is JSON as well', async () => {
+  const child = start(WYE, ['sim', '--listen', '127.0.0.1:0', '--json'])
+  const [text] = await line(child, /^{.*}$/m)
+  const { ready, listen } = JSON.parse(text)
+  assert.deepEqual([ready, (await fetch(`${listen}/sim/stats`)).status], [true, 200])
+  assert.equal((await stop(child, 'SIGINT')).code, 0)
+})
+
+test('what follows a trace until Ctrl-C ends by it', async () => {
+  const w = await serve(PROJECT, { demo: true })
+  const child = start(WYE, ['trace', '-f', '--json', '--trace', join(w.home, 'trace')])
+  await until('a decision that came since', async () => {
+    await chat(w, { model: 'auto', messages: question() })
+    return /^{.*}$/m.test(child.out)
+  })
+  const { code, signal } = await stop(child, 'SIGINT')
+  assert.ok(code === 130 || signal === 'SIGINT', `${code} ${signal}`)
+  await w.stop()
 })
 
 test('an option says what it does for this verb', async () => {
