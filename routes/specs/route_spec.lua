@@ -12,7 +12,9 @@ describe("route", function()
   before_each(function() t = kit.project() end)
 
   it("sends plain words to the small model", function()
-    for _, prompt in ipairs { "Hello!", "What is the capital of Peru?", "Write a poem about autumn." } do
+    for _, prompt in ipairs {
+      "Hello!", "What is the capital of Peru?", "Write a poem about autumn.", "Guten Abend!", "Merci !", "Bună dimineața", "おはよう",
+    } do
       local d = t:decide("route", prompt)
       assert.are.equal("anthropic/haiku", d.model)
       assert.are.equal("other", d.reason)

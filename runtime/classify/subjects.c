@@ -8,8 +8,9 @@
 
 enum { PART_MOST = 1 << 20, WORDS_MOST = 4096 };
 
-/* Chosen, with the power in subjects_loudness, on prompts of sources that were held out. The ridge is heavier for fewer texts. */
-static const float LOUDEST = 2;
+/* Chosen, with the power in subjects_loudness, on prompts of sources that were held out. FOREIGN: what a word of no subject takes from a mix; the ridge is
+ * heavier for fewer texts. */
+static const float LOUDEST = 2, FOREIGN = 0.05F;
 static const double RIDGE = 0.01, FEW = 40;
 
 static const char *const WORDS[SUBJECTS] = {
@@ -41,7 +42,7 @@ void subjects_mix(const struct subjects *s, const uint32_t *words, int count, fl
     for (int k = 0; k < SUBJECTS; k++)
         length += mix[k] * mix[k];
     for (int k = 0; k < SUBJECTS && length > 0; k++)
-        mix[k] /= sqrtf(length);
+        mix[k] /= sqrtf(length) + FOREIGN * (float)count;
     mix[SUBJECTS] = 1;
 }
 

@@ -24,7 +24,7 @@ struct subjects {
 /* The words of a model that has them. 0, or -1 when its parts do not fit together. */
 int subjects_open(struct subjects *s, const struct modelfile *m, struct err *err);
 
-/* How much is of each subject, scaled to a length of 1 unless all is 0; then a 1. */
+/* How much is of each subject, scaled to a length of up to 1, less when most words are of none; then a 1. */
 void subjects_mix(const struct subjects *s, const uint32_t *words, int count, float mix[SUBJECTS_WIDTH]);
 
 /* The text of `x` as features from `first` on, as loud as its pairs of words are new. */
