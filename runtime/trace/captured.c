@@ -52,16 +52,17 @@ static void read_step_value(struct captured_step *s, const struct value *v)
     }
 }
 
-static void read_steps(struct captured *c, const struct decision *d, struct arena *arena)
+static struct captured_step *read_steps(struct captured *c, const struct decision *d, struct arena *arena)
 {
     int count = decision_count(d, GROUP_STEP);
-    struct captured_step *s = arena_need(arena, sizeof *s * (size_t)(count + 1));
+    struct captured_step *steps = arena_need(arena, sizeof *steps * (size_t)(count + 1)), *s = steps;
     const struct record *r;
-    c->steps = s;
     for (int i = 0; (r = decision_next(d, GROUP_STEP, &i)); s++)
         for (int k = 0; k < r->count; k++)
             read_step_value(s, &r->values[k]);
+    c->steps = steps;
     c->step_count = count;
+    return steps;
 }
 
 static void read_own_value(struct captured *c, const struct value *v, struct str *masks)
@@ -111,15 +112,19 @@ static void read_scores(struct captured *c, const struct decision *d, struct are
     }
 }
 
-static void read_arms(struct captured *c, const struct decision *d)
+static void read_arms(struct captured *c, const struct decision *d, struct captured_step *steps)
 {
     const struct record *arm;
     double p;
-    for (int i = 0; (arm = decision_next(d, GROUP_ARM, &i));)
-        if (record_number(arm, F_P, &p) && p > 0) {
-            c->weight /= p;
-            c->unit = c->unit.p ? c->unit : record_text(arm, F_UNIT);
-        }
+    for (int i = 0; (arm = decision_next(d, GROUP_ARM, &i));) {
+        if (!record_number(arm, F_P, &p) || p <= 0)
+            continue;
+        c->weight /= p;
+        c->unit = c->unit.p ? c->unit : record_text(arm, F_UNIT);
+        for (int k = 0; k < c->step_count; k++)
+            if (str_eq(steps[k].kind, "arm") && str_same(steps[k].key, record_text(arm, F_EXPERIMENT)))
+                steps[k].p = p;
+    }
 }
 
 static const struct captured *read_decision(struct captures *all, struct decision *d)
@@ -134,9 +139,8 @@ static const struct captured *read_decision(struct captures *all, struct decisio
     c->masks = masks;
     for (int i = 0; i < own->count; i++)
         read_own_value(c, &own->values[i], masks);
-    read_steps(c, d, &all->arena);
+    read_arms(c, d, read_steps(c, d, &all->arena));
     read_served(c, d);
-    read_arms(c, d);
     read_scores(c, d, &all->arena);
     return c;
 }

@@ -38,7 +38,7 @@ struct captured_step {
     int n, status;
     unsigned flags;
     uint64_t at_us, us;
-    double usd;
+    double usd, p; /* p: of an arm, its probability */
     struct captured_usage usage;
 };
 

@@ -27,6 +27,15 @@ static const char *const WORDS[RECORDED_PROBLEM_COUNT][2] = {
 #undef X
 };
 
+double recorded_weight(const struct recorded *r)
+{
+    double weight = r->from->weight;
+    for (int i = 0; i < r->count; i++)
+        if (r->steps[i].kind == TAPE_ARM && r->steps[i].is_used && r->steps[i].was->p > 0)
+            weight *= r->steps[i].was->p;
+    return weight;
+}
+
 const char *recorded_word(enum recorded_problem p)
 {
     return WORDS[p][0];

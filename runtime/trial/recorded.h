@@ -73,5 +73,10 @@ void recorded_mount(struct recorded *r, struct trial *t);
 /* After the run: RECORDED_READY when nothing was missing that the route looked at, else MASKED or UNRECORDED. */
 enum recorded_problem recorded_verdict(const struct recorded *r);
 
+/*
+ * After the run: 1 over the probability of the arms whose experiments it did not meet again. What it meets it deals as then: chance is on both sides.
+ */
+double recorded_weight(const struct recorded *r);
+
 const char *recorded_word(enum recorded_problem p);
 const char *recorded_words(enum recorded_problem p);

@@ -128,7 +128,7 @@ static void compare(struct replay *r)
     r->unrecorded_asks += (uint64_t)rec->unrecorded_asks;
     add_cost(r, rec->from, is_changed);
     if (r->each)
-        r->each(r->each_arg, rec->from, rec->decided, buf_str(&text));
+        r->each(r->each_arg, rec->from, recorded_weight(rec), rec->decided, buf_str(&text));
     if (is_changed)
         add_change(r, buf_str(&text));
     else if (!t->has_failed && rec->reason.p && !str_same(t->decision.reason, rec->reason))

@@ -43,7 +43,7 @@ struct replay {
     const struct route *rule;
     int (*ask)(void *arg, struct trial *t, struct trial_ask *ask);
     void *ask_arg;
-    void (*each)(void *arg, const struct captured *c, struct str was, struct str now); /* every one that was replayed */
+    void (*each)(void *arg, const struct captured *c, double weight, struct str was, struct str now); /* every one that was replayed; weight: recorded_weight */
     void *each_arg;
 
     uint64_t seen, replayed, changed, reworded; /* reworded: the same decision for another reason */

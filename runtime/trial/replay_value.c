@@ -24,12 +24,12 @@ static void put_name(struct buf *out, struct str name)
         buf_putc(out, (unsigned char)name.p[i] < ' ' ? ' ' : name.p[i]);
 }
 
-void replay_value_add(void *arg, const struct captured *c, struct str was, struct str now)
+void replay_value_add(void *arg, const struct captured *c, double weight, struct str was, struct str now)
 {
     struct replay_value *v = arg;
     if (v->lines.len + LONGEST_LINE > REPLAY_VALUE_LINES && hand_over(v) < 0)
         return;
-    buf_printf(&v->lines, "%d %.9g ", c->status == 200 && !c->error.p, c->weight);
+    buf_printf(&v->lines, "%d %.9g ", c->status == 200 && !c->error.p, weight);
     put_name(&v->lines, c->unit);
     buf_putc(&v->lines, '\t');
     put_name(&v->lines, was);

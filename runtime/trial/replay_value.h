@@ -22,7 +22,7 @@ struct replay_value {
 #define REPLAY_VALUE {.lines = BUF(REPLAY_VALUE_LINES)}
 
 /* A replayed decision, as replay.h's `each` hands it in. */
-void replay_value_add(void *arg, const struct captured *c, struct str was, struct str now);
+void replay_value_add(void *arg, const struct captured *c, double weight, struct str was, struct str now);
 
 /* Appends a JSON object, or lines for people. -1 with err. */
 int replay_value_write(struct replay_value *v, bool as_json, struct buf *out, struct err *err);

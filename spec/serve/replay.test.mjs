@@ -96,7 +96,7 @@ test('another rule: what changes, with examples, cost and support', async () => 
 
 test('quality by another rule comes from what an experiment tried, or is refused', async () => {
   const route = `local trial = wye.experiment("t", { unit = "request",
-  { "a", 50, function() return wye.model "p/good" end }, { "b", 50, function() return wye.model "p/bad" end } })
+  { "a", 70, function() return wye.model "p/good" end }, { "b", 30, function() return wye.model "p/bad" end } })
 return function(req) return trial(req) end
 `
   const models = await sim({ script: 'return { models = { good = { latency_ms = 1 }, bad = { latency_ms = 1, error_rate = 0.5 } } }' })
@@ -106,6 +106,7 @@ return function(req) return trial(req) end
   write(w.dir, { 'rules/bad.lua': 'return function() return wye.model "p/bad" end', 'rules/other.lua': 'return function() return { wye.model "p/bad", wye.model "p/good" } end' })
   const same = await replay(w, w.dir)
   assert.equal(same.quality.dr.toFixed(9), same.quality.was.toFixed(9))
+  assert.equal(same.quality.snips.toFixed(9), same.quality.was.toFixed(9)) /* the experiment goes on dealing as it did */
   const { quality } = await replay(w, join(w.dir, 'rules/bad.lua'))
   assert.equal(quality.refused, undefined)
   const bad = (await w.trace('-q', 'requested == auto')).filter((d) => d.arms[0].arm === 'b')
