@@ -45,6 +45,9 @@ fuzz-seeds:
 	@$(MAKE) --no-print-directory all >/dev/null
 	@$(BUILD)/wye train spec/fuzz/model.jsonl -o build-fuzz/seeds/model/text --json >/dev/null
 	@$(BUILD)/wye train --similar spec/fuzz/model.jsonl -o build-fuzz/seeds/model/similar --json >/dev/null
+	@awk 'BEGIN { for (i = 0; i < 60; i++) printf "{\"text\":\"%s, please: %d\",\"weak\":%d,\"strong\":%d}\n", (i % 3 ? "cook soup" : "prove it"), i, (i % 3 > 0), (i % 7 > 0) }' \
+		>build-fuzz/seeds/pairs.jsonl
+	@$(BUILD)/wye train --pairs build-fuzz/seeds/pairs.jsonl -o build-fuzz/seeds/model/pairs --json >/dev/null
 	@if [ -d "$(FUZZ_SHARED)/http" ]; then luajit spec/fuzz/seeds.lua build-fuzz/seeds/http $(FUZZ_SHARED)/http/*.jsonl; fi
 
 fuzz-run-%:
