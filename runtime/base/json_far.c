@@ -36,13 +36,19 @@ __attribute__((target("avx2"))) static inline __m256i quotes(__m256i bytes)
     return _mm256_or_si256(_mm256_cmpeq_epi8(bytes, _mm256_set1_epi8('"')), _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8('\\')));
 }
 
+/* The first byte that is set in either. */
+__attribute__((target("avx2"))) static inline int first_of(__m256i low, __m256i high)
+{
+    return __builtin_ctzll((uint32_t)_mm256_movemask_epi8(low) | (uint64_t)(uint32_t)_mm256_movemask_epi8(high) << 32);
+}
+
 __attribute__((target("avx2"))) static const char *special_avx2(const char *p, const char *end)
 {
     for (; end - p >= 64; p += 64) {
         const __m256i *at = (const __m256i *)p;
-        __m256i found = _mm256_or_si256(specials(_mm256_loadu_si256(at)), specials(_mm256_loadu_si256(at + 1)));
-        if (!_mm256_testz_si256(found, found))
-            break;
+        __m256i low = specials(_mm256_loadu_si256(at)), high = specials(_mm256_loadu_si256(at + 1)), both = _mm256_or_si256(low, high);
+        if (!_mm256_testz_si256(both, both))
+            return p + first_of(low, high);
     }
     return special_near(p, end);
 }
@@ -51,9 +57,9 @@ __attribute__((target("avx2"))) static const char *quote_avx2(const char *p, con
 {
     for (; end - p >= 64; p += 64) {
         const __m256i *at = (const __m256i *)p;
-        __m256i found = _mm256_or_si256(quotes(_mm256_loadu_si256(at)), quotes(_mm256_loadu_si256(at + 1)));
-        if (!_mm256_testz_si256(found, found))
-            break;
+        __m256i low = quotes(_mm256_loadu_si256(at)), high = quotes(_mm256_loadu_si256(at + 1)), both = _mm256_or_si256(low, high);
+        if (!_mm256_testz_si256(both, both))
+            return p + first_of(low, high);
     }
     return quote_near(p, end);
 }

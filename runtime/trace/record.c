@@ -182,15 +182,20 @@ static __attribute__((cold, noinline)) bool move(struct event *e, size_t more)
     return s != NULL;
 }
 
+static __attribute__((cold, noinline)) bool make_room(struct event *e, size_t len)
+{
+    bool is_moved = move(e, len);
+    if (!is_moved)
+        drop(e);
+    return is_moved;
+}
+
 /* Room for len bytes at e->at; false when the event is dropped. */
-static bool has_room(struct event *e, size_t len)
+static inline bool has_room(struct event *e, size_t len)
 {
     if (e->is_dropped)
         return false;
-    if (len <= (size_t)(e->end - e->at) || move(e, len))
-        return true;
-    drop(e);
-    return false;
+    return len <= (size_t)(e->end - e->at) || make_room(e, len);
 }
 
 static inline struct event *open_at(struct trace *t, enum event_type type, uint64_t decision, uint64_t mono_ns)
@@ -227,32 +232,36 @@ static void put(struct event *e, enum field f, enum field_kind kind, const void 
     e->at += 2 + len;
 }
 
-/* A string is cut, JSON has a higher ceiling and is replaced. */
-static enum field_kind shorten(enum field f, struct str *value, char *note, size_t size)
+static inline void put_text(struct event *e, enum field f, enum field_kind kind, struct str value)
 {
-    if (field_types[f] != FIELD_JSON) {
-        value->len = EVENT_MAX_STRING;
-        return KIND_CUT;
-    }
-    if (value->len > EVENT_MAX_JSON)
-        *value = str_n(note, (size_t)snprintf(note, size, "\"%zu bytes, not kept\"", value->len));
-    return KIND_STR;
-}
-
-void event_str(struct event *e, enum field f, struct str value)
-{
-    char note[64];
-    enum field_kind kind = KIND_STR;
-    if (value.p == NULL)
-        return;
-    if (value.len > EVENT_MAX_STRING)
-        kind = shorten(f, &value, note, sizeof note);
     uint32_t len = (uint32_t)value.len;
     if (!has_room(e, 2 + sizeof len + len))
         return;
     put(e, f, kind, &len, sizeof len);
     memcpy(e->at, value.p, len);
     e->at += len;
+}
+
+/* A string is cut; JSON has a higher ceiling and is replaced. */
+static __attribute__((cold, noinline)) void put_long(struct event *e, enum field f, struct str value)
+{
+    char note[64];
+    bool is_json = field_types[f] == FIELD_JSON;
+    if (!is_json)
+        value.len = EVENT_MAX_STRING;
+    else if (value.len > EVENT_MAX_JSON)
+        value = str_n(note, (size_t)snprintf(note, sizeof note, "\"%zu bytes, not kept\"", value.len));
+    put_text(e, f, is_json ? KIND_STR : KIND_CUT, value);
+}
+
+void event_str(struct event *e, enum field f, struct str value)
+{
+    if (value.p == NULL)
+        return;
+    if (value.len > EVENT_MAX_STRING)
+        put_long(e, f, value);
+    else
+        put_text(e, f, KIND_STR, value);
 }
 
 void event_int(struct event *e, enum field f, int64_t value)
