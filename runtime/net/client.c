@@ -315,9 +315,15 @@ static size_t take_head(struct client *c, struct str bytes, size_t head_len)
         head->framing == HTTP_CHUNKED || (head->framing == HTTP_LENGTH && head->length > 0);
     bool is_whole = !has_body || (head->framing == HTTP_LENGTH && rest.len >= head->length);
     size_t body = has_body && is_whole ? head->length : 0;
-    if (!keep_head(x, head, bytes.p, head_len, body)) {
+    bool stays = body >= CLIENT_LARGE && bytes.p == s->scratch && rest.len == body;
+    if (!keep_head(x, head, bytes.p, head_len, stays ? 0 : body)) {
         client_refuse(c, 413, "the request body is larger than this server accepts");
         return bytes.len;
+    }
+    if (stays) {
+        x->read = server_give_scratch(s);
+        x->read[bytes.len] = '\0';
+        x->body = rest;
     }
     x->state = EXCHANGE_ASKED;
     if (s->app.head && !s->app.head(s->ctx, x))

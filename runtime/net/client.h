@@ -21,6 +21,8 @@
 
 enum {
     CLIENT_SCRATCH = 64 * 1024,
+    CLIENT_SPARE_SCRATCHES = 16,
+    CLIENT_LARGE = CLIENT_SCRATCH / 2, /* a body from this on that is read whole stays where it was read */
     CLIENT_AHEAD = HTTP_MAX_HEAD, /* pipelined bytes kept while a request is served */
     CLIENT_LINGER_MS = 1000,
     CLIENT_LINGER_MOST_MS = 10 * 1000, /* while bytes come: a client that sends a large body hears why it is refused */
@@ -54,6 +56,7 @@ struct exchange {
     struct http_body framing;
     struct arena arena;
     struct buf gathered; /* a body that did not come with its head */
+    char *read;          /* the server's former scratch: `body` lies in it; or NULL */
     struct buf out;
     struct timer timer; /* the one deadline of the present state */
     struct post flush;
@@ -94,7 +97,9 @@ struct server {
     char date[40];
     struct buf head_out; /* reply heads are built here */
     struct http_head head;
-    char scratch[CLIENT_SCRATCH];
+    char *scratch; /* one read, and room for a NUL */
+    char *spare_scratch[CLIENT_SPARE_SCRATCHES];
+    unsigned spare_scratches;
 };
 
 /* ---- client.c ---- */
@@ -128,3 +133,6 @@ void exchange_flush(struct exchange *x);
 void server_idle(struct client *c);
 void server_busy(struct client *c);
 void server_forget(struct client *c);
+/* Gives the scratch away, another takes its place; and takes it back. */
+char *server_give_scratch(struct server *s);
+void server_take_scratch(struct server *s, char *scratch);

@@ -83,6 +83,8 @@ void exchange_release(struct exchange *x)
     timer_cancel(&x->timer);
     buf_clear(&x->out);
     buf_clear(&x->gathered);
+    if (x->read)
+        server_take_scratch(s, x->read);
     if (s->spares >= WARM_EXCHANGES) {
         exchange_free(x);
         return;

@@ -171,6 +171,21 @@ void server_forget(struct client *c)
     resume_accepting(s);
 }
 
+char *server_give_scratch(struct server *s)
+{
+    char *given = s->scratch;
+    s->scratch = s->spare_scratches > 0 ? s->spare_scratch[--s->spare_scratches] : xmalloc(CLIENT_SCRATCH + 1);
+    return given;
+}
+
+void server_take_scratch(struct server *s, char *scratch)
+{
+    if (s->spare_scratches < CLIENT_SPARE_SCRATCHES)
+        s->spare_scratch[s->spare_scratches++] = scratch;
+    else
+        free(scratch);
+}
+
 struct server *server_new(struct loop *loop, int fd, const struct server_limits *limits,
                           const struct server_app *app, void *ctx)
 {
@@ -180,6 +195,7 @@ struct server *server_new(struct loop *loop, int fd, const struct server_limits 
     s->app = *app;
     s->ctx = ctx;
     s->head_out = BUF(HTTP_MAX_HEAD + 1024);
+    s->scratch = xmalloc(CLIENT_SCRATCH + 1);
     s->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
     list_init(&s->idle);
     list_init(&s->busy);
@@ -233,6 +249,9 @@ void server_free(struct server *s)
     timer_clear(&s->idle_timer);
     timer_clear(&s->accept_timer);
     buf_clear(&s->head_out);
+    while (s->spare_scratches > 0)
+        free(s->spare_scratch[--s->spare_scratches]);
+    free(s->scratch);
     if (s->reserve >= 0)
         close(s->reserve);
     free(s);
