@@ -114,6 +114,46 @@ static void long_bodies(void **state)
     wire_close(&w);
 }
 
+/* "POST /TARGET …" with `len` times `letter`, sent at once with `more` behind it. */
+static void send_whole(struct wire *w, const char *target, char letter, size_t len, const char *more)
+{
+    struct buf all = BUF(1 << 20);
+    buf_printf(&all, "POST /%s HTTP/1.1\r\n" HOST "Content-Length: %zu\r\n\r\n", target, len);
+    memset(buf_room(&all, len), letter, len);
+    buf_grow(&all, len);
+    buf_puts(&all, more);
+    wire_send_bytes(w, buf_str(&all));
+    buf_clear(&all);
+}
+
+static void expect_length(struct wire *w, size_t len, char letter)
+{
+    char words[64];
+    snprintf(words, sizeof words, "%zu %d", len, letter);
+    wire_expect(w, "POST", 200, words);
+}
+
+/* Bodies that may stay where they were read: each its own, beside a request that is held, with and without another behind them. */
+static void large_bodies_at_once(void **state)
+{
+    (void)state;
+    struct wire held = wire_open(host.port), w = wire_open(host.port);
+    send_whole(&held, "hold", 'h', 40000, "");
+    host_await(&host.held_one);
+    for (char letter = 'a'; letter < 'z'; letter++) {
+        size_t len = 30000 + (size_t)letter * 50;
+        send_whole(&w, "length", letter, len, "");
+        expect_length(&w, len, letter);
+    }
+    send_whole(&w, "length", '1', 40000, "GET /2 HTTP/1.1\r\n" HOST "\r\n");
+    expect_length(&w, 40000, '1');
+    wire_expect(&w, "GET", 200, "GET /2 ");
+    host_run(host_reply_held);
+    wire_expect(&held, "POST", 200, "at last");
+    wire_close(&held);
+    wire_close(&w);
+}
+
 static void head_requests_and_old_clients(void **state)
 {
     (void)state;
@@ -302,6 +342,7 @@ int main(void)
         TEST(byte_by_byte),
         TEST(pipelined_behind_a_held_request),
         TEST(long_bodies),
+        TEST(large_bodies_at_once),
         TEST(head_requests_and_old_clients),
         TEST(expect_continue),
         TEST(peers_have_names),
