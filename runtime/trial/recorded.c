@@ -272,6 +272,8 @@ static struct op *end_unrecorded(struct recorded *r, struct trial_ask *a)
     if (r->ask && r->ask(r->ask_arg, r->trial, a) == 0) {
         r->answered_asks++;
         r->answered_usd += a->reply->usd;
+        r->failed_asks += a->reply->err.kind != ERR_NONE;
+        r->failed = a->reply->err.kind != ERR_NONE && !r->failed ? a->reply : r->failed;
         r->now_us += a->reply->ms * 1000ull;
     } else {
         r->has_lost_ask = true;
@@ -350,7 +352,8 @@ void recorded_mount(struct recorded *r, struct trial *t)
 {
     r->tape.take = take;
     r->trial = t;
-    r->asks_seen = r->pauses_seen = r->unrecorded_asks = r->unrecorded_kv = r->answered_asks = 0;
+    r->asks_seen = r->pauses_seen = r->unrecorded_asks = r->unrecorded_kv = r->answered_asks = r->failed_asks = 0;
+    r->failed = NULL;
     r->answered_usd = 0;
     r->now_us = 0;
     r->last = NULL;

@@ -59,7 +59,8 @@ struct recorded {
     int asks_seen, pauses_seen;
     uint64_t now_us;      /* since the decision began */
     const struct recorded_step *last; /* what ended last; NULL: nothing that was recorded */
-    int unrecorded_asks, unrecorded_kv, answered_asks;
+    int unrecorded_asks, unrecorded_kv, answered_asks, failed_asks; /* failed: of those answered, with an error */
+    const struct reply *failed;                                     /* the first of them, until the next run */
     double answered_usd;
     bool has_met_mask, has_lost_ask;
 };

@@ -157,6 +157,9 @@ static enum recorded_problem run(struct replay *r, const struct captured *c)
     trial_run(r->trial, route, c->request);
     r->answered_asks += (uint64_t)rec->answered_asks;
     r->answered_usd += rec->answered_usd;
+    if (r->failed_asks == 0 && rec->failed)
+        snprintf(r->failed_why, sizeof r->failed_why, "%s: %s: %s", rec->failed->model->id, err_kind_name(rec->failed->err.kind), rec->failed->err.message);
+    r->failed_asks += (uint64_t)rec->failed_asks;
     if (r->trial->has_failed && r->trial->err.kind == ERR_BAD_REQUEST)
         return rec->masked ? RECORDED_MASKED : RECORDED_CUT; /* what is left of the body is no request */
     return recorded_verdict(rec);

@@ -50,6 +50,8 @@ struct replay {
     uint64_t skipped[RECORDED_PROBLEM_COUNT];
     uint64_t unrecorded_asks, unrecorded_kv; /* of what was replayed */
     uint64_t answered_asks; /* by `ask`, in all that was seen */
+    uint64_t failed_asks;   /* of those, the ones that ended with an error */
+    char failed_why[400];   /* the first of them */
     double answered_usd;
     struct replay_cost cost;
     struct replay_change *changes; /* the first REPLAY_CHANGES kinds, most frequent first after replay_sort */

@@ -52,6 +52,8 @@ int replay_write_text(struct buf *out, const struct replay_page *page)
         buf_printf(out, "%8" PRIu64 "  calls of wye.kv that were not recorded found nothing\n", r->unrecorded_kv);
     if (r->answered_asks)
         buf_printf(out, "%8" PRIu64 "  asks that were not recorded were answered now, for $%.6f\n", r->answered_asks, r->answered_usd);
+    if (r->failed_asks)
+        buf_printf(out, "          %" PRIu64 " of them with an error, the first: %s\n", r->failed_asks, r->failed_why);
     if (page->stopped)
         buf_printf(out, "          then no more: %s\n", page->stopped);
     for (int i = 0; i < r->change_count && i < SHOWN; i++) {
@@ -108,7 +110,7 @@ int replay_write_json(struct buf *out, const struct replay_page *page)
     for (int i = RECORDED_READY + 1; i < RECORDED_PROBLEM_COUNT; i++)
         buf_printf(out, "%s\"%s\":%" PRIu64, i > RECORDED_READY + 1 ? "," : "", recorded_word(i), r->skipped[i]);
     buf_printf(out, "},\"unrecorded\":{\"asks\":%" PRIu64 ",\"kv\":%" PRIu64 "}", r->unrecorded_asks, r->unrecorded_kv);
-    buf_printf(out, ",\"answered\":{\"asks\":%" PRIu64 ",\"usd\":%.10g", r->answered_asks, r->answered_usd);
+    buf_printf(out, ",\"answered\":{\"asks\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"usd\":%.10g", r->answered_asks, r->failed_asks, r->answered_usd);
     member(out, ",\"stopped\":", page->stopped ? page->stopped : "");
     buf_puts(out, "},\"changes\":[");
     for (int i = 0; i < r->change_count; i++) {

@@ -346,6 +346,10 @@ test('--live: providers answer what was not recorded, within its budget', async 
   assert.equal((await replay(w, w.dir, '--live', '--sim')).code, 2)
   await w.stop()
   await models.stop()
+  const gone = await replay(w, w.dir, '--live')
+  assert.deepEqual([gone.answered.asks, gone.answered.failed, gone.answered.usd], [3, 3, 0])
+  const { stdout } = await run(WYE, ['replay', w.dir, '--live', '--trace', join(w.home, 'trace')])
+  assert.match(stdout, /3 of them with an error, the first: p\/fast: connect: /)
 })
 
 test('--live: an interrupt ends what is under way and tells what is known', async () => {
