@@ -2,10 +2,6 @@
 
 #include "base/json_scan.h"
 
-/*
- * One pass without recursion: `in_object` is the stack. Every reader takes where it is and returns where it stands
- * then, so that the place stays in a register; NULL says that `why` and `at` hold what is wrong and where.
- */
 /* The members of an object that the caller asked for. */
 struct wanted {
     const struct str *names;
@@ -15,6 +11,10 @@ struct wanted {
     const char *value; /* where it began */
 };
 
+/*
+ * One pass without recursion: `in_object` is the stack. Every reader takes where it is and returns where it stands
+ * then, so that the place stays in a register; NULL says that `why` and `at` hold what is wrong and where.
+ */
 struct check {
     const char *end;
     const char *why, *at;
