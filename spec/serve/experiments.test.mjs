@@ -148,6 +148,9 @@ test('another salt allows other arms', async () => {
   w.write({ 'route.lua': refused['an arm added'][0].replace('unit =', 'salt = "anew", unit =') })
   const { code, stderr } = await w.cli('reload')
   assert.equal(code, 0, stderr)
+  const few = await w.cli('ab', 'ramp', 'short-to-mini', '70,30')
+  assert.deepEqual([few.code, /has 3 arms: give as many weights/.test(few.stderr)], [1, true], few.stderr)
+  assert.match((await w.cli('ab', 'ramp', 'short-to-mini', '70,20,10')).stdout, /v1 70 %, v2 20 %, v3 10 %/)
   w.write({ 'route.lua': trial() })
 })
 
