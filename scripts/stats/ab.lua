@@ -2,7 +2,7 @@
 local json = require "json"
 local difference, ssrm, tail = require "stats.difference", require "stats.ssrm", require "stats.tail"
 local offpolicy, bandit, versions = require "stats.offpolicy", require "stats.bandit", require "stats.versions"
-local agreement = require "stats.agreement"
+local agreement, units = require "stats.agreement", require "stats.units"
 
 local ab = {}
 local Report = {}
@@ -81,66 +81,41 @@ local function sample_ratio(arms, rows)
   return { p = test and test.p_value or 1, units = counts, expected = shares, is_void = test ~= nil and test.p_value < VOID }
 end
 
--- What each unit of an arm brought: lists of values, in order, so that the same rows give the same digits.
-local function units_of(self, rows, arm, metric)
-  local units, order = {}, {}
-  for _, row in ipairs(rows) do
-    local y = row.arm == arm and value_of(self, row, metric)
-    if type(y) == "number" then
-      local u = units[row.unit]
-      if not u then
-        u = {}
-        units[row.unit], order[#order + 1] = u, u
-      end
-      u[#u + 1] = y
-    end
-  end
-  return order
+local function valued(self, metric)
+  return function(row) return value_of(self, row, metric) end
 end
 
--- { m = sum of values, d = how many } of each unit; and whether all values are 0 or 1.
-local function sums_of(self, rows, arm, metric)
-  local sums, is_share = {}, true
-  for i, unit in ipairs(units_of(self, rows, arm, metric)) do
-    local m = 0
-    for _, y in ipairs(unit) do
-      m, is_share = m + y, is_share and (y == 0 or y == 1)
-    end
-    sums[i] = { m = m, d = #unit }
-  end
-  return sums, is_share
+local function lacking(count)
+  return { control = math.max(0, LEAST_UNITS - count[1]), arm = math.max(0, LEAST_UNITS - count[2]) }
 end
 
-local function mean_of(units)
-  local m, d = 0, 0
-  for _, u in ipairs(units) do m, d = m + u.m, d + u.d end
-  return d > 0 and m / d or nil
-end
-
-local function lacking(units)
-  return math.max(0, LEAST_UNITS - #units)
+local function is_early(r)
+  return r.lacking.control + r.lacking.arm > 0
 end
 
 local function compared(self, rows, control, arm, metric, side)
-  local a, is_a_share = sums_of(self, rows, control, metric)
-  local b, is_b_share = sums_of(self, rows, arm, metric)
-  local r = { arm = arm, metric = metric, control = mean_of(a), value = mean_of(b), units = #a + #b,
-    lacking = { control = lacking(a), arm = lacking(b) } }
-  if r.lacking.control + r.lacking.arm > 0 then return r end
-  local g = difference.gather(a, b)
-  r.effect, r.p = g.value - g.control, difference.p_value(g, side, ALPHA, TUNING)
+  local value = valued(self, metric)
+  local strata, count, is_share = units.strata(rows, control, arm, value, units.sums)
+  local r = { arm = arm, metric = metric, control = units.mean(rows, control, value), value = units.mean(rows, arm, value),
+    units = count[1] + count[2], lacking = lacking(count) }
+  if is_early(r) then return r end
+  local g = difference.stratified(strata)
+  r.effect, r.p = g.effect, difference.p_value(g, side, ALPHA, TUNING)
   r.low, r.high = difference.interval(g, side, ALPHA, TUNING)
   if side ~= "two_sided" then return r end
-  if is_a_share and is_b_share then r.low, r.high = math.max(r.low, -1), math.min(r.high, 1) end
+  if is_share then r.low, r.high = math.max(r.low, -1), math.min(r.high, 1) end
   if r.p > ALPHA then r.units_to_go = difference.units_to_go(g, ALPHA, TUNING) end
   return r
 end
 
 local function latency_guard(self, rows, control, arm, metric)
-  local a, b = units_of(self, rows, control, metric), units_of(self, rows, arm, metric)
-  local r = { arm = arm, metric = metric, quantile = 0.95, control = tail.quantile(a), value = tail.quantile(b) }
-  if lacking(a) + lacking(b) > 0 then return r end
-  r.p = math.max(tail.by_values(a, b), tail.by_units(a, b, ALPHA, TUNING))
+  local value = valued(self, metric)
+  local a, b = units.values(rows, control, value), units.values(rows, arm, value)
+  local strata, count = units.strata(rows, control, arm, value, units.values)
+  local r = { arm = arm, metric = metric, quantile = 0.95, control = tail.quantile(a), value = tail.quantile(b),
+    lacking = lacking(count) }
+  if is_early(r) then return r end
+  r.p = math.max(tail.by_values(a, b), tail.by_units(strata, ALPHA, TUNING))
   r.is_worse = r.p <= ALPHA and r.value > r.control
   return r
 end
@@ -161,9 +136,9 @@ local function guarded(self, rows, control, arm, name)
 end
 
 local function pace(rows)
-  local first, last, units, n = rows[1].ts, rows[#rows].ts, {}, 0
+  local first, last, seen, n = rows[1].ts, rows[#rows].ts, {}, 0
   for _, row in ipairs(rows) do
-    if not units[row.unit] then units[row.unit], n = true, n + 1 end
+    if not seen[row.unit] then seen[row.unit], n = true, n + 1 end
   end
   return n / math.max((last - first) / 3.6e9, 1e-9), n
 end
@@ -232,7 +207,7 @@ local function analyse(self, version)
   for i, arm in ipairs(self.arms) do
     v.arms[i] = { arm = arm, decisions = 0, raised = 0, units = v.sample_ratio.units[i], means = {} }
     for _, row in ipairs(rows) do count_row(v.arms[i], row) end
-    for metric in pairs(HOST) do v.arms[i].means[metric] = mean_of((sums_of(self, rows, arm, metric))) end
+    for metric in pairs(HOST) do v.arms[i].means[metric] = units.mean(rows, arm, valued(self, metric)) end
   end
   for i = 2, #self.arms do
     local arm = self.arms[i]

@@ -43,12 +43,11 @@ end
 -- The variance of an arm's ratio by the delta method: residuals around its own ratio.
 local function own_variance(units, m, d)
   local _, squares = residuals(units, m / d)
-  return squares * #units / (#units - 1) / (d * d)
+  return squares * #units / math.max(1, #units - 1) / (d * d)
 end
 
--- What the sequence stands on: the sum of arm b's residuals, its variance, the scales of the upper and the lower side, and
--- `per`, by which the sum is divided to be a difference of ratios.
-function difference.gather(a, b)
+-- One stratum's part of what `stratified` returns.
+local function stratum(a, b)
   local am, ad = total(a)
   local bm, bd = total(b)
   local n, share, theta = #a + #b, #b / (#a + #b), (am + bm) / (ad + bd)
@@ -56,12 +55,30 @@ function difference.gather(a, b)
   local sum, b_squares, b_least, b_most, b_size = residuals(b, theta)
   local least, most = math.min(a_least, b_least), math.max(a_most, b_most)
   local per, skew = ad * bd / (ad + bd), (1 - 2 * share) / 3
-  local v = math.max(share * (1 - share) * (a_squares + b_squares),
-    per * per * (own_variance(a, am, ad) + own_variance(b, bm, bd)))
-  local control, value = am / ad, bm / bd
-  if math.max(most, -least) <= ROUNDING * math.max(a_size, b_size) then value, sum, v = control, 0, 0 end
-  return { n = n, control = control, value = value, sum = sum, v = v, per = per,
-    up = skew > 0 and skew * most or skew * least, down = skew > 0 and skew * -least or -skew * most }
+  local s = { n = n, per = per, sum = sum, up = skew > 0 and skew * most or skew * least,
+    down = skew > 0 and skew * -least or -skew * most, am = am, ad = ad, bm = bm, bd = bd }
+  s.pooled = share * (1 - share) * (a_squares + b_squares) * n / (n - 1)
+  s.own = per * per * (own_variance(a, am, ad) + own_variance(b, bm, bd))
+  if math.max(most, -least) <= ROUNDING * math.max(a_size, b_size) then s.sum, s.pooled, s.own = 0, 0, 0 end
+  return s
+end
+
+-- What the sequence stands on, from strata { a, b } within which the chance of an arm was the same and both arms have units: the
+-- sum of arm b's residuals, its variance, the scales of the upper and the lower side, and `per`, by which the sum is divided to
+-- be the difference. A ramp makes strata: what changed with time beside the weights is no difference between the arms.
+function difference.stratified(strata)
+  local g = { n = 0, sum = 0, per = 0, up = 0, down = 0, am = 0, ad = 0, bm = 0, bd = 0, pooled = 0, own = 0 }
+  for _, arms in ipairs(strata) do
+    local s = stratum(arms[1], arms[2])
+    for _, name in ipairs { "n", "sum", "per", "am", "ad", "bm", "bd", "pooled", "own" } do g[name] = g[name] + s[name] end
+    g.up, g.down = math.max(g.up, s.up), math.max(g.down, s.down)
+  end
+  return { n = g.n, sum = g.sum, per = g.per, up = g.up, down = g.down, v = math.max(g.pooled, g.own), effect = g.sum / g.per,
+    control = g.am / g.ad, value = g.bm / g.bd }
+end
+
+function difference.gather(a, b)
+  return difference.stratified { { a, b } }
 end
 
 -- The log of the mixture at s, and the s where it reaches log(1/alpha), for a sum with the scale c upwards.
@@ -95,7 +112,7 @@ end
 -- Where the difference b - a lies: low, high; open (infinite) on the side that is not asked for. The low end leaves 0 behind
 -- where the p-value falls to alpha.
 function difference.interval(g, side, alpha, tuning)
-  local effect, each = g.value - g.control, side == "two_sided" and alpha / 2 or alpha
+  local effect, each = g.effect, side == "two_sided" and alpha / 2 or alpha
   local function width(sign)
     return g.v > 0 and bound(g.v, g.v * tuning / g.n, scale_of(g, sign), each) / g.per or 0
   end

@@ -27,9 +27,13 @@ function tail.quantile(units)
   return quantile_of(sorted(units))
 end
 
--- Always-valid p-values of the two.
-function tail.by_units(a, b, alpha, tuning)
-  local edge = quantile_of(sorted(a, b))
+-- Always-valid p-values of the two. `strata`: { a, b } of each time between changes of the weights.
+function tail.by_units(strata, alpha, tuning)
+  local all = {}
+  for _, arms in ipairs(strata) do
+    all[#all + 1], all[#all + 2] = arms[1], arms[2]
+  end
+  local edge = quantile_of(sorted(unpack(all)))
   local function above(units)
     local out = {}
     for i, unit in ipairs(units) do
@@ -39,7 +43,9 @@ function tail.by_units(a, b, alpha, tuning)
     end
     return out
   end
-  return difference.p_value(difference.gather(above(a), above(b)), "greater", alpha, tuning)
+  local parts = {}
+  for i, arms in ipairs(strata) do parts[i] = { above(arms[1]), above(arms[2]) } end
+  return difference.p_value(difference.stratified(parts), "greater", alpha, tuning)
 end
 
 function tail.by_values(a, b)

@@ -68,6 +68,22 @@ describe("a report", function()
     assert.is_truthy(x:json():find('"to_us":1795416981425333', 1, true))
   end)
 
+  it("compares within each split of a ramp", function()
+    local x = ab.new(json.encode { name = "trial" })
+    x:designed '{"metric":"valid","unit":"user","arms":["v1","v2"]}'
+    for i = 1, 2000 do
+      local is_late = i > 1000
+      local is_treated = is_late and i % 2 == 0 or i % 10 == 0
+      x:decision(json.encode { id = "i" .. i, ts = i, hash = "a", arm = is_treated and "v2" or "v1", p = 0.5, unit = "u" .. i,
+        source = is_treated and "t" or "s", weights = is_late and "0.5,0.5" or "0.9,0.1",
+        valid = math.floor(i / 10) % 10 < (is_late and 6 or 9) and 1 or 0 })
+    end
+    local v = x:report().versions[1]
+    assert.is_true(v.primary.v2.value < v.primary.v2.control - 0.1)
+    assert.is_true(math.abs(v.primary.v2.effect) < 1e-9)
+    assert.are.equal("undecided", v.verdicts[1].verdict)
+  end)
+
   it("reads the newest dealing alone, and names those before", function()
     local x = experiment(100, 0.5, { 0.5, 0.5 })
     x:designed '{"metric":"ok","unit":"user","salt":"anew","arms":["v1","w2"]}'

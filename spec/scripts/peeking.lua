@@ -45,7 +45,7 @@ local function is_other(a, b)
 end
 
 local function is_slower(a, b)
-  return tail.by_units(a, b, ALPHA, TUNING) <= ALPHA and tail.by_values(a, b) <= ALPHA
+  return tail.by_units({ { a, b } }, ALPHA, TUNING) <= ALPHA and tail.by_values(a, b) <= ALPHA
 end
 
 local KINDS = {}

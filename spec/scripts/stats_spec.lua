@@ -238,6 +238,18 @@ describe("a difference between two arms", function()
     assert.is_true(found <= 5, found .. " of 100")
   end)
 
+  it("is none where rates and weights change together: a ramp, while all get worse", function()
+    local function rate(percent) return function(i) return i % 100 < percent and 1 or 0 end end
+    local before, after = { arm(900, rate(90)), arm(100, rate(90)) }, { arm(500, rate(70)), arm(500, rate(70)) }
+    local g = difference.stratified { before, after }
+    near(g.effect, 0, 1e-12, "effect")
+    assert.is_true(g.value < g.control - 0.05)
+    assert.are.equal(1, difference.p_value(g, "lesser", ALPHA, TUNING))
+    after[2] = arm(500, rate(50))
+    g = difference.stratified { before, after }
+    assert.is_true(difference.p_value(g, "lesser", ALPHA, TUNING) < 0.001)
+  end)
+
   it("says how many units decide it", function()
     local function trial(n)
       return difference.gather(arm(n, function(i) return i % 2 end), arm(n, function(i) return i % 25 < 13 and 1 or 0 end))
@@ -264,15 +276,15 @@ describe("the slower tail", function()
     local a, b = users(400, 0), users(400, 3)
     assert.are.equal(2, tail.quantile(a))
     assert.is_true(tail.by_values(a, b) < 0.001)
-    assert.is_true(tail.by_units(a, b, 0.05, 1000) < 0.001)
-    assert.are.equal(1, tail.by_units(b, a, 0.05, 1000))
+    assert.is_true(tail.by_units({ { a, b } }, 0.05, 1000) < 0.001)
+    assert.are.equal(1, tail.by_units({ { b, a } }, 0.05, 1000))
   end)
 
   it("is not found in one slow user", function()
     local a, b = users(100, 0), users(100, 0)
     for i = 1, 60 do b[1][i] = 9 end
     assert.is_true(tail.by_values(a, b) < 0.05)
-    assert.is_true(tail.by_units(a, b, 0.05, 1000) > 0.5)
+    assert.is_true(tail.by_units({ { a, b } }, 0.05, 1000) > 0.5)
   end)
 end)
 
