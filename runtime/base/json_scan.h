@@ -93,12 +93,14 @@ static inline bool json_scan_key_is(struct str key, const char *name)
     const char *p = key.p, *end = key.p + key.len, *at = name;
     while (p < end && *p == *at)
         p++, at++;
-    if (p == end)
-        return *at == '\0';
-    return *p == '\\' && json_key_is(key, str_of(name));
+    if (p < end && p == key.p && *p != '\\')
+        return false;
+    if (memchr(key.p, '\\', key.len) == NULL)
+        return p == end && *at == '\0';
+    return json_key_is(key, str_of(name));
 }
 
-/* Which of the names the key spells; -1: none. */
+/* Which of the names, that hold no backslash, the key spells; -1: none. */
 static inline int json_scan_find(struct str key, const struct str *names, int count)
 {
     for (int i = 0; i < count; i++)

@@ -94,8 +94,10 @@ void json_leave(struct json_walk *w, struct json_walk *inner)
 bool json_key_is(struct str key, struct str name)
 {
     const char *p = key.p, *end = key.p + key.len;
-    if (key.len <= name.len || memchr(key.p, '\\', key.len) == NULL)
-        return str_same(key, name); /* an escape is longer than what it stands for */
+    if (memchr(key.p, '\\', key.len) == NULL)
+        return str_same(key, name);
+    if (key.len <= name.len)
+        return false; /* an escape is longer than what it stands for */
     while (p < end) {
         char bytes[4] = {*p};
         int len = 1;

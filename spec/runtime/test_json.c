@@ -359,6 +359,8 @@ static void test_replace(void **state)
                   " { \"model\" : \"m2\" , \"x\":1e5 }\n");
     assert_splice("{\"model\":1,\"a\":{\"model\":2},\"model\":[3]}", model, 1,
                   "{\"model\":\"m2\",\"a\":{\"model\":2},\"model\":\"m2\"}");
+    const struct json_edit gone[] = {{"\\", {NULL, 0}}, {"a\\\\", {NULL, 0}}};
+    assert_splice("{\"\\u005c\":0,\"\\\\\":1,\"a\\\\\":2}", gone, 2, "{\"a\\\\\":2}");
     assert_splice("{\"mod\\u0065l\":1}", model, 1, "{\"mod\\u0065l\":\"m2\"}");
     assert_splice("{\"a\":[]}", model, 1, "{\"a\":[],\"model\":\"m2\"}");
     assert_splice("{ \"a\":[] }", model, 1, "{ \"a\":[],\"model\":\"m2\" }");
