@@ -149,13 +149,13 @@ describe("openai's request", function()
 
   it("drops by name what has no word here", function()
     local body, dropped = sent {
-      top_k = 3, stop = { "a", "b", "c", "d", "e" }, hosted_tools = { json.raw "{}" }, seed = 7, n = 2, logprobs = true,
+      top_k = 3, stop = { "a", "b", "c", "d", "e" }, hosted_tools = { "web_search" }, seed = 7, n = 2, logprobs = true,
         top_logprobs = 2,
       extra = { family = "messages", members = { container = json.raw '"c"' } },
     }
     assert.are.same({ "a", "b", "c", "d" }, body.stop)
     assert.are.same({ 7, 2, true, 2 }, { body.seed, body.n, body.logprobs, body.top_logprobs })
-    for _, what in ipairs { "top_k", "stop", "hosted tools", "container" } do assert.is_string(dropped[what], what) end
+    for _, what in ipairs { "top_k", "stop", "hosted tools web_search", "container" } do assert.is_string(dropped[what], what) end
   end)
 
   it("refuses what the question cannot do without", function()
