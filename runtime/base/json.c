@@ -86,6 +86,7 @@ static const char *check_escape(struct check *c, const char *p)
 /* Bytes above ASCII and the blanks and dots among them, since scanning starts anew after each stop. */
 static const char *check_utf8(struct check *c, const char *p)
 {
+    p = json_scan_utf8_far(p, c->end);
     while (p < c->end && (*p & 0x80 || *p == ' ' || *p == ',' || *p == '.')) {
         int len = json_scan_utf8(p, c->end);
         if (len == 0)

@@ -31,6 +31,9 @@ static inline const char *json_scan_blanks(const char *p, const char *end)
 const char *json_scan_special_far(const char *p, const char *end);
 const char *json_scan_quote_far(const char *p, const char *end);
 
+/* From the start of a sequence in a string past what is surely ordinary text, to the start of another one (json_utf8.c). */
+const char *json_scan_utf8_far(const char *p, const char *end);
+
 #ifdef __SSE2__
 /* Bit i: byte i is a quote, a backslash, a control byte or above ASCII. With bit 1 flipped a quote is next to the control bytes; signed,
  * bytes above ASCII are below them. */
