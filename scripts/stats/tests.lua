@@ -154,8 +154,8 @@ local function one_sided_p(r, alpha, tuning, side)
 end
 
 -- The asymptotic confidence sequence of Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas 2021 ("Time-uniform central
--- limit theory"): valid however often one looks,
--- once each arm's own variance is known well. Not for small arms: reports compare by stats.difference.
+-- limit theory"): valid however often one looks, once each arm's own variance is known well. Not for small arms: reports
+-- compare by stats.difference.
 function tests.sequential(kind, a, b, options)
   options = options or {}
   local side, alpha, tuning = options.side or "two_sided", options.alpha or 0.05, options.tuning or 5000
