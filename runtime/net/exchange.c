@@ -118,15 +118,17 @@ struct arena *exchange_arena(struct exchange *x)
 
 void exchange_take(struct exchange *x, struct exchange_memory *out)
 {
-    *out = (struct exchange_memory){x->arena, x->gathered};
+    *out = (struct exchange_memory){x->arena, x->gathered, x->read};
     x->arena = ARENA(ARENA_CEILING);
     x->gathered = BUF(0);
+    x->read = NULL;
 }
 
 void exchange_memory_clear(struct exchange_memory *m)
 {
     arena_clear(&m->arena);
     buf_clear(&m->body);
+    free(m->read);
 }
 
 uint64_t exchange_started(const struct exchange *x)

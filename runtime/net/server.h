@@ -91,6 +91,7 @@ struct arena *exchange_arena(struct exchange *x);
 struct exchange_memory {
     struct arena arena;
     struct buf body; /* one that came in pieces */
+    char *read;      /* what one lies in that came whole and is large; NULL */
 };
 void exchange_take(struct exchange *x, struct exchange_memory *out);
 void exchange_memory_clear(struct exchange_memory *m);

@@ -154,6 +154,29 @@ static void large_bodies_at_once(void **state)
     wire_close(&w);
 }
 
+/* Small, as large as stays where it was read, and in pieces: what others send afterwards lies elsewhere. */
+static void taken_bodies_stay(void **state)
+{
+    static const size_t LENGTHS[] = {100, 40000, 100000};
+    (void)state;
+    struct wire w = wire_open(host.port);
+    for (int i = 0; i < 3; i++) {
+        size_t len = LENGTHS[i], same = 0;
+        send_whole(&w, "take", 't', len, "");
+        wire_expect(&w, "POST", 200, "taken");
+        for (int other = 0; other < 3; other++) {
+            send_whole(&w, "length", 'o', len, "");
+            expect_length(&w, len, 'o');
+        }
+        assert_int_equal(host.taken_body.len, len);
+        while (same < len && host.taken_body.p[same] == 't')
+            same++;
+        assert_int_equal(same, len);
+        exchange_memory_clear(&host.taken);
+    }
+    wire_close(&w);
+}
+
 static void head_requests_and_old_clients(void **state)
 {
     (void)state;
@@ -343,6 +366,7 @@ int main(void)
         TEST(pipelined_behind_a_held_request),
         TEST(long_bodies),
         TEST(large_bodies_at_once),
+        TEST(taken_bodies_stay),
         TEST(head_requests_and_old_clients),
         TEST(expect_continue),
         TEST(peers_have_names),

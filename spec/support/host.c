@@ -94,6 +94,10 @@ static void on_request(void *ctx, struct exchange *x)
         snprintf(length, sizeof length, "%zu %d", exchange_body(x).len,
                  (unsigned char)exchange_body(x).p[0]);
         exchange_reply(x, 200, "text/plain", str_n("", 0), str_of(length));
+    } else if (str_eq(target, "/take")) {
+        host.taken_body = exchange_body(x);
+        exchange_take(x, &host.taken);
+        exchange_reply(x, 200, "text/plain", str_n("", 0), str_of("taken"));
     } else {
         echo(x);
     }

@@ -2,7 +2,8 @@
  * host: a real server on loopback in a thread of its own, under a small application that a test looks into.
  *
  * The application by target: /hold keeps the exchange until the test answers it, /stream answers in two writes, /big streams 8 MiB and stops at
- * back-pressure, /short promises more than it sends, /forbidden is refused by its head, /peer and /length tell of the request, all others echo it. What begins with
+ * back-pressure, /short promises more than it sends, /forbidden is refused by its head, /peer and /length tell of the request, /take takes its memory
+ * over, all others echo it. What begins with
  * /ticket has one, which says how long its chunked body is, plus one; above HOST_BODY that is refused. /ticket/hold is held.
  */
 #pragma once
@@ -26,6 +27,8 @@ struct host {
     atomic_size_t produced, ticket; /* ticket: of the exchange that was over last */
     atomic_bool is_stalled;
     struct exchange *held;
+    struct exchange_memory taken; /* the test clears it */
+    struct str taken_body;
     sem_t held_one, was_gone, was_over, was_stalled, was_done, executed;
 };
 extern struct host host;
