@@ -46,7 +46,7 @@ static bool read_rows(struct similar *s, const struct modelfile *m)
     s->index.count = (int)count;
     s->index.lengths = s->lengths = similar_index_lengths(&s->index);
     s->ends = ends.p;
-    s->texts = texts.len ? texts.p : "";
+    s->texts = texts.len ? texts.p : ends.p; /* all of them empty: anywhere in the file */
     return true;
 }
 
