@@ -121,7 +121,8 @@ static unsigned after_ms(const char *text, unsigned otherwise_ms)
     double seconds = strtod(text, &end);
     if (end == text && strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &date))
         seconds = difftime(timegm(&date), time(NULL));
-    return seconds > 0 ? (unsigned)((seconds < LONGEST_AFTER_S ? seconds : LONGEST_AFTER_S) * 1000) : otherwise_ms;
+    unsigned ms = seconds > 0 ? (unsigned)((seconds < LONGEST_AFTER_S ? seconds : LONGEST_AFTER_S) * 1000) : 0;
+    return ms > 0 ? ms : otherwise_ms;
 }
 
 /* Spans that a collector took the request for but refused. */

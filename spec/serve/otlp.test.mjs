@@ -79,6 +79,16 @@ test('a date in Retry-After is waited for', async () => {
   await up.stop()
 })
 
+test('a Retry-After of nearly nothing does not end a batch', async () => {
+  const up = await collector({ answer: (n) => (n === 1 ? { status: 503, headers: { 'retry-after': '0.0001' } } : undefined) })
+  const w = await serve({ ...ROUTE, ...config(`{ url = "${up.url}" }`) }, { demo: true })
+  const id = await send(w)
+  await until('the second try', () => up.ids().length > 0)
+  assert.deepEqual(up.ids(), [id])
+  await w.stop()
+  await up.stop()
+})
+
 test('what ends while a collector is away arrives: over an outage, a kill, a restart and the last flush', async () => {
   const up = await collector({ answer: (n) => (n === 1 ? { status: 503, headers: { 'retry-after': '1' } } : undefined) })
   const at = place({ ...ROUTE, ...config(`{ url = "${up.url}" }`) })
