@@ -4,8 +4,10 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+enum { LINE_MOST = DRAIN_NAME + 24 };
 
 struct drain *drains_find(struct drains *d, const char *name)
 {
@@ -57,16 +59,20 @@ void drains_remove(struct drains *d, const char *name)
 
 int drains_load(struct drains *d, const char *state_dir, struct err *err)
 {
-    char path[PATH_MAX], name[DRAIN_NAME];
-    uint64_t since;
+    char path[PATH_MAX], line[LINE_MOST];
     snprintf(path, sizeof path, "%s/drained", state_dir);
     FILE *f = fopen(path, "re");
     if (f == NULL)
         return errno == ENOENT ? 0 : err_set(err, ERR_SYSTEM, "cannot read %s: %s", path, strerror(errno));
-    _Static_assert(DRAIN_NAME == 96, "the 95 below");
-    while (fscanf(f, "%95s %" SCNu64, name, &since) == 2)
-        if (strchr(name, '/') && since > 0 && drains_find(d, name) == NULL && drains_add(d, name, since, err) < 0)
+    while (fgets(line, sizeof line, f)) {
+        char *blank = strrchr(line, ' '); /* names may have some */
+        uint64_t since = blank ? strtoull(blank + 1, NULL, 10) : 0;
+        if (since == 0)
+            continue;
+        *blank = '\0';
+        if (strchr(line, '/') && drains_find(d, line) == NULL && drains_add(d, line, since, err) < 0)
             break;
+    }
     fclose(f);
     return 0;
 }
