@@ -19,7 +19,6 @@ struct jsonl {
     const char *path;
     char *text; /* JSONL_LINE bytes, a line end and a NUL */
     int line;
-    double read, bytes;
 };
 
 struct jsonl *jsonl_open(const char *path, struct err *err)
@@ -40,7 +39,6 @@ struct jsonl *jsonl_open(const char *path, struct err *err)
     j->file = file;
     j->path = is_stdin ? "standard input" : path;
     j->text = xmalloc(JSONL_LINE + 2);
-    j->bytes = S_ISREG(st.st_mode) ? (double)st.st_size : 0;
     return j;
 }
 
@@ -69,11 +67,6 @@ int jsonl_line(const struct jsonl *j)
     return j->line;
 }
 
-double jsonl_done(const struct jsonl *j)
-{
-    return j->bytes > 0 ? fmin(j->read / j->bytes, 1) : 0;
-}
-
 /* The next line without its end, and the first one without the mark that some editors of Windows put before UTF-8: 1, 0 at the end of the file, -1 when it is too long. NULs inside are kept. */
 static int read_line(struct jsonl *j, size_t *len, struct err *err)
 {
@@ -83,7 +76,6 @@ static int read_line(struct jsonl *j, size_t *len, struct err *err)
     while (*len <= JSONL_LINE && (c = getc_unlocked(j->file)) != EOF && c != '\n')
         j->text[(*len)++] = (char)c;
     j->text[*len] = '\0';
-    j->read += (double)*len + 1;
     if (*len > JSONL_LINE)
         return jsonl_fail(j, err, "the line is longer than %d KiB", JSONL_LINE >> 10);
     if (c == EOF && ferror(j->file))

@@ -31,9 +31,6 @@ int jsonl_fail(const struct jsonl *j, struct err *err, const char *format, ...) 
 
 int jsonl_line(const struct jsonl *j);
 
-/* How much of the file is read, in [0, 1]; 0 where its size is unknown. */
-double jsonl_done(const struct jsonl *j);
-
 /* The column as a number: a JSON number, a boolean, or text that spells a number. -1 names the line, and the near column when there is none. */
 int jsonl_number(const struct jsonl *j, struct str row, const char *column, double *out, struct err *err);
 
