@@ -33,15 +33,6 @@ static bool has_field(const struct event_head *e, enum field f)
     return false;
 }
 
-static struct str text_in(const struct event_head *e, enum field f)
-{
-    struct field_view v;
-    for (uint32_t at = 0; event_walk(e, &at, &v);)
-        if (v.field == f && v.kind == KIND_STR)
-            return v.text;
-    return str_n(NULL, 0);
-}
-
 static void note_other(struct counting *c, struct str name)
 {
     for (int i = 0; i < c->other_count; i++)
@@ -66,7 +57,7 @@ static bool each_event(void *ctx, const struct segment_head *head, const struct 
     struct counting *c = ctx;
     (void)head;
     bool is_score = e->type == EVENT_SCORE;
-    struct str name = e->type == EVENT_ARM ? text_in(e, F_EXPERIMENT) : str_n(NULL, 0);
+    struct str name = e->type == EVENT_ARM ? event_text(e, F_EXPERIMENT) : str_n(NULL, 0);
     bool is_own = name.p && str_eq(name, c->name), is_design = is_own && has_field(e, F_DESIGN);
     if (name.p && !is_own)
         note_other(c, name);
@@ -76,7 +67,7 @@ static bool each_event(void *ctx, const struct segment_head *head, const struct 
     if (is_score)
         export_fields(&json, e);
     c->failed = is_score ? analysis_call(c->a, "score", buf_str(&json), NULL, c->err)
-                         : analysis_call(c->a, "designed", text_in(e, F_DESIGN), NULL, c->err);
+                         : analysis_call(c->a, "designed", event_text(e, F_DESIGN), NULL, c->err);
     buf_clear(&json);
     return c->failed == 0;
 }

@@ -302,13 +302,20 @@ static void read_arms(lua_State *L, struct reading *r)
     scale_weights(L, s);
 }
 
+const struct experiment_binding *experiment_named(const struct experiment_binding *first, struct str name)
+{
+    const struct experiment_binding *b = first;
+    while (b && !str_eq(name, b->source.name))
+        b = b->next;
+    return b;
+}
+
 /* Makes it known to the generation, and compares it with what this machine knows. */
 static void bind(lua_State *L, struct generation *g, struct experiment_binding *b)
 {
     struct err err;
-    for (const struct experiment_binding *other = g->experiments; other; other = other->next)
-        if (strcmp(other->source.name, b->source.name) == 0)
-            luaL_error(L, "there are two experiments '%s' in this project", b->source.name);
+    if (experiment_named(g->experiments, str_of(b->source.name)))
+        luaL_error(L, "there are two experiments '%s' in this project", b->source.name);
     if (g->options->experiments && experiments_check(g->options->experiments, &b->source, &err) < 0)
         luaL_error(L, "%s", err.message);
     b->next = g->experiments;

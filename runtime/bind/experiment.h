@@ -38,4 +38,7 @@ struct exposure {
     uint64_t unit; /* hash */
 };
 
+/* Of a generation's, from its first on; NULL when none has that name. */
+const struct experiment_binding *experiment_named(const struct experiment_binding *first, struct str name);
+
 int experiment_new(lua_State *L);

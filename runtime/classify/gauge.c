@@ -67,8 +67,8 @@ struct reading gauge_read(const struct gauge *g, const float *scores, float unse
 {
     double signs[GAUGE_SIGNS];
     read_signs(g, scores, unseen, signs);
-    struct reading r = {.label = lead(g, scores).best, .known = logit(logit_dot(g->known, signs, GAUGE_SIGNS))};
-    r.p = logit(logit_dot(g->right, signs, GAUGE_SIGNS));
+    struct reading r = {.label = lead(g, scores).best, .known = logit_p(logit_dot(g->known, signs, GAUGE_SIGNS))};
+    r.p = logit_p(logit_dot(g->right, signs, GAUGE_SIGNS));
     if (g->oos >= 0 && r.known < 0.5) {
         r.label = g->oos;
         r.p = 1 - r.known;

@@ -11,7 +11,7 @@ struct regression {
     double ridge;
 };
 
-double logit(double x)
+double logit_p(double x)
 {
     return 1 / (1 + exp(-x));
 }
@@ -74,7 +74,7 @@ static void find_way(const struct regression *r, const double *weights, double w
         way[i] = r->ridge * weights[i];
     }
     for (const struct logit_row *o = r->rows; o < r->rows + r->count; o++) {
-        double p = logit(logit_dot(weights, o->x, r->width));
+        double p = logit_p(logit_dot(weights, o->x, r->width));
         for (int i = 0; i < r->width; i++) {
             way[i] += o->weight * (p - o->is_true) * o->x[i];
             for (int j = 0; j < r->width; j++)

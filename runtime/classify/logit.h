@@ -15,7 +15,8 @@ struct logit_row {
     bool is_true;
 };
 
-double logit(double x);
+/* The probability whose log odds are `x`. */
+double logit_p(double x);
 double logit_dot(const double *a, const double *b, int width);
 
 /* Sets `width` weights. `ridge`: how much each weight's square costs, as a share of the observations' whole weight; it keeps separable data finite. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "classify/logit.h"
 
 enum { ROUNDS = 60, STEPS = 20 };
 
@@ -27,22 +28,17 @@ static double product(const struct fit_row *row, const double *weights)
     return sum;
 }
 
-static double logistic(double x)
-{
-    return 1 / (1 + exp(-x));
-}
-
 /* Where logit(p) meets the score that the row has once it says p: Newton's method on the score. */
 static double settle(double score, double square, double said)
 {
     double at = score;
     for (int step = 0; step < STEPS; step++) {
-        double p = logistic(at), off = at - score - square * (said - p);
+        double p = logit_p(at), off = at - score - square * (said - p);
         at -= off / (1 + square * p * (1 - p));
         if (fabs(off) < 1e-9)
             break;
     }
-    return logistic(at);
+    return logit_p(at);
 }
 
 /* Returns by how much a row changed what it says at most. */

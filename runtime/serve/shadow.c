@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/hex.h"
 #include "bind/req.h"
 #include "bind/shadow.h"
 #include "serve/answered.h"
@@ -246,20 +247,14 @@ static void put(struct event *e, enum field f, struct str text)
         event_str(e, f, text);
 }
 
-static struct str in_hex(uint64_t n, char digits[16])
-{
-    for (int i = 15; i >= 0; i--, n >>= 4)
-        digits[i] = "0123456789abcdef"[n & 15];
-    return str_n(digits, 16);
-}
-
 static void write_event(const struct shadow *s, bool is_compared, bool differs)
 {
     const struct verdict *v = &s->verdict;
     struct event *e = event_open(s->of->router->options.trace, EVENT_SHADOW, s->number);
     char rule[16];
+    hex_put(s->source, rule);
     put(e, F_SHADOW_LINE, s->where);
-    event_str(e, F_RULE, in_hex(s->source, rule));
+    event_str(e, F_RULE, str_n(rule, sizeof rule));
     put(e, F_WOULD, v->words);
     if (is_compared)
         event_int(e, F_DIFFERS, differs);

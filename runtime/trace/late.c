@@ -17,15 +17,6 @@ struct late {
     size_t count, room;
 };
 
-static struct str text_in(const struct event_head *e, enum field f)
-{
-    struct field_view v;
-    for (uint32_t at = 0; event_walk(e, &at, &v);)
-        if (v.field == f && v.kind == KIND_STR)
-            return v.text;
-    return str_n(NULL, 0);
-}
-
 static void add(struct late *l, struct late_event event, const struct event_head *e)
 {
     static const char zeros[8];
@@ -44,7 +35,7 @@ static void consider(struct late *l, const struct segment_head *head, const stru
 {
     struct late_event event = {.slot = head->slot, .number = e->decision, .wall_us = segment_wall_us(head, e)};
     bool is_score = e->type == EVENT_SCORE;
-    if (is_score ? lookup_id(text_in(e, F_ID), &event.slot, &event.number) : e->type == EVENT_SHADOW || e->type == EVENT_SHADOW_ATTEMPT)
+    if (is_score ? lookup_id(event_text(e, F_ID), &event.slot, &event.number) : e->type == EVENT_SHADOW || e->type == EVENT_SHADOW_ATTEMPT)
         add(l, event, e);
 }
 
@@ -145,7 +136,7 @@ void late_join(const struct late *l, struct decision *d)
     struct late_event wanted = {.slot = d->slot, .number = d->number};
     for (size_t i = find(l, &wanted); i < l->count && by_decision(&l->events[i], &wanted) == 0; i++) {
         const struct event_head *e = (const struct event_head *)(l->raw.p + l->events[i].at);
-        if (e->type != EVENT_SCORE || !is_scored(d, text_in(e, F_METRIC)))
+        if (e->type != EVENT_SCORE || !is_scored(d, event_text(e, F_METRIC)))
             decision_join(d, e, l->events[i].wall_us);
     }
 }

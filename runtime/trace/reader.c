@@ -295,18 +295,9 @@ struct found {
     bool is_whole; /* the id asked for is all of it */
 };
 
-static struct str id_of(const struct event_head *e)
-{
-    struct field_view v;
-    for (uint32_t at = 0; event_walk(e, &at, &v);)
-        if (v.field == F_ID && v.kind == KIND_STR)
-            return v.text;
-    return str_n(NULL, 0);
-}
-
 static void consider(struct found *found, struct track *t, const struct event_head *e, struct str prefix)
 {
-    struct str id = id_of(e);
+    struct str id = event_text(e, F_ID);
     if (id.len < prefix.len || memcmp(id.p, prefix.p, prefix.len) != 0 || found->is_whole)
         return;
     found->count++;
@@ -340,7 +331,7 @@ static struct decision *collect(struct reader *r, const struct found *found)
             break;
         if (e->decision != found->number || t->segment->head->run != found->run)
             continue;
-        if (d->raw.len > 0 || str_same(id_of(e), str_of(found->id)))
+        if (d->raw.len > 0 || str_same(event_text(e, F_ID), str_of(found->id)))
             decision_add(d, t->segment->head, e);
     }
     decision_build(d);

@@ -282,6 +282,15 @@ bool event_walk(const struct event_head *event, uint32_t *at, struct field_view 
     return true;
 }
 
+struct str event_text(const struct event_head *event, enum field f)
+{
+    struct field_view v;
+    for (uint32_t at = 0; event_walk(event, &at, &v);)
+        if (v.field == f && v.kind == KIND_STR)
+            return v.text;
+    return str_n(NULL, 0);
+}
+
 static int by_place(const void *a, const void *b)
 {
     const struct segment_name *x = a, *y = b;

@@ -16,6 +16,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "trace/record.h"
 
 enum { SEGMENT_VERSION = 1, SEGMENT_SMALLEST = 4096 };
 
@@ -108,6 +109,9 @@ struct field_view {
 
 /* Walks the fields after an event's head: *at from 0. False at the end or where the rest makes no sense. */
 bool event_walk(const struct event_head *event, uint32_t *at, struct field_view *out);
+
+/* The event's text of that field; {NULL, 0}: it has none. */
+struct str event_text(const struct event_head *event, enum field f);
 
 /* "0-00000012.seg" → slot and sequence. */
 bool segment_parse_name(const char *name, unsigned *slot, uint64_t *sequence);

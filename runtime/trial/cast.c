@@ -17,14 +17,6 @@ static struct cast *add(struct casts *c)
     return &c->all[c->count++];
 }
 
-static const struct experiment_binding *find(const struct casts *c, struct str name)
-{
-    const struct experiment_binding *b = c->trial->generation->experiments;
-    while (b && !str_eq(name, b->source.name))
-        b = b->next;
-    return b;
-}
-
 static int index_of(const struct cast *cast, const struct experiment_binding *b)
 {
     int i = 0;
@@ -52,7 +44,7 @@ static enum tape_answer take(struct tape *tape, enum tape_kind kind, struct str 
 {
     struct casts *c = (struct casts *)tape;
     struct cast *now = casts_now(c);
-    const struct experiment_binding *b = kind == TAPE_ARM ? find(c, key) : NULL;
+    const struct experiment_binding *b = kind == TAPE_ARM ? experiment_named(c->trial->generation->experiments, key) : NULL;
     if (b == NULL)
         return TAPE_LIVE;
     int i = index_of(now, b), arm = 0;

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/near.h"
 #include "bind/experiment.h"
+#include "trace/lookup.h"
 #include "vm/generation.h"
 
 struct staged_kv {
@@ -34,14 +35,6 @@ static int read_protocol(struct trial *t, struct str json, struct arena *arena, 
                    near ? near : "", near ? "'?)" : "");
 }
 
-static const struct experiment_binding *find_experiment(const struct trial *t, struct str name)
-{
-    const struct experiment_binding *b = t->generation->experiments;
-    while (b && !str_eq(name, b->source.name))
-        b = b->next;
-    return b;
-}
-
 static int arm_of(const struct experiment_binding *b, struct str name)
 {
     for (int i = 0; i < b->source.count; i++)
@@ -53,7 +46,7 @@ static int arm_of(const struct experiment_binding *b, struct str name)
 static int check_arms(const struct staged *s, struct err *err)
 {
     for (struct json_walk w = json_walk(s->arms); json_next(&w);) {
-        const struct experiment_binding *b = find_experiment(s->trial, w.key);
+        const struct experiment_binding *b = experiment_named(s->trial->generation->experiments, w.key);
         struct str arm = json_text(w.value, s->arena);
         if (b == NULL)
             return err_set(err, ERR_SCRIPT, "arms: the project has no experiment '" STR_FMT "'", STR_ARG(w.key));
@@ -82,15 +75,9 @@ static int read_kv(struct staged *s, struct str list, struct err *err)
 /* The number that an id of wye's was made of, else one of its own. */
 static uint64_t seed_of(struct str id)
 {
-    static const char DIGITS[] = "0123456789abcdefghjkmnpqrstvwxyz";
-    uint64_t number = 0;
-    for (size_t i = 0; i < 11; i++) {
-        const char *digit = i < id.len && id.len == 13 ? memchr(DIGITS, id.p[i], 32) : NULL;
-        if (digit == NULL)
-            return XXH3_64bits(id.p, id.len);
-        number = number << 5 | (uint64_t)(digit - DIGITS);
-    }
-    return number;
+    unsigned slot;
+    uint64_t number;
+    return lookup_id(id, &slot, &number) ? number : XXH3_64bits(id.p, id.len);
 }
 
 /* ---- the tape ---- */
@@ -144,7 +131,7 @@ static void note_arm(struct staged *s, const struct experiment_binding *b, int a
 /* The arm that the spec has set; else the first, unless the request's unit says another. */
 static enum tape_answer give_arm(struct staged *s, struct str name, struct str *value)
 {
-    const struct experiment_binding *b = find_experiment(s->trial, name);
+    const struct experiment_binding *b = experiment_named(s->trial->generation->experiments, name);
     for (struct json_walk w = json_walk(s->arms); json_next(&w);)
         if (str_same(w.key, name)) {
             *value = json_text(w.value, s->arena);
@@ -181,7 +168,7 @@ static enum tape_answer take(struct tape *tape, enum tape_kind kind, struct str 
 static void put(struct tape *tape, enum tape_kind kind, struct str key, struct str value)
 {
     struct staged *s = (struct staged *)tape;
-    const struct experiment_binding *b = kind == TAPE_ARM ? find_experiment(s->trial, key) : NULL;
+    const struct experiment_binding *b = kind == TAPE_ARM ? experiment_named(s->trial->generation->experiments, key) : NULL;
     if (b)
         note_arm(s, b, arm_of(b, value));
 }
