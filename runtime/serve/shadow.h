@@ -2,7 +2,7 @@
  * shadow: rules of wye.shadow, run after the answer has left. Each is an event of its own in the trace, which readers join to the request's decision (trace/late.h).
  *
  * A rule gets the same request and a coroutine, memory and time of its own, and no hands: what it would ask is counted and ends its run, wye.kv is read and not written, notes and
- * metrics go nowhere, no experiment counts an exposure. All shadows of a worker take at most a tenth of its time: past that they wait, 64 at most, and are dropped and counted.
+ * metrics go nowhere, no experiment counts an exposure. One run is ended after 5 ms; all shadows of a worker take at most a tenth of its time: past that they wait, 64 at most, and are dropped and counted.
  * With `answers` its decision is answered, too: answered.h.
  *
  * Nothing is copied: the shadows of a request take over its memory, from which its answer is still written; the last of them clears it.
@@ -22,7 +22,7 @@ struct answers;
 struct request;
 struct router;
 
-enum { SHADOW_WAITING = 64, SHADOW_MEMORY = 1 << 20 /* of a request, body and all */, SHADOW_TEXT = 8192 /* of a decision in words */ };
+enum { SHADOW_MS = 5 /* of one run, or limits.script_ms when that is less */, SHADOW_WAITING = 64, SHADOW_MEMORY = 1 << 20 /* of a request, body and all */, SHADOW_TEXT = 8192 /* of a decision in words */ };
 
 /* Of a worker. */
 struct shadows {

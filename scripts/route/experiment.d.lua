@@ -45,9 +45,9 @@ function wye.experiment(name, options) end
 ---A rule that decides beside the route and changes nothing: it runs once the answer has left, on the same request, with memory
 ---and time of its own. The trace tells what it would have done among the `shadows` of the decision, and whether the two differ
 ---(`wye trace -q 'shadow.differs == true'`). It has no hands: the first ask ends it undecided (and is
----counted), `wye.kv` is read and not written, notes, metrics and exposures are not kept. All shadows of a worker get a tenth of
----its time; past that they wait, 64 at most, and are then left out and counted, as are requests over 1 MiB. `wye check` tries
----it too; in specs and replay nothing runs.
+---counted), `wye.kv` is read and not written, notes, metrics and exposures are not kept. One that runs longer than 5 ms is
+---ended, and all shadows of a worker get a tenth of its time; past that they wait, 64 at most, and are then left out and
+---counted, as are requests over 1 MiB. `wye check` tries it too; in specs and replay nothing runs.
 ---
 ---With `answers` its asks and its decision go to the providers once the client has its answer, and the route's own decision
 ---once more, so that one sees by how much two answers of one rule differ. None of it is streamed, tried again, billed to the
