@@ -41,5 +41,11 @@ static inline bool keys_are_asked(const struct keys *k)
 /* The live key of that secret, or NULL. */
 struct key *keys_find(struct keys *k, struct str secret);
 
+/* Where it stands in `slots`, for the life of the server. */
+static inline unsigned keys_place(const struct keys *k, const struct key *key)
+{
+    return (unsigned)(key - k->slots);
+}
+
 /* A worker died: settles what it held of every key. */
 void keys_forget(struct keys *k, unsigned worker);

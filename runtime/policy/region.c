@@ -7,8 +7,7 @@ struct region *region_new(void)
     struct region *r = shm_new(sizeof *r);
     retry_budget_init(&r->retries);
     experiments_init(&r->experiments);
-    r->feedback.scored = table_new(8, (uint64_t)FEEDBACK_MEGABYTES << 20, 96);
-    table_resize(r->feedback.scored, (uint64_t)FEEDBACK_MEGABYTES << 20);
+    lock_init(&r->feedback.scoring);
     r->kv = table_new(16, (uint64_t)REGION_KV_MOST_MB << 20, 96);
     r->cache = table_new(8, (uint64_t)REGION_CACHE_MOST_MB << 20, 1024);
     return r;
@@ -16,7 +15,6 @@ struct region *region_new(void)
 
 void region_free(struct region *r)
 {
-    table_free(r->feedback.scored);
     table_free(r->kv);
     table_free(r->cache);
     shm_free(r, sizeof *r);

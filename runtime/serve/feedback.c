@@ -5,12 +5,15 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "serve/answer.h"
 #include "serve/refusal.h"
 #include "serve/router_state.h"
+#include "serve/toll.h"
 #include "trace/lookup.h"
+#include "trace/scored.h"
 
-enum { BODY_MOST = 4096, ID_LENGTH = 13, METRIC_MOST = 64, LOOKUPS_A_SECOND = 20 };
+enum { BODY_MOST = 4096, METRIC_MOST = 64 };
 
 struct score {
     const char *id;
@@ -72,24 +75,76 @@ static struct wrong read_score(struct exchange *x, struct score *s)
     return (struct wrong){0};
 }
 
-static void write_score(struct router *r, const char *id, struct str metric, double value)
+/* Whether the trace had room for it. */
+static bool write_score(struct router *r, struct str id, struct str metric, double value)
 {
     struct event *e = event_open(r->options.trace, EVENT_SCORE, 0);
-    event_str(e, F_ID, str_of(id));
+    event_str(e, F_ID, id);
     event_str(e, F_METRIC, metric);
     event_num(e, F_SCORE, value);
-    event_close(e);
+    return event_close(e);
 }
 
-/* Old decisions cost a look into the files: so many a second, and no more. */
-static bool may_look(struct router *r)
+/* NULL: not to be had, said once; tried again each second. */
+static struct scored *scored_of(struct router *r)
 {
+    struct err err;
     uint64_t second = clock_ms() / 1000;
-    if (r->lookup_second != second) {
-        r->lookup_second = second;
-        r->lookups = 0;
+    if (r->scored || r->scored_second == second)
+        return r->scored;
+    bool is_first = r->scored_second == 0;
+    r->scored_second = second;
+    r->scored = scored_open(r->options.trace_dir, &err);
+    if (r->scored == NULL && is_first)
+        log_warn("%s: scores of decisions are refused until there is", err.message);
+    return r->scored;
+}
+
+/* Marked after it is written: who dies between loses nothing, and readers take the first of two. */
+static enum feedback_result score_once(struct router *r, struct str id, struct str metric, double value)
+{
+    struct feedback *f = &r->options.region->feedback;
+    struct scored *scored = scored_of(r);
+    enum feedback_result result = FEEDBACK_FAILED;
+    if (scored == NULL)
+        return result;
+    lock_take(&f->scoring);
+    if (scored_has(scored, id, metric))
+        result = FEEDBACK_REPEATED;
+    else if (write_score(r, id, metric, value)) {
+        scored_mark(scored, id, metric);
+        result = FEEDBACK_TAKEN;
     }
-    return r->lookups++ < LOOKUPS_A_SECOND;
+    lock_drop(&f->scoring);
+    return result;
+}
+
+/* ---- whose it is ---- */
+
+static struct lookup *lookup_of(struct router *r)
+{
+    if (r->lookup == NULL)
+        r->lookup = lookup_new(r->options.trace_dir);
+    return r->lookup;
+}
+
+static bool may_score(const struct key *asks, struct str owner)
+{
+    return asks == NULL || owner.p == NULL || str_eq(owner, asks->name);
+}
+
+/* Another's decision costs what one that never was does, so that time tells neither. */
+static enum lookup_result find(struct router *r, const struct score *s, const struct key *asks)
+{
+    const struct region *region = r->options.region;
+    uint64_t owner;
+    int place;
+    if (feedback_is_recent(&region->feedback, s->slot, s->number, &place) && may_score(asks, place < 0 ? str_n(NULL, 0) : str_of(region->keys.slots[place].name)))
+        return LOOKUP_FOUND;
+    enum lookup_result result = lookup_decision(lookup_of(r), s->slot, s->number, &owner);
+    if (result == LOOKUP_FOUND && asks && owner && owner != lookup_owner(str_of(asks->name)))
+        return LOOKUP_ABSENT;
+    return result;
 }
 
 static void refuse(struct router *r, struct exchange *x, const struct wrong *wrong)
@@ -97,22 +152,26 @@ static void refuse(struct router *r, struct exchange *x, const struct wrong *wro
     answer_refusal(r, x, &(struct refusal){400, "invalid_feedback", wrong->field, NULL, str_of(wrong->words)}, NULL, "");
 }
 
-static enum feedback_result take(struct router *r, const struct score *s)
+static enum feedback_result take(struct router *r, struct exchange *x, const struct score *s)
 {
-    struct feedback *f = &r->options.region->feedback;
-    char key[ID_LENGTH + METRIC_MOST + 1];
-    if (!feedback_is_recent(f, s->slot, s->number)) {
-        if (!may_look(r))
-            return FEEDBACK_BUSY;
-        if (!lookup_decision(r->options.trace_dir, s->slot, s->number))
-            return FEEDBACK_UNKNOWN;
+    switch (find(r, s, toll_key(r, x))) {
+    case LOOKUP_FOUND: return score_once(r, str_of(s->id), s->metric, s->value);
+    case LOOKUP_BUSY: return FEEDBACK_BUSY;
+    default: return FEEDBACK_UNKNOWN;
     }
-    int len = snprintf(key, sizeof key, "%s " STR_FMT, s->id, STR_ARG(s->metric));
-    if (feedback_is_scored(f, str_n(key, (size_t)len), clock_ms()))
-        return FEEDBACK_REPEATED;
-    write_score(r, s->id, s->metric, s->value); /* before it is marked: who dies between loses nothing */
-    feedback_scored(f, str_n(key, (size_t)len), clock_ms());
-    return FEEDBACK_TAKEN;
+}
+
+static void answer_unknown(struct router *r, struct exchange *x, const struct score *s)
+{
+    char words[700];
+    struct err err;
+    if (s->number == 0 || lookup_unread(lookup_of(r), s->slot, s->number, &err) != LOOKUP_FOUND) {
+        snprintf(words, sizeof words, "There is no decision '%.40s', or the trace keeps it no longer. Nothing else was lost.", s->id);
+    } else {
+        const char *file = strrchr(err.message, '/');
+        snprintf(words, sizeof words, "There is no decision '%.40s' in what can be read of the trace. It may lie in %s.", s->id, file ? file + 1 : err.message);
+    }
+    answer_error(r, x, 404, "decision_not_found", "", words);
 }
 
 static void answer(struct router *r, struct exchange *x, enum feedback_result result, const struct score *s)
@@ -127,11 +186,13 @@ static void answer(struct router *r, struct exchange *x, enum feedback_result re
         answer_error(r, x, 409, "already_scored", "", words);
         return;
     case FEEDBACK_BUSY:
-        answer_error(r, x, 429, "rate_limit_exceeded", "Retry-After: 1\r\n", "Many old decisions are being scored at once. Try again in 1 s.");
+        answer_error(r, x, 429, "rate_limit_exceeded", "Retry-After: 1\r\n", "Reading up old decisions has taken its share of this second. Try again in 1 s; scores in order of time are read fastest.");
+        return;
+    case FEEDBACK_FAILED:
+        answer_error(r, x, 503, "not_recorded", "Retry-After: 1\r\n", "The trace has no room for the score (its disk is full, or its folder cannot be written), so it was not taken.");
         return;
     default:
-        snprintf(words, sizeof words, "There is no decision '%.40s', or the trace keeps it no longer. Nothing else was lost.", s->id);
-        answer_error(r, x, 404, "decision_not_found", "", words);
+        answer_unknown(r, x, s);
     }
 }
 
@@ -149,6 +210,14 @@ bool feedback_head(struct router *r, struct exchange *x)
     return false;
 }
 
+static enum feedback_result judge(struct router *r, struct exchange *x, struct score *s)
+{
+    if (lookup_id(str_of(s->id), &s->slot, &s->number))
+        return take(r, x, s);
+    s->number = 0;
+    return FEEDBACK_UNKNOWN;
+}
+
 void feedback_post(struct router *r, struct exchange *x)
 {
     struct feedback *f = &r->options.region->feedback;
@@ -160,12 +229,20 @@ void feedback_post(struct router *r, struct exchange *x)
     else if (wrong.words)
         refuse(r, x, &wrong);
     else
-        answer(r, x, result = lookup_id(str_of(score.id), &score.slot, &score.number) ? take(r, &score) : FEEDBACK_UNKNOWN, &score);
+        answer(r, x, result = judge(r, x, &score), &score);
     atomic_fetch_add_explicit(&f->counts[result], 1, memory_order_relaxed);
 }
 
 void feedback_metric(struct router *r, const char *id, struct str metric, double value)
 {
-    if (r->options.trace)
-        write_score(r, id, metric, value);
+    if (r->options.trace && scored_of(r))
+        score_once(r, str_of(id), metric, value);
+    else if (r->options.trace)
+        write_score(r, str_of(id), metric, value);
+}
+
+void feedback_close(struct router *r)
+{
+    lookup_free(r->lookup);
+    scored_close(r->scored);
 }

@@ -38,6 +38,7 @@ void journal_begin(struct request *rq)
     event_int(e, F_GENERATION, rq->generation->id);
     put_z(e, F_HASH, rq->generation->hash);
     event_str(e, F_REQUESTED, rq->scope.view.model);
+    put_z(e, F_KEY, toll_name(rq));
     put_z(e, F_API, PROTOCOL_NAMES[rq->scope.view.protocol]);
     event_str(e, F_PARENT, traceparent_span(rq));
     event_int(e, F_STREAM, rq->scope.view.stream);
@@ -208,7 +209,6 @@ void journal_decision(struct request *rq)
     put_z(e, F_ERROR, rq->script_error);
     put_z(e, F_LIMIT_HIT, rq->limit_hit);
     put_z(e, F_WHY, rq->refused);
-    put_z(e, F_KEY, toll_name(rq));
     if (rq->scope.limit.is_set && rq->scope.limit.usd >= 0)
         event_num(e, F_LIMIT_USD, rq->scope.limit.usd);
     if (rq->scope.limit.is_set && rq->scope.limit.seconds >= 0)

@@ -430,6 +430,7 @@ void request_start(struct router *r, struct exchange *x, enum protocol protocol)
     rq->started_ns = exchange_started(x);
     router_write_id(r, rq->number, rq->id);
     exchange_set_owner(x, rq);
+    toll_open(rq);
     bool is_good = view_init(&rq->scope.view, protocol, rq->id, exchange_head(x), exchange_body(x), exchange_arena(x), &param, &err) == 0;
     rq->scope.view.to_chat = protocol == PROTOCOL_EMBEDDINGS ? NULL : outbound_chat;
     traceparent_read(rq);

@@ -95,6 +95,7 @@ void router_free(struct router *r)
     if (r->live)
         generation_release(r->live);
     translator_free(r->translator);
+    feedback_close(r);
     free(r);
 }
 

@@ -14,8 +14,9 @@ struct router {
     uint64_t number;          /* of the newest decision */
     uint64_t turned_second;   /* in which `turned` were turned away and recorded */
     unsigned turned;
-    uint64_t lookup_second;   /* in which feedback looked into the trace `lookups` times */
-    unsigned lookups;
+    struct lookup *lookup;    /* NULL until feedback asks for an old decision */
+    struct scored *scored;    /* NULL until there is a score */
+    uint64_t scored_second;   /* when it was tried to be opened last */
     uint64_t seed[4];
     const struct exchange *headed; /* whose head came last, and the key it named */
     struct key *headed_key;

@@ -101,7 +101,7 @@ bool toll_head(struct router *r, struct exchange *x, bool is_counted)
     if (a.why == QUOTA_OK)
         return true;
     limited_count(&region->limited, LIMITED[a.why]);
-    return turnaway(r, x, &(struct turned){429, code_of(&a), NULL, quota_why_name(a.why), key->name, fields_of(key, &a, fields, sizeof fields),
+    return turnaway(r, x, &(struct turned){429, code_of(&a), NULL, quota_why_name(a.why), key, fields_of(key, &a, fields, sizeof fields),
                                            words_of(key, &a, words, sizeof words)});
 }
 
@@ -123,20 +123,31 @@ static uint64_t tokens_out(const struct view *v)
 }
 
 /* A body that came in pieces may find another exchange's head between: then the key is looked up again. */
-static struct key *key_of(struct request *rq)
+struct key *toll_key(struct router *r, struct exchange *x)
 {
-    struct router *r = rq->router;
-    if (r->headed == rq->x)
+    if (r->headed == x)
         return r->headed_key;
     if (r->options.region == NULL || !keys_are_asked(&r->options.region->keys))
         return NULL;
-    return keys_find(&r->options.region->keys, secret_of(rq->scope.view.head));
+    return keys_find(&r->options.region->keys, secret_of(exchange_head(x)));
+}
+
+void toll_own(struct router *r, const struct key *key)
+{
+    struct region *region = r->options.region;
+    if (key)
+        feedback_own(&region->feedback, r->options.slot, keys_place(&region->keys, key));
+}
+
+void toll_open(struct request *rq)
+{
+    rq->toll = (struct toll){.key = toll_key(rq->router, rq->x)};
+    toll_own(rq->router, rq->toll.key);
 }
 
 bool toll_enter(struct request *rq)
 {
     const struct view *v = &rq->scope.view;
-    rq->toll = (struct toll){.key = key_of(rq)};
     struct key *key = rq->toll.key;
     if (key == NULL)
         return true;

@@ -31,6 +31,15 @@ struct toll {
 /* False when it answered: no key (401), or one that may not now (429). */
 bool toll_head(struct router *r, struct exchange *x, bool is_counted);
 
+/* The key that the exchange names, once toll_head let it in; NULL: none is asked for, or it was revoked since. */
+struct key *toll_key(struct router *r, struct exchange *x);
+
+/* The decision that was numbered last is that key's (NULL: nobody's). Before its client knows its id. */
+void toll_own(struct router *r, const struct key *key);
+
+/* Whose the request is, which has just been numbered. */
+void toll_open(struct request *rq);
+
 /* False when it answered with 429. */
 bool toll_enter(struct request *rq);
 

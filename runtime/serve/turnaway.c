@@ -6,6 +6,7 @@
 #include "serve/answer.h"
 #include "serve/refusal.h"
 #include "serve/router_state.h"
+#include "serve/toll.h"
 
 enum { RECORDED_A_SECOND = 16 };
 
@@ -34,7 +35,7 @@ static void record(struct router *r, const struct exchange *x, const struct turn
     event_int(e, F_US, (int64_t)(clock_ns() - exchange_started(x)) / 1000);
     event_int(e, F_STATUS, t->status);
     if (t->key)
-        event_z(e, F_KEY, t->key);
+        event_z(e, F_KEY, t->key->name);
     event_z(e, F_WHY, t->words);
     event_close(e);
 }
@@ -47,6 +48,7 @@ bool turnaway(struct router *r, struct exchange *x, const struct turned *t)
     if (is_named) {
         uint64_t number = router_number(r);
         router_write_id(r, number, id);
+        toll_own(r, t->key);
         record(r, x, t, id, number);
     }
     answer_refusal(r, x, &(struct refusal){t->status, t->code, t->param, is_named ? id : NULL, str_of(t->words)}, t->limit ? "limit" : NULL, t->more);

@@ -10,13 +10,14 @@
 
 struct router;
 struct exchange;
+struct key;
 
 struct turned {
     int status;
     const char *code;
     const char *param; /* the member at fault; NULL: none */
     const char *limit; /* which one, as the trace names it; NULL: none */
-    const char *key;   /* name of the client's; NULL: none known */
+    const struct key *key; /* the client's; NULL: none known */
     const char *more;  /* header lines */
     const char *words;
 };

@@ -276,10 +276,10 @@ void event_num(struct event *e, enum field f, double value)
         put(e, f, KIND_NUM, &value, sizeof value);
 }
 
-void event_close(struct event *e)
+bool event_close(struct event *e)
 {
     if (e->is_dropped)
-        return;
+        return false;
     struct trace *t = e->trace;
     struct event_head *head = (struct event_head *)e->head;
     size_t len = (size_t)(e->at - e->head);
@@ -290,4 +290,5 @@ void event_close(struct event *e)
     t->counts.bytes += len;
     atomic_store_explicit(&head->length, (uint32_t)len, memory_order_release);
     atomic_store_explicit(&t->segment->tail, t->tail, memory_order_relaxed);
+    return true;
 }

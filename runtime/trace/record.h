@@ -78,7 +78,7 @@ struct event *event_open_late(struct trace *t, enum event_type type, uint64_t de
 void event_str(struct event *e, enum field f, struct str value); /* nothing when value.p is NULL */
 void event_int(struct event *e, enum field f, int64_t value);
 void event_num(struct event *e, enum field f, double value);
-void event_close(struct event *e);
+bool event_close(struct event *e); /* false: it was dropped */
 
 static inline void event_z(struct event *e, enum field f, const char *z)
 {
