@@ -1,28 +1,23 @@
 #include "classify/pairs.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
 #include "base/json.h"
 #include "classify/jsonl.h"
+#include "classify/logit.h"
 
 enum { TEXTS_MOST = 1 << 30 };
 
 /* ---- use ---- */
-
-static double logistic(double x)
-{
-    return 1 / (1 + exp(-x));
-}
 
 /* Manner counts twice: it is right of more subjects than were trained on, words of those alone. */
 static const double MANNER = 2;
 
 double pairs_ease(const struct pairs_gauge *g, const float scores[PAIRS_SCORES], bool framed)
 {
-    double words = logistic(scores[0]) - logistic(scores[1]), manner = logistic(scores[2]) - logistic(scores[3]);
-    double shape = logistic(scores[4]) - logistic(scores[5]);
+    double words = logit_p(scores[0]) - logit_p(scores[1]), manner = logit_p(scores[2]) - logit_p(scores[3]);
+    double shape = logit_p(scores[4]) - logit_p(scores[5]);
     return framed ? (words + MANNER * manner + g->shape * shape) / (1 + MANNER + g->shape) : shape;
 }
 
