@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "bind/shadow.h"
 #include "serve/attempt.h"
 #include "serve/capture.h"
 #include "serve/router_state.h"
@@ -205,6 +206,12 @@ void answered_close(struct shadows *all)
 int answered_rule(const struct answer_run *run)
 {
     return run->is_copy ? run->shadow->route->ref : run->shadow->rule;
+}
+
+void answered_mark(struct answer_run *run, lua_State *L)
+{
+    if (!run->is_copy)
+        run->shadow->source = shadow_source(L, run->shadow->rule);
 }
 
 const char *answered_key(const struct answer_run *run)

@@ -33,6 +33,9 @@ void answered_write(const struct shadow *s, struct event *e);
 /* The function that decides. */
 int answered_rule(const struct answer_run *run);
 
+/* Before it runs, in a protected call: notes which source its rule has. */
+void answered_mark(struct answer_run *run, lua_State *L);
+
 /* What it decided (or why it failed), which is bounded here to what a shadow may do. */
 void answered_decided(struct request *rq, const struct err *failed);
 

@@ -297,7 +297,10 @@ static void on_route_done(void *ctx, struct task_result *result)
 
 static int push_req(lua_State *L, void *arg)
 {
-    req_push(L, arg);
+    struct request *rq = arg;
+    if (rq->run)
+        answered_mark(rq->run, L);
+    req_push(L, &rq->scope);
     return 1;
 }
 
@@ -306,7 +309,7 @@ static void run_rule(struct request *rq, int ref)
     struct router *r = rq->router;
     rq->is_task_running = true;
     mark_script(r, rq->generation->id);
-    task_start(&rq->task, rq->generation->vm, &TASK_HOST, ref, push_req, &rq->scope, on_route_done, rq);
+    task_start(&rq->task, rq->generation->vm, &TASK_HOST, ref, push_req, rq, on_route_done, rq);
     mark_script(r, 0);
 }
 
