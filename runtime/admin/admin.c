@@ -252,6 +252,8 @@ static void post_keys(struct request *q)
         reply_error(q->exchange, 422, err.message);
         return;
     }
+    if (live == 0)
+        log_warn("no client keys are left: everybody is served without one");
     struct buf json = BUF(256);
     buf_printf(&json, "{\"ok\":true,\"message\":\"%d keys\",\"keys\":%d}\n", live, live);
     reply(q->exchange, 200, &json);

@@ -126,6 +126,15 @@ static int make(struct keeping *k, const char *name)
     return EXIT_REFUSED;
 }
 
+static int warn_of_none(const struct keeping *k)
+{
+    struct keyfile f;
+    if (keyfile_read(&f, k->state, NULL) == 0 && f.count == 0)
+        log_warn("that was the last key: from now on everybody is served without one; `wye key add NAME` asks for keys again");
+    keyfile_clear(&f);
+    return EXIT_OK;
+}
+
 static int take_away(struct keeping *k, const char *name)
 {
     struct err err;
@@ -134,7 +143,7 @@ static int take_away(struct keeping *k, const char *name)
     if (tell_server(k, &err) < 0)
         return complain_of(k->options, &err);
     printf(k->options->json ? "{\"ok\":true,\"name\":\"%s\"}\n" : "revoked %s\n", name);
-    return EXIT_OK;
+    return warn_of_none(k);
 }
 
 static void print_json(const struct keyfile *f)

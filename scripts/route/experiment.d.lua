@@ -55,8 +55,9 @@ function wye.experiment(name, options) end
 ---provider's `max_connections`. In a worker two run and 16 wait; a shadow that comes then only decides, as does one for which
 ---`limits.shadow_usd` of wye.lua (10 US dollars a day over all workers; 0: none) is spent: its `answers` in the trace says so.
 ---
----    wye.shadow(require "rules.v3", req, { rate = 0.05 })
----    wye.shadow(require "rules.v3", req, { rate = 0.01, answers = true, usd = 0.02 })
+---    local v3 = require "rules.v3"                        -- above the route
+---    wye.shadow(v3, req, { rate = 0.05 })
+---    wye.shadow(v3, req, { rate = 0.01, answers = true, usd = 0.02 })
 ---@param rule fun(req: wye.Request): any, string?
 ---@param req wye.Request
 ---@param options? wye.ShadowOptions
