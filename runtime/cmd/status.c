@@ -73,8 +73,13 @@ static void print_canary(struct str canary)
     struct str reason = member(canary, "reason", &arena);
     if (json_type(canary) != JSON_OBJECT)
         return;
-    printf("\ncanary: generation " STR_FMT " (%.12s) at " STR_FMT " %% of units, " STR_FMT "%s" STR_FMT "\n", STR_ARG(member(canary, "generation", &arena)),
-           member(canary, "hash", &arena).p, STR_ARG(member(canary, "percent", &arena)), STR_ARG(member(canary, "state", &arena)),
+    int64_t id = 0;
+    json_integer(json_get(canary, "generation"), &id);
+    if (id > 0)
+        printf("\ncanary: generation %lld (%.12s)", (long long)id, member(canary, "hash", &arena).p);
+    else
+        printf("\ncanary: %.12s", member(canary, "hash", &arena).p); /* from before a restart: no number is its own now */
+    printf(" at " STR_FMT " %% of units, " STR_FMT "%s" STR_FMT "\n", STR_ARG(member(canary, "percent", &arena)), STR_ARG(member(canary, "state", &arena)),
            reason.len ? ": " : "", STR_ARG(reason));
     print_list(json_get(canary, "sides"), heads, side, 7);
     arena_clear(&arena);

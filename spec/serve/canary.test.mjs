@@ -224,6 +224,7 @@ test('a server that begins again goes on with its canary, and never gives all un
   w.write({ 'route.lua': route('good', 'third') })
   w = await serve(w)
   assert.match((await canary()).reason, /other files/)
+  assert.match((await w.cli('status')).stdout, new RegExp(`canary: ${hash.slice(0, 12)} at 30 % of units, .*other files`), 'without a number: it is not loaded')
   assert.equal((await w.decision((await chat(w, { model: 'auto', messages: question() })).headers['x-wye-id'])).reason, 'third')
 })
 
