@@ -23,7 +23,7 @@
  * Refusals: {"ok":false,"message","error":{"message","file","line"}} with 400, 403 (Host, Origin), 401 (token), 404, 405, 409 (another change is under
  * way, the live generation), 422 (the project was refused). G is a number, or for reading a hash prefix. POST bodies are ignored and at most 64 KiB.
  *
- * /status: {"version","pid","uptime_s","listen","admin","project","trace_dir","state_dir","generation","ready","workers":[{"slot","pid","state","restarts",
+ * /status: {"version","pid","uptime_s","listen","admin","project","project_dir","demo","trace_dir","state_dir","generation","ready","workers":[{"slot","pid","state","restarts",
  * "generation","requests","in_flight","connections"}],"generations":[{"id","hash","state":"live|canary|warm|quarantined|loading","loaded_at",
  * "requests","script_errors","files"}],"canary":null or {"generation","live","state":"running|stepped back|ended","hash","base","percent","since_us","until_us",
  * "reason","guard":{…},"sides":[{"generation","requests","script_errors","errors","served","error_rate","p95_ms","usd","usd_per_request"}]},"trace":{"events","dropped"},

@@ -26,6 +26,7 @@ struct doctor {
     struct generation *generation;  /* of the project; NULL: it does not load */
     struct buf status_text, models_text;
     struct str status, models;      /* what the server says; {NULL, 0}: none answers */
+    const char *other;              /* the folder that this server serves, when it is not `project`: nothing else of it is told; NULL: it is */
     int answered;                   /* with which status of HTTP, when it says nothing; 0: nobody is there */
     struct arena arena;
     struct doctor_line *first, **end;

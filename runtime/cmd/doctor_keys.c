@@ -17,6 +17,9 @@
 static const struct generation_options PLAYED = {.open = bind_open, .sim_url = "http://127.0.0.1:9100", .is_demo = true};
 static const struct generation_options ASKED = {.open = bind_open};
 
+static const char SET_THERE[] = "set where the server runs, not here";
+static const char PLAYED_THERE[] = "not set here; the server's simulator plays every provider, so whether it is set there is not known";
+
 void doctor_project(struct doctor *d)
 {
     struct err err;
@@ -59,26 +62,28 @@ static void look_at_file(struct doctor *d, const char *of, const char *path)
         doctor_say(d, DOCTOR_OK, "keys", NULL, "%s: %s holds one", of, path);
 }
 
-static void look_at(struct doctor *d, const char *of, const struct secret *s, bool has_server)
+/* `server_has`: what a server that runs tells of a variable that is not set here; NULL: nothing. */
+static void look_at(struct doctor *d, const char *of, const struct secret *s, const char *server_has)
 {
     const char *value = s->env ? getenv(s->env) : NULL;
     if (s->file)
         look_at_file(d, of, s->file);
     else if (s->env && value && *value)
         doctor_say(d, DOCTOR_OK, "keys", NULL, "%s: %s is set", of, s->env);
-    else if (s->env && has_server)
-        doctor_say(d, DOCTOR_OK, "keys", NULL, "%s: %s is set where the server runs, not here", of, s->env);
+    else if (s->env && server_has)
+        doctor_say(d, DOCTOR_OK, "keys", NULL, "%s: %s is %s", of, s->env, server_has);
     else if (s->env)
         doctor_say(d, DOCTOR_FAIL, "keys", arena_printf(&d->arena, "export %s where the server is started, or write key = { file = … }", s->env), "%s: %s is not set", of, s->env);
 }
 
 static void look_at_provider(struct doctor *d, const struct provider *p)
 {
-    bool has_server = has_server_key(d, p->name);
+    bool is_played = json_is_true(json_get(d->status, "demo"));
+    const char *server_has = is_played ? PLAYED_THERE : has_server_key(d, p->name) ? SET_THERE : NULL;
     for (int i = 0; i < p->key_count; i++)
-        look_at(d, p->key_count > 1 ? arena_printf(&d->arena, "%s, key %d", p->name, i + 1) : p->name, &p->keys[i], has_server);
-    look_at(d, arena_printf(&d->arena, "%s, secret", p->name), &p->secret, has_server);
-    look_at(d, arena_printf(&d->arena, "%s, session", p->name), &p->session, has_server);
+        look_at(d, p->key_count > 1 ? arena_printf(&d->arena, "%s, key %d", p->name, i + 1) : p->name, &p->keys[i], server_has);
+    look_at(d, arena_printf(&d->arena, "%s, secret", p->name), &p->secret, server_has);
+    look_at(d, arena_printf(&d->arena, "%s, session", p->name), &p->session, server_has);
 }
 
 static void look_at_collector(struct doctor *d, const struct collector *c)
@@ -86,7 +91,7 @@ static void look_at_collector(struct doctor *d, const struct collector *c)
     for (int i = 0; i < c->header_count; i++) {
         const struct collector_header *h = &c->headers[i];
         struct secret s = {.env = h->from == COLLECTOR_ENV ? h->value : NULL, .file = h->from == COLLECTOR_FILE ? h->value : NULL};
-        look_at(d, arena_printf(&d->arena, "otlp, header %s", h->name), &s, false);
+        look_at(d, arena_printf(&d->arena, "otlp, header %s", h->name), &s, NULL);
     }
 }
 
@@ -99,7 +104,7 @@ void doctor_keys(struct doctor *d)
         look_at_provider(d, &c->providers[i]);
     if (d->options->demo)
         doctor_say(d, DOCTOR_OK, "keys", NULL, "the simulator plays every provider: no key is needed");
-    look_at(d, "admin token", &(struct secret){c->admin.token_env, c->admin.token_file}, d->status.p != NULL);
+    look_at(d, "admin token", &(struct secret){c->admin.token_env, c->admin.token_file}, d->status.p ? SET_THERE : NULL);
     if (c->otlp)
         look_at_collector(d, c->otlp);
 }

@@ -1,7 +1,9 @@
 /* doctor_server: what the server at --admin says of itself, and whether it runs what lies in the folder. Without one: are its ports free? */
 #include "cmd/doctor.h"
 
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -30,9 +32,20 @@ static void take(struct str status, const char *name, char *out, size_t size)
         snprintf(out, size, STR_FMT, STR_ARG(text));
 }
 
+/* The folder that the server serves, when it is another one than that which is looked at. */
+static const char *other_project(struct doctor *d)
+{
+    char own[PATH_MAX];
+    struct str served = json_text(json_get(d->status, "project_dir"), &d->arena);
+    return served.p && realpath(d->project, own) && !str_eq(served, own) ? served.p : NULL;
+}
+
 void doctor_ask_server(struct doctor *d)
 {
     d->status = ask(d, "/status", &d->status_text);
+    d->other = other_project(d);
+    if (d->other)
+        d->status = str_n(NULL, 0);
     if (d->status.p == NULL)
         return;
     take(d->status, "trace_dir", d->trace, sizeof d->trace);
@@ -103,7 +116,9 @@ static void look_at_rest(struct doctor *d)
 
 void doctor_server(struct doctor *d)
 {
-    if (d->status.p == NULL && d->answered)
+    if (d->other)
+        doctor_say(d, DOCTOR_WARN, "server", "--admin names the server of this one, if it has one", "the server at %s serves another project, %s", d->options->admin, d->other);
+    else if (d->status.p == NULL && d->answered)
         doctor_say(d, DOCTOR_WARN, "server", d->answered == 401 ? "set WYE_TOKEN" : "is it wye?", "what listens at %s answers with %d", d->options->admin, d->answered);
     else if (d->status.p == NULL)
         doctor_say(d, DOCTOR_OK, "server", NULL, "none answers at %s", d->options->admin);

@@ -172,6 +172,8 @@ static void write_status(struct buf *out, const struct control *c)
     quote(out, ",\"listen\":", c->listen);
     quote(out, ",\"admin\":", c->admin);
     quote(out, ",\"project\":", c->options->project);
+    quote_folder(out, ",\"project_dir\":", c->options->project);
+    buf_printf(out, ",\"demo\":%s", c->options->is_demo ? "true" : "false");
     quote_folder(out, ",\"trace_dir\":", c->options->trace_dir);
     quote_folder(out, ",\"state_dir\":", c->options->state_dir);
     buf_printf(out, ",\"generation\":%u,\"ready\":%s,\"workers\":[", r->live, is_ready(r->crew) ? "true" : "false");

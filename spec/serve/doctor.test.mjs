@@ -188,6 +188,22 @@ test('a server: what is drained, changed, failing or away shows', async () => {
   await until('its end', async () => (await files_only()).find('trace', /1 segments were left open/) === 'warn')
 })
 
+test('a server with --demo does not tell whether a key is set; that of another project tells nothing', async () => {
+  const files = {
+    'wye.lua': 'return { providers = { a = { kind = "openai", base_url = "http://127.0.0.1:1", key = { env = "NOT_SET_AT_ALL" } } }, models = { ["a/m"] = {} } }\n',
+    'route.lua': 'return function() return wye.model "a/m" end\n',
+  }
+  const w = await serve(files, { demo: true })
+  const own = await doctor(w.dir, { args: ['--admin', w.admin] })
+  assert.equal(own.find('keys', /^a: NOT_SET_AT_ALL is not set here; the server's simulator plays every provider, so whether it is set there is not known/), 'ok', own.all)
+  const { dir } = place(files)
+  const other = await doctor(dir, { args: ['--admin', w.admin] })
+  assert.deepEqual(other.checks.filter((c) => c.check === 'server').map((c) => c.message), [`the server at ${w.admin} serves another project, ${w.dir}`])
+  assert.equal(other.find('keys', /^a: NOT_SET_AT_ALL is not set$/), 'fail', other.all)
+  assert.ok(other.all.includes(`trace: ${dir}/.wye/trace, `) && other.all.includes(`state: ${dir}/.wye/state, `), other.all)
+  await w.stop()
+})
+
 test('a trace of another program, and text for people', async () => {
   const { home, dir } = place({ 'wye.lua': 'return { models = { ["sim/fast"] = {} } }\n', 'route.lua': 'return function() return wye.model "sim/fast" end\n' })
   mkdirSync(join(home, 'trace'))
