@@ -28,7 +28,7 @@ struct index {
 struct lookup {
     const char *dir;
     struct list indexes; /* the one asked for last is the last */
-    size_t kept;         /* of all of them */
+    size_t kept;         /* room of all of them */
     uint64_t second, spent_ns;
 };
 
@@ -43,7 +43,7 @@ struct lookup *lookup_new(const char *dir)
 static void forget(struct lookup *l, struct index *index)
 {
     list_remove(&index->link);
-    l->kept -= index->count;
+    l->kept -= index->room;
     free(index->begun);
     free(index);
 }
@@ -108,7 +108,7 @@ static struct begun *find(const struct index *index, uint64_t number)
 static void insert(struct index *index, struct begun begun)
 {
     if (index->count == index->room) {
-        index->room = index->room ? index->room * 2 : 256;
+        index->room += index->room / 4 + 256;
         index->begun = xrealloc(index->begun, sizeof *index->begun * index->room);
     }
     size_t i = index->count++;
@@ -133,10 +133,10 @@ static void consider(struct index *index, const struct event_head *e)
 static void read_on(struct lookup *l, struct index *index, const struct segment *s)
 {
     const struct event_head *e;
-    size_t before = index->count;
+    size_t before = index->room;
     while (segment_next(s, &index->at, &index->seq, &e))
         consider(index, e);
-    l->kept += index->count - before;
+    l->kept += index->room - before;
 }
 
 /* ---- those kept ---- */

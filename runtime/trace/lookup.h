@@ -2,7 +2,7 @@
  * lookup: was there a decision of that id, and whose was it?
  *
  * A decision lies in the one or two segments of its slot that its time names. The first question about a segment reads it whole and keeps the numbers that begin in it, sorted; all
- * others are a search in memory. What is kept is bounded (LOOKUP_KEPT decisions, the least asked for go first), and so is reading: LOOKUP_SHARE_MS of each second, then LOOKUP_BUSY.
+ * others are a search in memory. What is kept is bounded (room for LOOKUP_KEPT decisions, the least asked for go first), and so is reading: LOOKUP_SHARE_MS of each second, then LOOKUP_BUSY.
  * Numbers are microseconds of wall time (serve/router_state.h).
  */
 #pragma once
