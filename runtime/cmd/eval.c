@@ -198,8 +198,8 @@ static int print(struct evaluation *e)
 {
     if (e->options->json) {
         struct buf error = BUF(1024);
-        if (e->is_worse)
-            complain_member(&error, WORSE);
+        if (e->unanswered[0] || e->is_worse)
+            complain_member(&error, e->unanswered[0] ? e->unanswered : WORSE);
         printf("{\"routes\":[" STR_FMT "],\"complete\":%s,\"regressed\":%s,\"usd\":%.9g" STR_FMT "}\n", STR_ARG(buf_str(&e->out)),
                e->is_complete ? "true" : "false", e->is_worse ? "true" : "false", e->spent, STR_ARG(buf_str(&error)));
         buf_clear(&error);
@@ -208,6 +208,8 @@ static int print(struct evaluation *e)
     }
     if (!e->is_complete && !e->options->replies)
         log_warn("not every case was answered; the same command goes on where this one stopped (results are in %s)", e->folder);
+    if (e->unanswered[0])
+        log_error("%s", e->unanswered);
     if (e->is_worse)
         log_error("%s", WORSE);
     return fflush(stdout) == 0 ? 0 : -1;
@@ -258,5 +260,5 @@ int cmd_eval(struct options *o)
         failed |= print(&e);
     clear(&e);
     bool is_short = !e.is_complete && !o->replies;
-    return stop ? EXIT_INTERRUPTED : failed || e.is_worse || is_short ? EXIT_REFUSED : EXIT_OK;
+    return stop ? EXIT_INTERRUPTED : failed || e.unanswered[0] || e.is_worse || is_short ? EXIT_REFUSED : EXIT_OK;
 }

@@ -95,6 +95,7 @@ static int open_results(const struct evaluation *e, const struct eval_cases *set
 {
     char path[EVAL_PATH];
     eval_results_open(r, set);
+    r->answered_by = e->options->replies ? "recorded replies" : e->options->demo ? "the simulator" : "the project's providers";
     if (e->options->replies)
         return decide_recorded(e, set, r, err);
     result_path(e, set, pin, false, path);
@@ -175,8 +176,12 @@ static int compare(struct evaluation *e, const struct eval_results *r, struct ev
 static int save(const struct evaluation *e, const struct eval_results *r, bool is_complete, struct err *err)
 {
     char path[EVAL_PATH];
+    int first, unanswered = eval_results_unanswered(r, &first);
     if (!e->options->save)
         return 0;
+    if (unanswered)
+        return err_set(err, ERR_LIMIT, "%s: %d of %d cases ended without an answer, the first of them '%s': %s; no baseline was saved", r->set->route,
+                       unanswered, r->set->count, r->set->at[first].id, r->at[first].why);
     if (!is_complete)
         return err_set(err, ERR_LIMIT, "%s: not every case was answered; no baseline was saved", r->set->route);
     eval_baseline_path(e->project, r->set->route, path, sizeof path);
@@ -205,7 +210,6 @@ static int report(struct evaluation *e, const struct eval_results *results, doub
 {
     struct eval_summary *summary = xcalloc(1, sizeof *summary);
     struct eval_page page = {.results = results, .summary = summary, .generation = e->hash, .seconds = seconds, .is_complete = is_complete};
-    page.answered_by = e->options->replies ? "recorded replies" : e->options->demo ? "the simulator" : "the project's providers";
     eval_summary_make(summary, results);
     int failed = compare(e, results, summary, err);
     if (failed == 0) {
@@ -218,6 +222,18 @@ static int report(struct evaluation *e, const struct eval_results *results, doub
     return failed;
 }
 
+/* A route that never answered was not evaluated, whatever its expectations made of that. */
+static void look_for_answers(struct evaluation *e, const struct eval_results *r)
+{
+    int first, unanswered = eval_results_unanswered(r, &first), asked = 0;
+    for (int i = 0; i < r->set->count; i++)
+        asked += r->at[i].status != 0;
+    if (unanswered == 0 || unanswered < asked || e->unanswered[0])
+        return;
+    snprintf(e->unanswered, sizeof e->unanswered, "%s: no case was answered, the first of them '%s': %s", r->set->route, r->set->at[first].id,
+             r->at[first].why);
+}
+
 int evaluation_run(struct evaluation *e, const struct eval_cases *set)
 {
     struct eval_results results = {0};
@@ -225,6 +241,8 @@ int evaluation_run(struct evaluation *e, const struct eval_cases *set)
     bool is_complete = false;
     struct err err = {0};
     int failed = run_set(e, set, NULL, &results, &is_complete, &err);
+    if (failed == 0)
+        look_for_answers(e, &results);
     if (failed == 0)
         failed = report(e, &results, (double)(clock_ms() - began) / 1000, is_complete, &err);
     if (failed == 0)

@@ -28,6 +28,7 @@ struct evaluation {
     struct buf out;       /* what will be printed */
     int routes;           /* that it tells of */
     bool is_worse, is_complete;
+    char unanswered[800]; /* the first set none of whose cases was answered, and why; "": there is none */
 };
 
 /* The name of the route that is that model and nothing else: the private server has one for each. */

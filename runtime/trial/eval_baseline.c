@@ -47,6 +47,8 @@ int eval_baseline_read(struct eval_results *was, const char *path, struct err *e
         err_set(err, ERR_MALFORMED, "%s: no valid JSON: %s", path, why.message);
     else if (!json_integer(json_pointer(buf_str(&text), "/version"), &version) || version != VERSION)
         failed = err_set(err, ERR_MALFORMED, "%s is no baseline of this version: `wye eval --save` writes it", path);
+    struct str by = failed ? str_n(NULL, 0) : json_text(json_pointer(buf_str(&text), "/answered_by"), &was->arena);
+    was->answered_by = by.p ? by.p : "";
     for (struct json_walk w = json_walk(failed ? str_of("[]") : json_pointer(buf_str(&text), "/cases")); json_next(&w);)
         take(was, w.value);
     buf_clear(&text);
@@ -73,8 +75,8 @@ int eval_baseline_write(const struct eval_results *r, const char *path, const ch
     FILE *f = fopen(aside, "we");
     if (f == NULL)
         return err_set(err, ERR_SYSTEM, "cannot write %s: %s", aside, strerror(errno));
-    fprintf(f, "{\"version\":%d,\"route\":\"%s\",\"generation\":\"%s\",\"at\":\"%s\",\"cases\":[", VERSION, r->set->route, generation,
-            clock_format(clock_wall_us(), when, sizeof when));
+    fprintf(f, "{\"version\":%d,\"route\":\"%s\",\"generation\":\"%s\",\"at\":\"%s\",\"answered_by\":\"%s\",\"cases\":[", VERSION, r->set->route,
+            generation, clock_format(clock_wall_us(), when, sizeof when), r->answered_by);
     for (int i = 0; i < r->set->count; i++) {
         if (r->at[i].verdict != EVAL_PASSED && r->at[i].verdict != EVAL_FAILED)
             continue;

@@ -1,7 +1,8 @@
 /*
  * eval_baseline: what an earlier state of a route reached, kept beside its set in PROJECT/evals/ROUTE.baseline.json, a case a line so that it can be reviewed.
  *
- * Cases that were edited since, or are new, take no part in a comparison.
+ * Cases that were edited since, or are new, take no part in a comparison; nor does any, where others answered
+ * (the simulator, recorded replies, the providers) than answer now.
  */
 #pragma once
 

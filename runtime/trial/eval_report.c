@@ -42,8 +42,17 @@ static void write_groups(struct buf *out, const char *title, const struct eval_g
     }
 }
 
-static void write_change(struct buf *out, const struct eval_change *c)
+static void write_change(struct buf *out, const struct eval_summary *s)
 {
+    const struct eval_change *c = &s->change;
+    if (s->baseline_by[0]) {
+        buf_printf(out, "  the baseline was answered by %s: compared with nothing; --save replaces it\n", s->baseline_by);
+        return;
+    }
+    if (c->compared == 0) {
+        buf_puts(out, "  the baseline has no graded case in common with this run: compared with nothing; --save replaces it\n");
+        return;
+    }
     buf_printf(out, "  baseline: %d cases compared, %d passed then, %d now; %d broken, %d mended (p = %.3f)%s\n", c->compared, c->was_passed,
                c->now_passed, c->broken, c->mended, c->p, c->is_wrong_more ? ": REGRESSION" : "");
     buf_printf(out, "            $%.4f a thousand then, $%.4f now%s; %.1f ms on average then, %.1f now%s\n", 1000 * c->was_usd, 1000 * c->now_usd,
@@ -67,7 +76,7 @@ void eval_report_text(struct buf *out, const struct eval_page *page)
         if (page->results->at[i].verdict == EVAL_FAILED)
             write_failure(out, page, i);
     buf_printf(out, "%s: %d of %d cases through generation %.12s by %s, %.1f s\n", page->results->set->path, w->cases, page->results->set->count,
-               page->generation, page->answered_by, page->seconds);
+               page->generation, page->results->answered_by, page->seconds);
     if (graded(w))
         buf_printf(out, "  quality %.1f %% (%.1f to %.1f): %d of %d passed", 100 * w->quality, 100 * w->low, 100 * w->high, w->passed, graded(w));
     else
@@ -86,7 +95,7 @@ void eval_report_text(struct buf *out, const struct eval_page *page)
     if (s->tag_count)
         write_groups(out, "tag", s->tags, s->tag_count);
     if (s->has_baseline)
-        write_change(out, &s->change);
+        write_change(out, s);
 }
 
 /* ---- for programs ---- */
@@ -193,6 +202,8 @@ static void put_change(struct buf *out, const struct eval_summary *s)
     put_number(out, "now_usd", c->now_usd);
     put_number(out, "was_ms", c->was_ms);
     put_number(out, "now_ms", c->now_ms);
+    buf_putc(out, ',');
+    put_text(out, "answered_by_others", s->baseline_by);
     buf_putc(out, '}');
 }
 
@@ -204,7 +215,7 @@ void eval_report_json(struct buf *out, const struct eval_page *page)
     buf_printf(out, ",\"total\":%d,\"complete\":%s,", page->results->set->count, page->is_complete ? "true" : "false");
     put_text(out, "generation", page->generation);
     buf_putc(out, ',');
-    put_text(out, "answered_by", page->answered_by);
+    put_text(out, "answered_by", page->results->answered_by);
     put_number(out, "seconds", page->seconds);
     buf_putc(out, ',');
     put_group(out, &s->whole);

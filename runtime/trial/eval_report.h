@@ -8,7 +8,6 @@ struct eval_page {
     const struct eval_results *results;
     const struct eval_summary *summary;
     const char *generation;
-    const char *answered_by; /* "the simulator", "recorded replies", "the project's providers" */
     double seconds;
     bool is_complete;
 };

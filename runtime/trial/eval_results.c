@@ -12,7 +12,7 @@ enum { ARENA_MOST = 1 << 30, LINE_MOST = 64 << 20 };
 
 void eval_results_open(struct eval_results *r, const struct eval_cases *set)
 {
-    *r = (struct eval_results){.set = set, .arena = ARENA(ARENA_MOST)};
+    *r = (struct eval_results){.set = set, .answered_by = "", .arena = ARENA(ARENA_MOST)};
     r->at = xcalloc((size_t)set->count, sizeof *r->at);
     for (int i = 0; i < set->count; i++)
         r->at[i].model = r->at[i].cause = r->at[i].reason = r->at[i].line = r->at[i].decision = r->at[i].judge_reason = "";
@@ -25,6 +25,18 @@ void eval_results_close(struct eval_results *r)
     free(r->at);
     arena_clear(&r->arena);
     *r = (struct eval_results){0};
+}
+
+int eval_results_unanswered(const struct eval_results *r, int *first)
+{
+    int count = 0;
+    *first = -1;
+    for (int i = r->set->count - 1; i >= 0; i--)
+        if (r->at[i].status && r->at[i].status != 200) {
+            count++;
+            *first = i;
+        }
+    return count;
 }
 
 /* "" when absent. */

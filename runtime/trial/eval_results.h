@@ -45,11 +45,15 @@ struct eval_results {
     const struct eval_cases *set;
     struct eval_outcome *at; /* one for each case */
     int before;              /* answered by an earlier run */
+    const char *answered_by; /* "the simulator", "recorded replies", "the project's providers"; "" unknown */
     FILE *file;
     struct arena arena;
 };
 
 void eval_results_open(struct eval_results *r, const struct eval_cases *set);
+
+/* How many cases were asked and ended without an answer, which says nothing of a model's quality; `first` is one of them, -1 with none. */
+int eval_results_unanswered(const struct eval_results *r, int *first);
 
 /* Takes what is in the file; one that is not there has nothing. -1: it cannot be read. */
 int eval_results_load(struct eval_results *r, const char *path, struct err *err);

@@ -1,7 +1,9 @@
 #include "trial/eval_summary.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 
@@ -169,7 +171,10 @@ void eval_summary_compare(struct eval_summary *s, const struct eval_results *now
     struct more usd = {0}, ms = {0};
     *c = (struct eval_change){0};
     s->has_baseline = true;
-    for (int i = 0; i < now->set->count; i++) {
+    bool is_of_others = was->answered_by[0] && strcmp(was->answered_by, now->answered_by) != 0;
+    if (is_of_others)
+        snprintf(s->baseline_by, sizeof s->baseline_by, "%s", was->answered_by);
+    for (int i = 0; i < now->set->count && !is_of_others; i++) {
         const struct eval_outcome *a = &was->at[i], *b = &now->at[i];
         if (!is_graded(a) || !is_graded(b))
             continue;

@@ -34,6 +34,7 @@ struct eval_summary {
     int model_count, tag_count;
     double judge_usd;
     bool has_baseline;
+    char baseline_by[40]; /* who answered the baseline, where others answered now: nothing is compared then; else "" */
     struct eval_change change;
 };
 

@@ -115,9 +115,45 @@ test('a baseline: broken cases are a regression, by the paired test', async () =
   // One of six may be chance where models answer; where answers are recorded it is none.
   const kept = lines(cases.map((c, i) => ({ id: c.id, text: i === 3 ? 'Porto' : 'Lisbon' })))
   write(p.home, { 'kept.jsonl': kept })
+  write(p.home, { 'all.jsonl': lines(cases.map((c) => ({ id: c.id, text: 'Lisbon' }))) })
+  assert.equal((await report(p, '--replies', 'all.jsonl', '--save')).code, 0)
   const recorded = await report(p, '--replies', 'kept.jsonl')
   assert.deepEqual([recorded.code, recorded.routes[0].baseline.broken], [1, 1])
   assert.ok(recorded.routes[0].baseline.p === 0.5)
+})
+
+test('cases without an answer are no baseline, and a run of nothing else fails', async () => {
+  const failing = { id: 'b', prompt: 'what?', expect: { contains: 'x' } }
+  const p = made({ route: [{ id: 'a', prompt: 'capital', expect: { contains: 'Lisbon' } }, failing] })
+  const baseline = join(p.dir, 'evals/route.baseline.json')
+  up.models.clever = (call, out) => (asked(call) === 'capital' ? replies.chat('Lisbon') : replies.status(500))(call, out)
+  assert.equal((await report(p)).code, 0)
+  const refused = await evaluate(p, '--save')
+  assert.equal(refused.code, 1)
+  assert.match(refused.stderr, /route: 1 of 2 cases ended without an answer, the first of them 'b': status 50\d: .*; no baseline was saved/)
+  assert.ok(!existsSync(baseline))
+  const none = await report(made({ route: [failing] }))
+  assert.equal(none.code, 1)
+  assert.match(none.error.message, /^route: no case was answered, the first of them 'b': status 50\d: /)
+  assert.match(none.stderr, /no case was answered/)
+})
+
+test('a baseline is compared with what answered as it did, and with cases that it knows', async () => {
+  up.models.clever = replies.chat('Lisbon')
+  const p = made({ route: [{ id: 'a', prompt: 'capital', expect: { contains: 'Lisbon' } }] })
+  const baseline = join(p.dir, 'evals/route.baseline.json')
+  assert.equal((await report(p, '--save')).code, 0)
+  assert.equal(JSON.parse(readFileSync(baseline, 'utf8')).answered_by, "the project's providers")
+  const others = await report(p, '--demo')
+  assert.deepEqual([others.code, others.routes[0].baseline.compared, others.routes[0].baseline.answered_by_others], [0, 0, "the project's providers"])
+  assert.match((await evaluate(p, '--demo')).stdout, /the baseline was answered by the project's providers: compared with nothing; --save replaces it/)
+  // Written before baselines said who answered.
+  write(p.dir, { 'evals/route.baseline.json': readFileSync(baseline, 'utf8').replace(/"answered_by":"[^"]*",/, '') })
+  assert.equal((await report(p, '--demo')).routes[0].baseline.compared, 1)
+  write(p.dir, { 'evals/route.jsonl': lines([{ id: 'new', prompt: 'other', expect: { contains: 'Lisbon' } }]) })
+  const { stdout } = await evaluate(p)
+  assert.match(stdout, /the baseline has no graded case in common/)
+  assert.doesNotMatch(stdout, /then/)
 })
 
 test('recorded replies: no request is made, the same each time', async () => {
