@@ -51,7 +51,7 @@ struct master {
     unsigned first; /* generation loaded from the folder */
     int admin_end; /* of the control socket, while the admin process is forked */
     int status;
-    bool is_ready, is_stopping, wants_reload;
+    bool is_ready, is_stopping;
 };
 
 /* Static so that what a child inherits of it stays reachable there. */
