@@ -93,10 +93,7 @@ void exporter_json(const struct exporter_board *b, struct buf *out)
     buf_printf(out, ",\"state\":\"%s\",\"sent\":%" PRIu64 ",\"refused\":%" PRIu64 ",\"missed\":%" PRIu64 ",\"tries_failed\":%" PRIu64 ",\"behind_s\":%.3f,\"problem\":",
                words[0] ? "down" : behind > WAITING_S ? "waiting" : "sending", atomic_load(&p->sent), atomic_load(&p->refused), atomic_load(&p->missed),
                atomic_load(&p->tries_failed), behind);
-    if (words[0])
-        json_quote(out, str_of(words));
-    else
-        buf_puts(out, "null");
+    json_quote_z(out, words[0] ? words : NULL);
     buf_putc(out, '}');
 }
 

@@ -69,10 +69,7 @@ static const struct config *config_of(struct models *m, struct err *err)
 static void put_text(struct buf *out, const char *before, const char *text)
 {
     buf_puts(out, before);
-    if (text)
-        json_quote(out, str_of(text));
-    else
-        buf_puts(out, "null");
+    json_quote_z(out, text);
 }
 
 static void put_time(struct buf *out, const char *before, uint64_t wall_us)

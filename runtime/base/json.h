@@ -98,6 +98,9 @@ static inline bool json_is_true(struct str value)
 /* Appends `text` as a quoted JSON string (control bytes, quote, backslash escaped; invalid UTF-8 becomes U+FFFD). 0 or -1 at the ceiling. */
 int json_quote(struct buf *out, struct str text);
 
+/* The same; null for NULL. */
+int json_quote_z(struct buf *out, const char *text);
+
 /* One change to a top-level member of an object. value {NULL, 0} removes it. */
 struct json_edit {
     const char *name;

@@ -116,3 +116,8 @@ int json_quote(struct buf *out, struct str text)
     out->len = before;
     return -1;
 }
+
+int json_quote_z(struct buf *out, const char *text)
+{
+    return text ? json_quote(out, str_of(text)) : buf_puts(out, "null");
+}

@@ -78,10 +78,7 @@ void manual_all(FILE *out, const struct verb *const *verbs, int count)
 static void json_member(struct buf *out, char before, const char *name, const char *text)
 {
     buf_printf(out, "%c\"%s\":", before, name);
-    if (text)
-        json_quote(out, str_of(text));
-    else
-        buf_puts(out, "null");
+    json_quote_z(out, text);
 }
 
 static void json_option(struct buf *out, const struct opt *row)

@@ -23,10 +23,7 @@ static int print(struct buf *out)
 static void member(struct buf *out, const char *before, const char *text)
 {
     buf_puts(out, before);
-    if (text[0])
-        json_quote(out, str_of(text));
-    else
-        buf_puts(out, "null");
+    json_quote_z(out, text[0] ? text : NULL);
 }
 
 /* The first error stands for all of them. */

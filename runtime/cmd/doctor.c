@@ -42,10 +42,7 @@ static void print_json(const struct doctor *d)
         buf_printf(&out, "%s{\"check\":\"%s\",\"state\":\"%s\",\"message\":", l == d->first ? "" : ",", l->look, STATES[l->state]);
         json_quote(&out, str_of(l->words ? l->words : ""));
         buf_puts(&out, ",\"advice\":");
-        if (l->advice)
-            json_quote(&out, str_of(l->advice));
-        else
-            buf_puts(&out, "null");
+        json_quote_z(&out, l->advice);
         buf_putc(&out, '}');
     }
     buf_putc(&out, ']');

@@ -40,14 +40,6 @@ static const char *anthropic_type(int status)
     }
 }
 
-static void quote_or_null(struct buf *out, const char *text)
-{
-    if (text)
-        json_quote(out, str_of(text));
-    else
-        buf_puts(out, "null");
-}
-
 /* message, type, param, code: what OpenAI's errors are made of. */
 static void write_members(struct buf *out, const struct refusal *r, const char *type)
 {
@@ -56,9 +48,9 @@ static void write_members(struct buf *out, const struct refusal *r, const char *
     buf_puts(out, ",\"type\":");
     json_quote(out, str_of(type));
     buf_puts(out, ",\"param\":");
-    quote_or_null(out, r->param);
+    json_quote_z(out, r->param);
     buf_puts(out, ",\"code\":");
-    quote_or_null(out, r->code);
+    json_quote_z(out, r->code);
 }
 
 /* The shape has no member for the field at fault: the words begin with it. */
@@ -73,7 +65,7 @@ static void write_anthropic(struct buf *out, const struct refusal *r)
     buf_puts(out, ",\"message\":");
     json_quote(out, buf_str(&words));
     buf_puts(out, "},\"request_id\":");
-    quote_or_null(out, r->id);
+    json_quote_z(out, r->id);
     buf_putc(out, '}');
     buf_clear(&words);
 }
@@ -94,7 +86,7 @@ void refusal_write_frame(struct buf *out, enum protocol protocol, const struct r
     if (protocol == PROTOCOL_RESPONSES) {
         buf_puts(out, "event: error\ndata: {\"type\":\"error\",");
         buf_puts(out, "\"sequence_number\":0,\"code\":");
-        quote_or_null(out, r->code);
+        json_quote_z(out, r->code);
         buf_puts(out, ",\"message\":");
         json_quote(out, r->words);
         buf_puts(out, ",\"param\":null}\n\n");

@@ -103,10 +103,7 @@ void eval_report_text(struct buf *out, const struct eval_page *page)
 static void put_text(struct buf *out, const char *name, const char *text)
 {
     buf_printf(out, "\"%s\":", name);
-    if (text && text[0])
-        json_quote(out, str_of(text));
-    else
-        buf_puts(out, "null");
+    json_quote_z(out, text && text[0] ? text : NULL);
 }
 
 static void put_number(struct buf *out, const char *name, double number)

@@ -78,10 +78,7 @@ int replay_write_text(struct buf *out, const struct replay_page *page)
 static void member(struct buf *out, const char *before, const char *text)
 {
     buf_puts(out, before);
-    if (text[0])
-        json_quote(out, str_of(text));
-    else
-        buf_puts(out, "null");
+    json_quote_z(out, text[0] ? text : NULL);
 }
 
 static void json_change(struct buf *out, const struct replay_change *c)

@@ -317,6 +317,9 @@ static void test_quote(void **state)
     buf_reset(&b);
     assert_int_equal(json_quote(&b, str_of("\xc3(\xff\xe2\x82")), 0);
     assert_string_equal(b.p, "\"\xef\xbf\xbd(\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");
+    buf_reset(&b);
+    assert_int_equal(json_quote_z(&b, NULL) | json_quote_z(&b, ""), 0);
+    assert_string_equal(b.p, "null\"\"");
     buf_clear(&b);
     struct buf small = BUF(6);
     buf_puts(&small, "ab");
