@@ -126,6 +126,8 @@ static int put_options(struct buf *out, const struct options *o, bool is_what_if
     buf_printf(out, ",\"colour\":%s", terminal_look().has_colour ? "true" : "false");
     if (o->metric)
         put_text(out, "metric", str_of(o->metric));
+    if (o->query)
+        put_text(out, "query", str_of(o->query));
     return is_what_if ? put_weights(out, o->args[2], err) : 0;
 }
 

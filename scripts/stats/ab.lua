@@ -13,7 +13,7 @@ local ALIASES = { cost = "usd", latency = "ms" }
 local LOWER = { error = true, usd = true, ms = true, ttft = true, tokens = true, refused = true }
 local HOST = { error = true, usd = true, ms = true, ttft = true, tokens = true, valid = true, refused = true }
 
--- Options: { name, arms, weights (of a what-if, by arm), stopped = { arm, since }, unitless = requests } as JSON.
+-- Options: { name, arms, weights (of a what-if, by arm), query (as typed), stopped = { arm, since }, unitless } as JSON.
 function ab.new(text)
   local options = assert(json.decode(text))
   local self = { options = options, scores = {}, rows = {}, repeated = 0, designs = {}, shadows = agreement.new() }
@@ -146,7 +146,8 @@ end
 local function time_words(hours)
   if hours > 48 then return ("%.0f days"):format(hours / 24) end
   if hours >= 1.5 then return ("%.1f hours"):format(hours) end
-  return ("%.0f minutes"):format(math.max(1, hours * 60))
+  local minutes = math.max(1, math.floor(hours * 60 + 0.5))
+  return minutes == 1 and "1 minute" or minutes .. " minutes"
 end
 
 -- ---- the verdict ----
@@ -160,9 +161,11 @@ end
 local function too_early(r, control)
   local more = {}
   for _, of in ipairs { { r.lacking.control, control }, { r.lacking.arm, r.arm } } do
-    if of[1] > 0 then more[#more + 1] = ("%d more units in %s"):format(of[1], of[2]) end
+    if of[1] > 0 then more[#more + 1] = ("%d more %s in %s"):format(of[1], of[1] == 1 and "unit" or "units", of[2]) end
   end
-  return ("%s: too early to say anything of %s: %s are needed"):format(r.arm, r.metric, table.concat(more, " and "))
+  local is_one = r.lacking.control + r.lacking.arm == 1
+  return ("%s: too early to say anything of %s: %s %s needed"):format(r.arm, r.metric, table.concat(more, " and "),
+    is_one and "is" or "are")
 end
 
 -- Guards that cannot say anything yet.
@@ -180,11 +183,18 @@ local function verdict_of(self, v, arm)
     if g.arm == arm and g.is_worse then return "harm", ("%s harms %s: stop it, or ramp it down"):format(arm, g.guard) end
   end
   if not r then return "no_metric", arm .. ": the experiment names no metric, so only its guards are watched" end
+  if not r.effect and not v.is_newest then
+    return "too_few", ("%s: too few units to say anything of %s; this version is not the one served last"):format(arm, r.metric)
+  end
   if not r.effect then return "too_few", too_early(r, self.arms[1]) end
   local better, worse = is_better(self, r)
   local than = ("than %s in %s"):format(self.arms[1], r.metric)
   if better then return "better", ("%s is better %s: it can be ramped up%s"):format(arm, than, unwatched(v, arm)) end
   if worse then return "worse", ("%s is worse %s: stop it"):format(arm, than) end
+  if not v.is_newest then
+    r.units_to_go = nil
+    return "undecided", ("%s: undecided in %s; this version is not the one served last"):format(arm, r.metric)
+  end
   local more = r.units_to_go
   if not more then return "undecided", ("%s: no difference in %s is in sight"):format(arm, r.metric) end
   r.hours_to_go = more / v.units_per_hour
@@ -198,10 +208,10 @@ local function count_row(of, row)
   if row.raised then of.raised, of.raised_last = of.raised + 1, row.raised end
 end
 
-local function analyse(self, version)
+local function analyse(self, version, is_newest)
   local rows, control = version.rows, self.arms[1]
-  local v = { sources = version.sources, changed = version.changed, decisions = #rows, from_us = rows[1].ts,
-    to_us = rows[#rows].ts, arms = {}, primary = {}, guards = {}, verdicts = {} }
+  local v = { sources = version.sources, changed = version.changed, is_back = version.is_back, is_newest = is_newest,
+    decisions = #rows, from_us = rows[1].ts, to_us = rows[#rows].ts, arms = {}, primary = {}, guards = {}, verdicts = {} }
   v.units_per_hour, v.units = pace(rows)
   v.sample_ratio = sample_ratio(self.arms, rows)
   for i, arm in ipairs(self.arms) do
@@ -246,18 +256,31 @@ local function settle(self, rows)
   return dealt
 end
 
+-- Those that the query lets through.
+local function matching(rows)
+  local kept = {}
+  for _, row in ipairs(rows) do
+    if row.matches ~= false then kept[#kept + 1] = row end
+  end
+  return kept
+end
+
+local function no_match(self)
+  local query = self.options.query and (" '%s'"):format(self.options.query) or ""
+  error(("no decision of '%s' matches%s"):format(self.options.name, query), 0)
+end
+
 function Report:report()
   if #self.rows == 0 then no_exposure(self) end
-  local rows = {}
-  for _, row in ipairs(self.rows) do
-    if row.matches ~= false then rows[#rows + 1] = row end
-  end
-  if #rows == 0 then error(("no decision of '%s' matches"):format(self.options.name), 0) end
-  rows = settle(self, rows)
+  local list = versions.split(settle(self, self.rows))
   local r = { experiment = self.options.name, salt = self.salt, earlier = self.earlier, design = self.design, alpha = ALPHA,
     tuning = TUNING, repeated_scores = self.repeated, stopped = self.options.stopped, unitless = self.options.unitless,
     versions = {}, shadows = self.shadows:report() }
-  for i, version in ipairs(versions.split(rows)) do r.versions[i] = analyse(self, version) end
+  for i, version in ipairs(list) do
+    version.rows = matching(version.rows)
+    if #version.rows > 0 then r.versions[#r.versions + 1] = analyse(self, version, i == #list) end
+  end
+  if #r.versions == 0 then no_match(self) end
   return r
 end
 
@@ -304,12 +327,7 @@ end
 
 -- ---- what-if ----
 
--- Weights by arm for all, or for those that match (the control for the others).
-local function wanted(self, row)
-  if row.matches == false then return { [self.arms[1]] = 1 } end
-  return self.options.weights
-end
-
+-- Of the decisions that match, whose sources of the arms that it wants are those served last.
 function Report:what_if()
   if #self.rows == 0 then no_exposure(self) end
   local list, rows = versions.split(settle(self, self.rows)), {}
@@ -321,10 +339,12 @@ function Report:what_if()
     for _, name in ipairs(self.arms) do is_arm = is_arm or name == arm end
     if not is_arm then error(("'%s' is no arm of '%s': %s"):format(arm, self.options.name, table.concat(self.arms, ", ")), 0) end
   end
-  for _, row in ipairs(list[#list].rows) do
+  local matched = matching(versions.of_live(list, self.options.weights))
+  if #matched == 0 then no_match(self) end
+  for _, row in ipairs(matched) do
     local y = value_of(self, row, metric)
     if type(y) == "number" and row.p > 0 then
-      rows[#rows + 1] = { y = y, arm = row.arm, p = row.p, unit = row.unit, want = wanted(self, row) }
+      rows[#rows + 1] = { y = y, arm = row.arm, p = row.p, unit = row.unit, want = self.options.weights }
     end
   end
   if #rows == 0 then error(("no decision of '%s' has a value of %s"):format(self.options.name, metric), 0) end
@@ -340,6 +360,7 @@ function Report:what_if()
     error(words:format(e.ess, LEAST_SUPPORT), 0)
   end
   e.metric, e.experiment, e.weights = metric, self.options.name, self.options.weights
+  e.query, e.matched = self.options.query, #matched
   return e
 end
 

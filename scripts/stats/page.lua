@@ -132,7 +132,8 @@ function page.report(r, options)
   for i, v in ipairs(r.versions) do
     if #r.versions > 1 then
       local words = i == 1 and "before the source of an arm changed" or
-        ("the source of %s is another than before"):format(table.concat(v.changed, ", "))
+        ("the source of %s is %s"):format(table.concat(v.changed, ", "),
+          v.is_back and "again that of earlier" or "another than before")
       parts[#parts + 1] = ("-- version %d of %d: %s"):format(i, #r.versions, words)
     end
     parts[#parts + 1] = version_of(v, options)
@@ -154,8 +155,10 @@ function page.what_if(e)
     { "SNIPS", number(e.snips), number(2 * e.snips_error) },
     { "doubly robust", number(e.dr), number(2 * e.dr_error) },
   }
-  return ("experiment %s, %s under %s\n%s\n%d decisions, effective sample size %.0f units, heaviest weight %s\n"):format(
-    e.experiment, e.metric, table.concat(weights, ", "), means, e.n, e.ess, number(e.heaviest))
+  local of = e.query and (", of the %d %s that %s '%s'"):format(e.matched, e.matched == 1 and "decision" or "decisions",
+    e.matched == 1 and "matches" or "match", e.query) or ""
+  return ("experiment %s, %s under %s%s\n%s\n%d decisions, effective sample size %.0f units, heaviest weight %s\n"):format(
+    e.experiment, e.metric, table.concat(weights, ", "), of, means, e.n, e.ess, number(e.heaviest))
 end
 
 return page

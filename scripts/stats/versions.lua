@@ -42,7 +42,8 @@ local function changed(a, b)
   return arms
 end
 
--- { { sources = by arm, rows = in time, changed = arms whose source is another than in the version before } }
+-- { { sources = by arm, rows = in time, changed = arms whose source is another than in the version before, is_back = was served
+-- before that one as well } }, the one that was served last at the end: a source that comes back is the version it was.
 function versions.split(rows)
   local by_hash, order = {}, {}
   for _, row in ipairs(rows) do
@@ -67,11 +68,28 @@ function versions.split(rows)
     for arm, source in pairs(h.sources) do home.sources[arm] = source end
     for _, row in ipairs(h.rows) do home.rows[#home.rows + 1] = row end
   end
-  for i, v in ipairs(list) do
+  for _, v in ipairs(list) do
     table.sort(v.rows, function(a, b) return a.ts < b.ts end)
-    v.changed = i > 1 and changed(list[i - 1].sources, v.sources) or {}
+  end
+  table.sort(list, function(a, b) return a.rows[#a.rows].ts < b.rows[#b.rows].ts end)
+  for i, v in ipairs(list) do
+    local before = list[i - 1]
+    v.changed = before and changed(before.sources, v.sources) or {}
+    v.is_back = before ~= nil and v.rows[1].ts < before.rows[1].ts
   end
   return list
+end
+
+-- The rows of all versions that had the newest one's source of every arm in `weights` with a share.
+function versions.of_live(list, weights)
+  local wanted, rows = {}, {}
+  for arm, weight in pairs(weights) do
+    if weight > 0 then wanted[arm] = list[#list].sources[arm] end
+  end
+  for _, v in ipairs(list) do
+    for _, row in ipairs(agree(wanted, v.sources) and v.rows or {}) do rows[#rows + 1] = row end
+  end
+  return rows
 end
 
 return versions

@@ -113,6 +113,63 @@ describe("a report", function()
   end)
 end)
 
+-- 60 units of each arm and each source of v2, in time: its first source brings 1, the next 0, then the first again 1.
+local function taken_back(options, matches)
+  options.name = "trial"
+  local x = ab.new(json.encode(options))
+  x:designed '{"metric":"ok","unit":"user","arms":["v1","v2"]}'
+  for i = 1, 360 do
+    local phase, arm = math.ceil(i / 120), i % 2 == 0 and "v2" or "v1"
+    local is_broken = phase == 2
+    x:decision(json.encode { id = "id" .. i, ts = i * 1e6, hash = is_broken and "b" or "a", arm = arm, p = 0.5, unit = "u" .. i,
+      source = arm .. (is_broken and arm == "v2" and "broken" or ""), weights = "0.5,0.5", error = 0, valid = 1, refused = 0,
+      usd = 1, ms = 5, tokens = 1, matches = matches and matches(i) })
+    x:score(json.encode { id = "id" .. i, metric = "ok", value = arm == "v2" and (is_broken and 0 or 1) or i % 4 < 2 and 1 or 0 })
+  end
+  return x
+end
+
+describe("a version that was taken back", function()
+  it("is not the newest one, and nothing is awaited of it", function()
+    local list = taken_back({}):report().versions
+    assert.are.same({ 120, 240 }, { list[1].decisions, list[2].decisions })
+    assert.is_true(list[2].is_newest and list[2].is_back and not list[1].is_newest)
+    assert.are.equal(0, list[1].primary.v2.value)
+    local page = taken_back({}):page()
+    assert.is_truthy(page:find("-- version 2 of 2: the source of v2 is again that of earlier", 1, true))
+  end)
+
+  it("does not say how many more units would decide", function()
+    local x = experiment(1000, 0.5, { 0.6, 0.62 }, { hash = "b", source = "t" })
+    local list = x:report().versions
+    assert.are.equal("v2: undecided in ok; this version is not the one served last", list[1].verdicts[1].words)
+    assert.is_nil(list[1].primary.v2.units_to_go)
+    assert.is_truthy(list[2].verdicts[1].words:find "more units decide it")
+  end)
+
+  it("leaves the live one all its decisions in a what-if, and the other version those of an arm that is the same", function()
+    local e = taken_back({ weights = { v2 = 1 } }):what_if()
+    assert.are.same({ 240, 1 }, { e.n, e.snips })
+    assert.are.equal(360, taken_back({ weights = { v1 = 1 } }):what_if().n)
+  end)
+end)
+
+describe("a what-if's query", function()
+  local weights = { v2 = 1 }
+
+  it("limits what is estimated, and is named", function()
+    local x = taken_back({ weights = weights, query = "user > a" }, function(i) return i <= 100 end)
+    assert.are.same({ 100, 100 }, { x:what_if().n, x:what_if().matched })
+    assert.is_truthy(x:what_if_page():find("under v2 100 %, of the 100 decisions that match 'user > a'\n", 1, true))
+  end)
+
+  it("is refused when nothing matches", function()
+    local x = taken_back({ weights = weights, query = "user == a" }, function() return false end)
+    local ok, words = pcall(x.what_if, x)
+    assert.are.same({ false, "no decision of 'trial' matches 'user == a'" }, { ok, words })
+  end)
+end)
+
 describe("what-if", function()
   it("finds what other weights bring, within its error", function()
     local e = experiment(20000, 0.1, { 0.6, 0.8 }, { weights = { v1 = 0.5, v2 = 0.5 } }):what_if()
