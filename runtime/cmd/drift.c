@@ -12,13 +12,17 @@
 
 enum { REPORT_MOST = 4 << 20 };
 
-static int read_trace(struct learnt *l, const struct options *o, struct err *err)
+/* The project's own trace goes before that of another project's server. */
+static int read_trace(struct learnt *l, const struct options *o, const char *dir, struct err *err)
 {
     struct place place;
-    snprintf(place.trace, sizeof place.trace, "%s/.wye/trace", o->arg_count ? o->args[0] : "");
-    if (!o->trace && o->arg_count && access(place.trace, R_OK) == 0)
-        return learnt_read_trace(l, place.trace, err); /* that project's own, whatever server runs */
-    return place_find(o, &place, err) < 0 ? -1 : learnt_read_trace(l, place.trace, err);
+    char own[3072];
+    int found = place_find_of(o, o->arg_count ? dir : NULL, &place, err);
+    snprintf(own, sizeof own, "%s/.wye/trace", dir);
+    bool is_other = found < 0 ? err->kind == ERR_CONNECT : place_is_foreign(&place, dir);
+    if (is_other && access(own, R_OK) == 0)
+        return learnt_read_trace(l, own, err);
+    return found < 0 ? -1 : learnt_read_trace(l, place.trace, err);
 }
 
 /* What `wye classify` printed, or lines of {"score": …}, for one model or calibration. */
@@ -81,7 +85,7 @@ int cmd_drift(struct options *o)
 {
     struct learnt l = {0};
     struct err err = {0};
-    const char *dir = o->arg_count ? o->args[0] : "routes";
+    const char *dir = o->arg_count ? o->args[0] : place_project();
     if (o->readings && o->arg_count == 0)
         return complain(o, EXIT_USAGE, "--readings needs the model or calibration that they are of: `wye drift MODEL --readings FILE`");
     int result = o->readings ? read_readings(&l, o, &err) : 0;
@@ -90,7 +94,7 @@ int cmd_drift(struct options *o)
     else if (!o->readings && l.count == 0)
         result = err_set(&err, ERR_BAD_REQUEST, "%s has no classifiers/NAME.model and no calibrations/NAME.json", dir);
     else if (!o->readings)
-        result = read_trace(&l, o, &err);
+        result = read_trace(&l, o, dir, &err);
     int status = result == 0 ? report(&l, o) : complain_of(o, &err);
     learnt_clear(&l);
     return status;

@@ -1,6 +1,9 @@
 #include "cmd/place.h"
 
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/json.h"
@@ -34,29 +37,31 @@ static int ask_server(const struct options *o, struct place *out, struct err *er
         result = take_member(buf_str(&reply), "trace_dir", out->trace, sizeof out->trace, err);
     if (result == 0)
         result = take_member(buf_str(&reply), "state_dir", out->state, sizeof out->state, err);
+    if (result == 0)
+        result = take_member(buf_str(&reply), "project_dir", out->project, sizeof out->project, err);
     buf_clear(&reply);
     return result;
 }
 
-static bool look_in(const char *folder, struct place *out)
+static bool look_in(const char *project, struct place *out)
 {
-    snprintf(out->trace, sizeof out->trace, "%s/trace", folder);
-    snprintf(out->state, sizeof out->state, "%s/state", folder);
+    snprintf(out->project, sizeof out->project, "%s", project);
+    snprintf(out->trace, sizeof out->trace, "%s/.wye/trace", project);
+    snprintf(out->state, sizeof out->state, "%s/.wye/state", project);
     return access(out->trace, R_OK) == 0;
 }
 
 static int look_around(const char *project, struct place *out, struct err *err)
 {
-    char own[3000];
-    snprintf(own, sizeof own, "%s/.wye", project ? project : "routes");
-    if (look_in(own, out) || look_in("routes/.wye", out) || look_in(".wye", out))
+    if (look_in(project ? project : "routes", out) || look_in("routes", out) || look_in(".", out))
         return 0;
     return err_set(err, ERR_CONNECT, "no server at %s and no trace in %s%sroutes/.wye or .wye: start `wye serve`, or give --trace DIR", DEFAULT_ADMIN,
-                   project ? own : "", project ? ", " : "");
+                   project ? project : "", project ? "/.wye, " : "");
 }
 
 static int find_trace(const struct options *o, const char *project, struct place *out, struct err *err)
 {
+    out->project[0] = '\0';
     if (o->trace) {
         snprintf(out->trace, sizeof out->trace, "%s", o->trace);
         snprintf(out->state, sizeof out->state, "%.3000s/../state", o->trace);
@@ -83,4 +88,15 @@ int place_find_of(const struct options *o, const char *project, struct place *ou
 int place_find(const struct options *o, struct place *out, struct err *err)
 {
     return place_find_of(o, NULL, out, err);
+}
+
+const char *place_project(void)
+{
+    return access("routes", F_OK) < 0 && access("wye.lua", R_OK) == 0 ? "." : "routes";
+}
+
+bool place_is_foreign(const struct place *place, const char *project)
+{
+    char one[PATH_MAX], other[PATH_MAX];
+    return place->project[0] && realpath(place->project, one) && realpath(project, other) && strcmp(one, other) != 0;
 }

@@ -135,7 +135,7 @@ static int replay(const struct options *o, const struct rule *rule, struct gener
         log_warn("quality is not estimated: %s", err.message);
     struct replay_page page = {.replay = r,
                                .trace = trace,
-                               .rule = o->arg_count ? o->args[0] : "routes",
+                               .rule = o->arg_count ? o->args[0] : place_project(),
                                .seconds = (double)(clock_ns() - began) / 1e9,
                                .cpu_seconds = (double)(clock() - cpu) / CLOCKS_PER_SEC,
                                .stopped = live ? live->stopped : NULL,
@@ -175,7 +175,7 @@ int cmd_replay(struct options *o)
         return complain(o, EXIT_USAGE, "%s", err.message);
     if ((o->since && span_since(o->since, &since, &err) < 0) || (o->max_change && span_percent(o->max_change, "--max-change", &most, &err) < 0))
         return complain(o, EXIT_USAGE, "%s", err.message);
-    if (rule_open(&rule, o->arg_count ? o->args[0] : "routes", "routes", &err) < 0)
+    if (rule_open(&rule, o->arg_count ? o->args[0] : place_project(), place_project(), &err) < 0)
         return complain_of(o, &err);
     struct captures *all = place_find_of(o, o->arg_count ? rule.dir : NULL, &place, &err) == 0 ? captures_open(place.trace, since, &err) : NULL;
     if (all == NULL) {

@@ -252,7 +252,8 @@ static int save(const struct options *o)
         return complain_word(o, (const char *const[]){"save"}, 1, "`wye trace save ID [DIR]`, or no argument at all to list");
     if (place_find(o, &place, &err) < 0)
         return complain_of(o, &err);
-    return save_decision(o, place.trace, o->args[1], o->arg_count > 2 ? o->args[2] : "routes");
+    const char *dir = o->arg_count > 2 ? o->args[2] : place.project[0] ? place.project : place_project();
+    return save_decision(o, place.trace, o->args[1], dir);
 }
 
 int cmd_trace(struct options *o)

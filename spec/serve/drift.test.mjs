@@ -1,11 +1,11 @@
 // drift: what a route's calibration says, read from the trace and from lines, beside what it was fitted to.
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { chat, question } from '../support/client.mjs'
 import { WYE, run, until } from '../support/process.mjs'
-import { folder, serve } from '../support/wye.mjs'
+import { folder, place, serve } from '../support/wye.mjs'
 
 const home = folder()
 const path = (name) => join(home, name)
@@ -66,6 +66,21 @@ test('traffic like that of the training does not drift, other traffic does, and 
   const { stdout: metrics } = await wye('drift', w.dir, '--trace', join(w.home, 'trace'), '--metrics')
   assert.match(metrics, /^wye_drift\{kind="calibration",name="sure"\} 1$/m)
   assert.match(metrics, /^wye_drift_psi\{kind="calibration",name="sure",of="score"\} [\d.]+$/m)
+})
+
+test("the trace is that of the project's server, wherever it lies, and not that of another project's", async () => {
+  const readings = async (args, cwd) => {
+    const { stdout, stderr } = await run(WYE, ['drift', ...args, '--admin', w.admin, '--json'], { cwd })
+    assert.ok(stdout, stderr)
+    return JSON.parse(stdout).sources[0].readings
+  }
+  mkdirSync(join(w.dir, '.wye/trace'), { recursive: true })
+  const here = await readings(['.'], w.dir)
+  assert.ok(here > 0)
+  assert.deepEqual([await readings([], w.dir), await readings([w.dir]), await readings([], w.home)], [here, here, here])
+  const { dir } = place({ 'wye.lua': CONFIG, 'calibrations/sure.json': readFileSync(join(w.dir, 'calibrations/sure.json'), 'utf8') })
+  mkdirSync(join(dir, '.wye/trace'), { recursive: true })
+  assert.equal(await readings([dir]), 0)
 })
 
 test('a server tells of drift itself: metrics, status and the log, once when it begins and once when it is over', async () => {

@@ -256,6 +256,7 @@ end
     assert.match(saved.stdout, new RegExp(`${reply.headers['x-wye-id']}_spec\\.lua\n$`))
   }
   assert.match((await save(plain)).stderr, /File exists/)
+  assert.match((await w.cli('trace', 'save', plain.headers['x-wye-id'])).stderr, new RegExp(`cannot write ${w.dir}/specs/.*File exists`), "the server's project unless named")
   assert.match((await save(pinned)).stderr, /does not exist|no route decided it/)
   assert.equal((await w.cli('trace', 'sav', 'x')).code, 2)
   await w.stop()
@@ -270,6 +271,19 @@ end
   const failed = await run(WYE, ['test', w.dir, '--json'])
   assert.equal(failed.code, 1)
   assert.equal(JSON.parse(failed.stdout).failures.length, 1)
+})
+
+test('inside of a project, replay and trace save find it', async () => {
+  const w = await serve({ 'wye.lua': CONFIG(), 'route.lua': 'return function() return wye.model "sim/fast" end\n' }, { demo: true })
+  const { headers } = await chat(w, { model: 'auto', messages: question() })
+  await w.stop()
+  const inside = (...args) => run(WYE, [...args, '--trace', join(w.home, 'trace')], { cwd: w.dir })
+  const replayed = await inside('replay', '--json')
+  assert.equal(replayed.code, 0, replayed.stderr)
+  assert.equal(JSON.parse(replayed.stdout).replayed, 1)
+  const saved = await inside('trace', 'save', headers['x-wye-id'])
+  assert.equal(saved.code, 0, saved.stderr)
+  assert.match(readFileSync(join(w.dir, `specs/${headers['x-wye-id']}_spec.lua`), 'utf8'), /t:decide\("route"/)
 })
 
 test('what a stopped experiment served is decided the same again', async () => {
