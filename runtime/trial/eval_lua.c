@@ -116,6 +116,24 @@ static const char *words_of(const char *message)
     return end ? end + strlen(".lua:") + strspn(end + strlen(".lua:"), "0123456789: ") : message;
 }
 
+/* Words in which the route that stands for the case is the line of the set: "(called from routes/evals/x.jsonl:1)". */
+static void tell(char *why, size_t size, const char *message, const char *route, const struct eval_cases *set, const struct eval_case *c)
+{
+    char file[NAME + 8];
+    struct buf out = BUF(CODE_MOST);
+    size_t len = (size_t)snprintf(file, sizeof file, "%s.lua:", route);
+    const char *at = message, *found, *start;
+    for (; (found = strstr(at, file)); at = found + len + strspn(found + len, "0123456789")) {
+        for (start = found; start > at && !strchr(" (", start[-1]);)
+            start--;
+        buf_append(&out, at, (size_t)(start - at));
+        buf_printf(&out, "%s:%d", set->path, c->line);
+    }
+    buf_puts(&out, at);
+    snprintf(why, size, "the code raised: %.*s", out.len > 300 ? 300 : (int)out.len, out.p ? out.p : "");
+    buf_clear(&out);
+}
+
 bool eval_lua_grade(struct eval_lua *l, const struct eval_cases *set, const struct eval_case *c, const struct eval_outcome *o, char *why)
 {
     char name[NAME];
@@ -123,7 +141,7 @@ bool eval_lua_grade(struct eval_lua *l, const struct eval_cases *set, const stru
     name_of(name, set, c);
     l->outcome = o;
     if (trial_run(t, generation_route(l->generation, str_of(name)), c->request) < 0) {
-        snprintf(why, EVAL_WHY, "the code raised: %.300s", words_of(t->err.message));
+        tell(why, EVAL_WHY, words_of(t->err.message), name, set, c);
         return false;
     }
     bool is_right = t->decision.kind == DECIDE_REFUSAL && t->decision.status == AGREED;
