@@ -45,6 +45,15 @@ test('the specs refuse, with the place of the one that fails', async () => {
   await w.stop()
 })
 
+test('a folder of specs that holds none refuses nothing, and is told', async () => {
+  const w = await started({ 'specs/README.md': 'none yet\n' })
+  w.write({ 'route.lua': route(3, 'brief') })
+  const { status, json } = await w.ask('/reload', { method: 'POST' })
+  assert.deepEqual([status, json.generation], [200, 2])
+  assert.match(json.gates[0], /^specs: not run: there is no NAME_spec\.lua in .*specs$/)
+  await w.stop()
+})
+
 test('the replay reports, and refuses above --max-change with an example', async () => {
   const w = await started({})
   w.write({ 'route.lua': route(20) })

@@ -131,6 +131,9 @@ test('the rule of a shadow is driven', async () => {
   await fails(leans('  t:decide("leans", "hello", { shadow = 2 })'), /leans_spec\.lua:4: the route called wye\.shadow 1 times, not 2/)
 })
 
+test('specs in folders of specs/ run', () =>
+  passes(place({ 'wye.lua': WYE_LUA, 'route.lua': ROUTE_LUA, 'specs/a/b_spec.lua': 'it("works", function() assert.is_true(true) end)\n' }).dir))
+
 test('a failing spec ends with 1 and names its line', () =>
   fails(it('  assert.are.equal("a/judge", t:decide("route", "Hello!").model)'), /specs\/route_spec\.lua:4/))
 
@@ -152,8 +155,15 @@ test('misuse of the kit names the line of the spec', async () => {
   await fails(it('  t:decide("route", { messages = 1 })'), /the request is refused before any route runs/)
 })
 
-test('without specs, and without busted, it says so', async () => {
-  await fails(place({ 'wye.lua': WYE_LUA, 'route.lua': ROUTE_LUA }).dir, /there are no specs in .*routes/)
+test('without specs there is nothing to fail; without busted there is', async () => {
+  for (const files of [{}, { 'specs/README.md': 'none yet\n' }]) {
+    const { dir } = place({ 'wye.lua': WYE_LUA, 'route.lua': ROUTE_LUA, ...files })
+    const told = await cli(['test', dir])
+    assert.equal(told.code, 0, told.stderr)
+    assert.match(told.stdout, /^there are no specs in .*routes: write .*\/specs\/NAME_spec\.lua$/m)
+    const json = JSON.parse((await cli(['test', '--json', dir])).stdout)
+    assert.deepEqual([json.successes, json.failures, json.errors], [[], [], []])
+  }
   await fails(specs(''), /busted is not installed .*apt-get install lua-busted/, { env: { LUA_PATH: '/nowhere/?.lua' } })
 })
 
