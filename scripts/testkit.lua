@@ -84,6 +84,7 @@ function kit.project()
 end
 
 ---Says how a model answers from here on: always so, in turn (a list; its last one stays), or as a function of the ask decides.
+---`decide` raises when the project has no such model.
 ---@param model string "provider/id"
 ---@param answer string|wye.testkit.Answer|wye.testkit.Answer[]|fun(ask: wye.testkit.Ask): string|wye.testkit.Answer
 function Project:fake(model, answer)
@@ -214,6 +215,8 @@ function Project:decide(route, request, opts)
   end
   call.now = call.now and times_of(call.now)
   call.kv = call.kv and calls_of(call.kv)
+  call.fakes = {}
+  for model in pairs(self.fakes) do call.fakes[#call.fakes + 1] = model end
   local ok, decision = pcall(decide, call, answer_with(self.fakes))
   if not ok then error(decision, 2) end
   return decision

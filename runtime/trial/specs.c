@@ -102,12 +102,25 @@ static const struct route *find_route(struct generation *g, struct str name, str
     return NULL;
 }
 
+/* A fake of a model that the project does not have would never be asked. */
+static int check_fakes(const struct config *c, struct str names, struct arena *arena, struct err *err)
+{
+    for (struct json_walk w = json_walk(names); json_next(&w);) {
+        const char *near = NULL, *name = json_text(w.value, arena).p;
+        if (name == NULL || config_model(c, name))
+            continue;
+        bool has_near = config_near_models(c, name, &near, 1) > 0;
+        return err_set(err, ERR_SCRIPT, "fake: no model '%s' in wye.lua%s%s%s", name, has_near ? " (did you mean '" : "", has_near ? near : "", has_near ? "'?)" : "");
+    }
+    return 0;
+}
+
 static int decide(void *arg, struct kit *kit, struct str call, struct arena *arena, struct buf *out, struct err *err)
 {
     struct specs *s = arg;
     struct trial *t = s->trial;
     const struct route *route = find_route(t->generation, json_text(json_get(call, "route"), arena), err);
-    if (!route || staged_open(&s->staged, t, call, arena, err) < 0)
+    if (!route || check_fakes(t->generation->config, json_get(call, "fakes"), arena, err) < 0 || staged_open(&s->staged, t, call, arena, err) < 0)
         return -1;
     struct str request = json_get(call, "request");
     s->kit = kit;

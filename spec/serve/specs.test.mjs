@@ -63,6 +63,11 @@ test('every kind of decision is told', () =>
   assert.is_nil(d.kind)
   assert.matches("^routes/route.lua:6: deliberate", d.script_error)`)))
 
+test('a fake of a model that the project does not have is raised, with the near name', async () => {
+  await fails(it('  t:fake("a/judeg", "x")\n  t:decide("route", "Hi")'), /route_spec\.lua:5: .*no model 'a\/judeg' in wye\.lua \(did you mean 'a\/judge'\?\)/)
+  await fails(it('  t:fake("mars/rover", "x")\n  t:decide("route", "Hi")'), /no model 'mars\/rover' in wye\.lua\s/)
+})
+
 test('a fake answers in turn, or as a function of what it is asked', () =>
   passes(it(`
   t:fake("a/judge", { { text = "one" }, { error = "auth" }, { text = "three" } })
