@@ -1,5 +1,6 @@
 #include "trial/trial.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -14,7 +15,7 @@
 #include "serve/outbound.h"
 #include "vm/lines.h"
 
-enum { TRIAL_ARENA = 16 << 20, COMPLETION = 1 << 20, ASK_MAX = 16 << 20, INPUT_TOKENS = 10, OUTPUT_TOKENS = 5, ASK_PIECES = 96 };
+enum { TRIAL_ARENA = 16 << 20, COMPLETION = 1 << 20, ASK_MAX = 16 << 20, INPUT_TOKENS = 10, OUTPUT_TOKENS = 5, ASK_PIECES = 96, PLACE = 512 };
 
 static const char PLAIN_FIELDS[] = "{\"content-type\":\"application/json\",\"x-wye-user\":\"u-1\"}";
 
@@ -214,18 +215,26 @@ static const struct task_host TASK_HOST = {.post = post, .unpost = unpost};
 
 /* ---- the run ---- */
 
+/* Of a rule that ended without a `return` the newest one is another function's: its own first line stands in. */
+static void place_of(const struct trial *t, const struct task_result *result, char *out, size_t size)
+{
+    const struct manifest *files = t->generation->files;
+    if (result->count > 0 && result->place)
+        snprintf(out, size, "%s/%s:%d", manifest_label(files), manifest_path(files, lines_file(result->place)), lines_line(result->place));
+    else if (!vm_function_place(t->generation->vm, t->is_shadow ? t->shadow_rule : t->route->ref, out, size))
+        snprintf(out, size, "%s/%s:1", manifest_label(files), t->route->path);
+}
+
 static void read_decision(struct trial *t, struct task_result *result)
 {
     struct err err;
     t->place = result->place;
     if (decision_read(result->L, result->count, &t->arena, &t->decision, &err) == 0)
         return;
-    const struct manifest *files = t->generation->files;
-    bool has_place = result->place != 0;
+    char place[PLACE];
+    place_of(t, result, place, sizeof place);
     t->has_failed = true;
-    err_set(&t->err, ERR_SCRIPT, "%s/%s:%d: %s", manifest_label(files),
-            has_place ? manifest_path(files, lines_file(result->place)) : t->route->path,
-            has_place ? lines_line(result->place) : 1, err.message);
+    err_set(&t->err, ERR_SCRIPT, "%s: %s", place, err.message);
 }
 
 static void on_done(void *ctx, struct task_result *result)

@@ -156,6 +156,20 @@ bool vm_place(lua_State *L, char *out, size_t size)
     return true;
 }
 
+bool vm_function_place(struct vm *vm, int ref, char *out, size_t size)
+{
+    lua_Debug ar;
+    lua_rawgeti(vm->L, LUA_REGISTRYINDEX, ref);
+    if (!lua_isfunction(vm->L, -1)) {
+        lua_pop(vm->L, 1);
+        return false;
+    }
+    bool is_found = lua_getinfo(vm->L, ">S", &ar) && ar.linedefined > 0 && is_placed(vm, ar.short_src);
+    if (is_found)
+        snprintf(out, size, "%s:%d", ar.short_src, ar.linedefined);
+    return is_found;
+}
+
 void vm_add_place(lua_State *L, struct err *err)
 {
     char place[96], message[sizeof err->message];

@@ -119,6 +119,9 @@ void vm_words_over(lua_State *L, bool is_late, struct err *err);
 /* The line where L stands, "routes/route.lua:12"; false when no file's code runs there. Allocates nothing. */
 bool vm_place(lua_State *L, char *out, size_t size);
 
+/* The line where the function in the registry begins, "routes/route.lua:2"; false when it is of no file. Allocates nothing. */
+bool vm_function_place(struct vm *vm, int ref, char *out, size_t size);
+
 /* Puts the line where L stands before a message that has none. */
 void vm_add_place(lua_State *L, struct err *err);
 

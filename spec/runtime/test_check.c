@@ -140,6 +140,15 @@ static void two_failures_are_combined(void **state)
     assert_string_equal(f->seen, "when ask 1 of a/good answers auth and ask 2 of a/good answers limit");
 }
 
+static void a_route_that_ends_without_a_return_is_placed_at_its_function(void **state)
+{
+    (void)state;
+    expect("local m = wye.model \"a/good\"\nlocal function helper() return m end\n\nreturn function(req)\n  helper()\nend\n", 4, 1, "returned nothing");
+    check_clear(check);
+    memset(check, 0, sizeof *check);
+    expect("\n\nreturn function(req)\nend\n", 3, 1, "returned nothing");
+}
+
 static void text_that_is_not_json_is_tried(void **state)
 {
     (void)state;
@@ -356,6 +365,7 @@ int main(void)
         CASE(where_only_the_line_is_known_all_it_says_is_underlined),
         CASE(a_mishandled_failure_is_found_with_its_fault),
         CASE(two_failures_are_combined),
+        CASE(a_route_that_ends_without_a_return_is_placed_at_its_function),
         CASE(text_that_is_not_json_is_tried),
         CASE(what_follows_a_choice_is_tried),
         CASE(what_follows_a_label_is_tried),
