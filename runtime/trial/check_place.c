@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "trial/check.h"
+#include "vm/entries.h"
 #include "vm/lexer.h"
 
 /* The file as the manifest names it: the label and its slash go. */
@@ -106,6 +107,30 @@ void check_place(struct finding *f, const char *words, struct manifest *files)
     point(f, files);
 }
 
+/* A line that holds a secret: nothing of its texts is shown but how long they are; ["names"] of a table are. */
+static void write_masked(struct buf *out, struct str line)
+{
+    char close = '\0';
+    for (size_t i = 0; i < line.len; i++) {
+        char c = line.p[i], before = i ? line.p[i - 1] : '\0';
+        if (close && c != close) {
+            buf_putc(out, '*');
+            if (c == '\\' && i + 1 < line.len) {
+                buf_putc(out, '*');
+                i++;
+            }
+            continue;
+        }
+        buf_putc(out, c);
+        if (close)
+            close = '\0';
+        else if (c == '"' || c == '\'')
+            close = before == '[' ? '\0' : c;
+        else if (c == '[' && (before == '[' || before == '='))
+            close = ']';
+    }
+}
+
 static void write_underline(struct buf *out, struct str line, const struct finding *f)
 {
     buf_puts(out, "      | ");
@@ -124,7 +149,12 @@ void check_explain(const struct finding *f, struct manifest *files, struct buf *
     buf_printf(out, "%s%s\n", f->is_warning ? "warning: " : "error: ", f->message);
     struct str line = f->line ? line_of(source_of(files, f->file), f->line) : str_n(NULL, 0);
     if (line.p) {
-        buf_printf(out, "%5d | " STR_FMT "\n", f->line, STR_ARG(line));
+        buf_printf(out, "%5d | ", f->line);
+        if (strstr(f->message, ENTRIES_SECRET_WRITTEN_OUT))
+            write_masked(out, line);
+        else
+            buf_append(out, line.p, line.len);
+        buf_putc(out, '\n');
         write_underline(out, line, f);
     }
     if (f->request[0])

@@ -43,7 +43,7 @@ int entries_secret(struct settings *s, void *field, const struct setting *row)
     (void)row;
     if (lua_type(s->L, -1) == LUA_TSTRING)
         return settings_fail(s,
-                             "a secret does not belong in the source; write { env = \"NAME\" } or "
+                             ENTRIES_SECRET_WRITTEN_OUT "; write { env = \"NAME\" } or "
                              "{ file = \"PATH\" }");
     struct secret secret = {0};
     if (settings_read(s, ROWS(SECRET), &secret) < 0)

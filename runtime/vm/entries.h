@@ -12,6 +12,9 @@ int entries_providers(struct settings *s, struct config *c);
 /* After the providers. The section must be there; sim/fast and sim/smart exist besides while `sim` is the simulator. Sorted by id. */
 int entries_models(struct settings *s, struct config *c);
 
+/* How the complaint about a secret that is written out begins. */
+#define ENTRIES_SECRET_WRITTEN_OUT "a secret does not belong in the source"
+
 /* A reader for settings: { env = "NAME" } or { file = "PATH" } into two neighbouring texts, env first. */
 int entries_secret(struct settings *s, void *field, const struct setting *row);
 

@@ -83,6 +83,29 @@ static void an_unknown_model_is_pointed_at(void **state)
     buf_clear(&out);
 }
 
+static void a_secret_that_is_written_out_is_not_shown(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *value, *shown;
+    } KEYS[] = {{"\"sk-ab\\\"cd\"", "\"*********\""}, {"'sk-\"abcd'", "'********'"}, {"[[sk-abcd]]", "[[*******]]"}, {"[=[sk-abcd]=]", "[=[*******]=]"}};
+    for (size_t i = 0; i < sizeof KEYS / sizeof *KEYS; i++) {
+        char line[200], shown[240];
+        snprintf(line, sizeof line, "return { providers = { p = { key = %s } } }\n", KEYS[i].value);
+        snprintf(shown, sizeof shown, "    1 | return { providers = { p = { key = %s } } }\n", KEYS[i].shown);
+        struct manifest *files = manifest_new(dir);
+        manifest_put(files, "wye.lua", str_of(line));
+        struct finding f = {.file = "", .line = 1, .column = 1, .width = 6, .message = "providers.p.key: a secret does not belong in the source; write …"};
+        snprintf(f.file, sizeof f.file, "%s/wye.lua", manifest_label(files));
+        struct buf out = BUF(4096);
+        check_explain(&f, files, &out);
+        if (!strstr(out.p, shown) || strstr(out.p, "sk-"))
+            fail_msg("%.*s", (int)out.len, out.p);
+        buf_clear(&out);
+        manifest_free(files);
+    }
+}
+
 static void a_syntax_error_is_pointed_at(void **state)
 {
     (void)state;
@@ -359,6 +382,7 @@ int main(void)
         CASE(each_kind_of_wrong_name_is_found),
         CASE(good_names_are_left_alone),
         CASE(an_unknown_model_is_pointed_at),
+        CASE(a_secret_that_is_written_out_is_not_shown),
         CASE(a_syntax_error_is_pointed_at),
         CASE(a_branch_that_only_images_take_is_tried),
         CASE(a_loop_is_ended_and_told_once),
