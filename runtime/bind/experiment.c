@@ -291,7 +291,7 @@ static void read_arms(lua_State *L, struct reading *r)
     struct experiment_source *s = &r->b->source;
     int count = (int)lua_objlen(L, r->table);
     if (count < 2 || count > EXPERIMENT_ARMS)
-        luaL_error(L, "experiment '%s' has %d arms; 2 to %d are possible", s->name, count, EXPERIMENT_ARMS);
+        luaL_error(L, "experiment '%s' has %d arm%s; 2 to %d are possible", s->name, count, count == 1 ? "" : "s", EXPERIMENT_ARMS);
     lua_createtable(L, count, 0);
     int rules = lua_gettop(L);
     for (int i = 1; i <= count; i++) {

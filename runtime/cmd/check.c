@@ -82,7 +82,7 @@ static void write_text(struct buf *out, const struct check *check)
         check_explain(&check->findings[i], check->files, out);
     for (int i = 0; i < check->routes; i++) {
         const struct checked_route *r = &check->checked[i];
-        buf_printf(out, "%s  %s, %d paths%s\n", has_error(check, r->name) ? "FAIL" : "ok  ", r->name, r->paths,
+        buf_printf(out, "%s  %s, %d %s%s\n", has_error(check, r->name) ? "FAIL" : "ok  ", r->name, r->paths, r->paths == 1 ? "path" : "paths",
                    r->is_cut ? "; there are more, which were not tried" : "");
     }
 }

@@ -32,7 +32,7 @@ void doctor_project(struct doctor *d)
     if (g == NULL)
         doctor_say(d, DOCTOR_FAIL, "project", "`wye check` says more", "%s", err.message);
     else
-        doctor_say(d, DOCTOR_OK, "project", NULL, "%s: %d routes, %d models of %d providers, in %d files", d->project, g->route_count, g->config->model_count,
+        doctor_say(d, DOCTOR_OK, "project", NULL, "%s: %d route%s, %d models of %d providers, in %d files", d->project, g->route_count, g->route_count == 1 ? "" : "s", g->config->model_count,
                    g->config->provider_count, manifest_count(g->files));
 }
 

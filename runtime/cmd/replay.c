@@ -185,7 +185,7 @@ int cmd_replay(struct options *o)
     captures_join(all);
     int status = EXIT_REFUSED;
     struct generation *g = guard_open(&err) == 0 ? generation_load(1, rule.files, &OPTIONS, &err) : NULL;
-    if (g == NULL || (!rule.route[0] && check_route(g, o->route, &err) < 0))
+    if (g == NULL || check_route(g, o->route, &err) < 0)
         complain_of(o, &err);
     else
         status = o->live ? replay_live(o, &rule, g, all, &live, place.trace, most) : replay(o, &rule, g, all, NULL, place.trace, most);

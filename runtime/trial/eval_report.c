@@ -82,7 +82,7 @@ void eval_report_text(struct buf *out, const struct eval_page *page)
     else
         buf_puts(out, "  no case was graded");
     if (w->unjudged)
-        buf_printf(out, "; %d need a judge and had none", w->unjudged);
+        buf_printf(out, "; %d %s a judge and had none", w->unjudged, w->unjudged == 1 ? "needs" : "need");
     buf_printf(out, "\n  cost $%.6f", w->usd);
     if (w->cases)
         buf_printf(out, ", $%s a thousand", with_interval(w->usd / w->cases, 4, 1000, &w->usd_each).text);

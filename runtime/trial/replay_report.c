@@ -1,6 +1,7 @@
 #include "trial/replay_report.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "base/json.h"
 
@@ -13,13 +14,25 @@ static double share(double part, double whole)
 
 /* ---- for people ---- */
 
+/* Where it was decided and why; a script that raised decided nothing, and its error names the line. */
+static void write_decided(struct buf *out, const char *words, const char *line, const char *reason)
+{
+    if (strncmp(words, "script_error: ", 14) == 0)
+        buf_puts(out, "raised");
+    else
+        buf_printf(out, reason[0] ? "%s (%s)" : "%s", line[0] ? line : "?", reason);
+}
+
 static void write_change(struct buf *out, const struct replay_change *c)
 {
     buf_printf(out, "%8" PRIu64 "  %s\n          -> %s\n", c->count, c->was, c->now);
     for (uint64_t i = 0; i < c->count && i < REPLAY_EXAMPLES; i++) {
         const struct replay_example *e = &c->examples[i];
-        buf_printf(out, "          %s  %s (%s) -> %s (%s)\n", e->id, e->was_line[0] ? e->was_line : "?", e->was_reason,
-                   e->now_line[0] ? e->now_line : "?", e->now_reason);
+        buf_printf(out, "          %s  ", e->id);
+        write_decided(out, c->was, e->was_line, e->was_reason);
+        buf_puts(out, " -> ");
+        write_decided(out, c->now, e->now_line, e->now_reason);
+        buf_putc(out, '\n');
     }
 }
 

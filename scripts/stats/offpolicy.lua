@@ -39,7 +39,19 @@ local function effective(rows, parts)
   return squares > 0 and sum * sum / squares or 0
 end
 
--- { n, snips, snips_error, dr, dr_error, ess (effective sample size, in units), heaviest (weight), logged (mean as it was) }
+-- A share of which all that counts was alike has no error to be seen, yet says something of `n` units only: the exact 95 % bound
+-- (Clopper and Pearson 1934; the rule of three). Nothing for other values.
+local function bounds(rows, parts, share, n)
+  if share ~= 0 and share ~= 1 then return end
+  for i, r in ipairs(rows) do
+    if parts[i].w > 0 and r.y ~= share then return end
+  end
+  local open = 1 - 0.05 ^ (1 / n)
+  return share == 1 and 1 - open or 0, share == 1 and 1 or open
+end
+
+-- { low, high (only of a share that is 0 or 1),
+-- n, snips, snips_error, dr, dr_error, ess (effective sample size, in units), heaviest (weight), logged (mean as it was) }
 function offpolicy.estimate(rows)
   local means = arm_means(rows)
   local n, weights, weighted, logged, heaviest, dr = #rows, 0, 0, 0, 0, 0
@@ -60,6 +72,7 @@ function offpolicy.estimate(rows)
     by_snips[r.unit] = (by_snips[r.unit] or 0) + parts[i].w * (r.y - e.snips)
     by_dr[r.unit] = (by_dr[r.unit] or 0) + parts[i].dr - e.dr
   end
+  e.low, e.high = bounds(rows, parts, e.snips, e.ess)
   e.snips_error, e.dr_error = standard_error(by_snips, weights), standard_error(by_dr, n)
   return e
 end

@@ -157,8 +157,9 @@ function page.what_if(e)
   }
   local of = e.query and (", of the %d %s that %s '%s'"):format(e.matched, e.matched == 1 and "decision" or "decisions",
     e.matched == 1 and "matches" or "match", e.query) or ""
-  return ("experiment %s, %s under %s%s\n%s\n%d decisions, effective sample size %.0f units, heaviest weight %s\n"):format(
-    e.experiment, e.metric, table.concat(weights, ", "), of, means, e.n, e.ess, number(e.heaviest))
+  local bounds = e.low and ("no other value was seen: 95 %% sure of %s to %s\n"):format(number(e.low), number(e.high)) or ""
+  return ("experiment %s, %s under %s%s\n%s\n%s%d decisions, effective sample size %.0f units, heaviest weight %s\n"):format(
+    e.experiment, e.metric, table.concat(weights, ", "), of, means, bounds, e.n, e.ess, number(e.heaviest))
 end
 
 return page

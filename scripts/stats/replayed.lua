@@ -69,7 +69,7 @@ local function supported(self)
 end
 
 -- { metric, was, support, effective, now (= dr), snips, snips_error, dr, dr_error, decisions, refused (words),
---   feedback (the same of each metric) }
+--   low, high (bounds where nothing but 0 or nothing but 1 was seen), feedback (the same of each metric) }
 function Estimate:estimate()
   local rows, most = supported(self)
   local kept, squares = 0, 0
@@ -87,6 +87,7 @@ function Estimate:estimate()
   else
     local o = offpolicy.estimate(rows)
     e.now, e.snips, e.snips_error, e.dr, e.dr_error = o.dr, o.snips, o.snips_error, o.dr, o.dr_error
+    e.low, e.high = o.low, o.high
   end
   if #self.scored > 0 then
     table.sort(self.scored, function(a, b)
@@ -108,11 +109,20 @@ local function lines_of(self, e, name, scale, unit)
   local number = unit == " %" and "%.2f" or "%.4g"
   local head = ("%s: " .. number .. "%s as recorded; "):format(name, scale * e.was, unit)
   if e.refused then return head .. "no estimate by this rule: " .. e.refused .. "\n" end
-  local words = ("by this rule # ± #%s (SNIPS), # ± #%s (doubly robust)\n"):gsub("#", (number:gsub("%%", "%%%%"))) ..
-    "%s%.1f %% support, effective sample size %.0f%s\n"
+  local function filled(words, ...)
+    return (words:gsub("#", (number:gsub("%%", "%%%%")))):format(...)
+  end
+  local now
+  if e.low then
+    now = filled("by this rule #%s, between # and #%s (95 %%; no other value was seen)", scale * e.snips, unit, scale * e.low,
+      scale * e.high, unit)
+  else
+    now = filled("by this rule # ± #%s (SNIPS), # ± #%s (doubly robust)", scale * e.snips, 2 * scale * e.snips_error, unit,
+      scale * e.dr, 2 * scale * e.dr_error, unit)
+  end
   local part = e.decisions < self.seen and (", from the first %d decisions"):format(e.decisions) or ""
-  return head .. words:format(scale * e.snips, 2 * scale * e.snips_error, unit, scale * e.dr, 2 * scale * e.dr_error, unit,
-    (" "):rep(15), 100 * e.support, e.effective, part)
+  return ("%s%s\n%s%.1f %% support, effective sample size %.0f%s\n"):format(head, now, (" "):rep(15), 100 * e.support,
+    e.effective, part)
 end
 
 function Estimate:page()

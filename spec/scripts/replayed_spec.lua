@@ -75,6 +75,18 @@ describe("the quality of a replay", function()
     assert.are.equal(1, r.now)
   end)
 
+  it("is not sure of a share of which nothing else was seen", function()
+    local good, bad = replayed.new(), replayed.new()
+    for _ = 1, 918 do
+      good:rows "1 1 \ta\ta\n"
+      bad:rows "0 1 \ta\ta\n"
+    end
+    local low, high = good:estimate().low, bad:estimate().high
+    assert.is_true(math.abs(low - (1 - 3 / 918)) < 1e-4 and math.abs(high - 3 / 918) < 1e-4, low)
+    assert.matches("by this rule 100.00 %, between 99.67 and 100.00 % (95 %; no other value was seen)", good:page(), 1, true)
+    assert.matches("by this rule 0.00 %, between 0.00 and 0.33 %", bad:page(), 1, true)
+  end)
+
   it("is the mean as recorded for the same rule", function()
     local e = replayed.new()
     for i = 1, 100 do e:rows(("%d 1 \ta, b (cache 3)\ta, b (cache 3)\n"):format(i % 4 == 0 and 0 or 1)) end

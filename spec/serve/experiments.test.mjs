@@ -159,7 +159,7 @@ const wrong = {
   'weights that are shares': [trial([0.8, 0.2]), /the weights of its arms add up to 1; they must add up to 100/],
   'an unknown unit': [trial().replace('"user"', '"users"'), /unit cannot be 'users' \(did you mean 'user'\?\)/],
   'a misspelt option': [trial([80, 20], 'metrics = "x",'), /unknown field 'metrics' of an experiment's options \(did you mean 'metric'\?\)/],
-  'one arm': ['wye.experiment("x", { { "a", 100, function() end } })\nreturn function() end\n', /experiment 'x' has 1 arms; 2 to 16 are possible/],
+  'one arm': ['wye.experiment("x", { { "a", 100, function() end } })\nreturn function() end\n', /experiment 'x' has 1 arm; 2 to 16 are possible/],
   'a rule that is none': ['local x = wye.experiment("x", { { "a", 50, 1 }, { "b", 50, 2 } })\nreturn x\n', /the rule of arm 'a' is a number, not a function/],
   'one made while serving': ['local m = wye.model "a/good"\nreturn function() wye.experiment("x", {}) return m end\n', /wye\.experiment works at the top of a route file/],
 }
