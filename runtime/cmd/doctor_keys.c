@@ -82,6 +82,8 @@ static void look_at_provider(struct doctor *d, const struct provider *p)
     const char *server_has = is_played ? PLAYED_THERE : has_server_key(d, p->name) ? SET_THERE : NULL;
     for (int i = 0; i < p->key_count; i++)
         look_at(d, p->key_count > 1 ? arena_printf(&d->arena, "%s, key %d", p->name, i + 1) : p->name, &p->keys[i], server_has);
+    if (generation_key_in_clear(d->generation, p))
+        doctor_say(d, DOCTOR_WARN, "keys", "write https://", "%s: its key goes out in clear to %s", p->name, p->base_url);
     look_at(d, arena_printf(&d->arena, "%s, secret", p->name), &p->secret, server_has);
     look_at(d, arena_printf(&d->arena, "%s, session", p->name), &p->session, server_has);
 }

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "net/target.h"
 #include "vm/secret.h"
 #include "vm/where.h"
 
@@ -103,11 +104,26 @@ static const char *missing(const struct provider *p, const struct secret *s, cha
     return out;
 }
 
+bool generation_key_in_clear(const struct generation *g, const struct provider *p)
+{
+    struct target t;
+    if (is_played(g, p) || p->key_count == 0 || p->is_private || !p->base_url || target_init(&t, &(struct endpoint){.base_url = p->base_url}, NULL) < 0)
+        return false;
+    bool is_bare = !t.is_tls && !t.is_literal;
+    target_clear(&t);
+    return is_bare;
+}
+
 const char *generation_provider_warning(const struct generation *g, const struct provider *p, char *out, size_t size)
 {
     const char *problem = generation_provider_problem(g, p, out, size);
     int i = problem ? -1 : find_key(g, p, false);
-    return i < 0 ? problem : missing(p, &p->keys[i], out, size);
+    if (i >= 0)
+        return missing(p, &p->keys[i], out, size);
+    if (problem || !generation_key_in_clear(g, p))
+        return problem;
+    snprintf(out, size, "provider %s: its key goes out in clear to %.200s; write https://", p->name, p->base_url);
+    return out;
 }
 
 const char *generation_provider_problem(const struct generation *g, const struct provider *p, char *out, size_t size)

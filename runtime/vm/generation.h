@@ -85,5 +85,8 @@ enum provider_kind generation_kind(const struct generation *g, const struct prov
 /* Why a provider cannot be asked ("OPENAI_API_KEY is not set"), or NULL when it can. `out` holds the words. */
 const char *generation_provider_problem(const struct generation *g, const struct provider *p, char *out, size_t size);
 
-/* The same, or which of its keys is missing. */
+/* Is a key of the provider sent unencrypted to a host that is no address as written and not declared private? */
+bool generation_key_in_clear(const struct generation *g, const struct provider *p);
+
+/* The same, or which of its keys is missing, or that they go out in clear. */
 const char *generation_provider_warning(const struct generation *g, const struct provider *p, char *out, size_t size);

@@ -42,6 +42,18 @@ function project(providers, names) {
   return place({ 'wye.lua': `return {\n  providers = {\n${entries.join('\n')}\n  },\n  models = { ${names.map((n) => `["${n}"] = {}`).join(', ')} },\n}\n`, 'route.lua': `return function() return wye.model "${names[0]}" end\n` }).dir
 }
 
+test('a key that goes out in clear is warned of, also by check', async () => {
+  const of = (url, more = '') => `{ kind = "openai", base_url = "${url}", key = { env = "DOCTOR_KEY" }${more} }`
+  const dir = project({ open: of('http://models.invalid/v1'), near: of('http://127.0.0.1:1/v1'), own: of('http://own.invalid/v1', ', private = true'), safe: of('https://safe.invalid/v1') }, ['open/m'])
+  const env = { DOCTOR_KEY: SECRET }
+  const d = await doctor(dir, { env })
+  assert.equal(d.find('keys', /^open: its key goes out in clear to http:\/\/models\.invalid\/v1/), 'warn', d.all)
+  assert.equal(d.find('keys', /^(near|own|safe): its key goes out/), undefined)
+  const { code, stdout } = await cli(['check', '--json', dir], { env })
+  const { findings } = JSON.parse(stdout)
+  assert.deepEqual([code, findings.map((f) => [f.level, f.message])], [0, [['warning', 'provider open: its key goes out in clear to http://models.invalid/v1; write https://']]])
+})
+
 test('providers: each kind of answer, all at once, with the key of each', async () => {
   const good = await provider(models('m', 'other'))
   const deny = await provider(status(401, `Incorrect API key provided: ${SECRET}`))
