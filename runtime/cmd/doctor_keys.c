@@ -32,8 +32,8 @@ void doctor_project(struct doctor *d)
     if (g == NULL)
         doctor_say(d, DOCTOR_FAIL, "project", "`wye check` says more", "%s", err.message);
     else
-        doctor_say(d, DOCTOR_OK, "project", NULL, "%s: %d route%s, %d models of %d providers, in %d files", d->project, g->route_count, g->route_count == 1 ? "" : "s", g->config->model_count,
-                   g->config->provider_count, manifest_count(g->files));
+        doctor_say(d, DOCTOR_OK, "project", NULL, "%s: %d route%s, %d model%s in %d file%s", d->project, g->route_count, g->route_count == 1 ? "" : "s",
+                   g->config->model_count, g->config->model_count == 1 ? "" : "s", manifest_count(g->files), manifest_count(g->files) == 1 ? "" : "s");
 }
 
 /* What the server that runs says of a provider: it has an environment of its own. */

@@ -223,6 +223,6 @@ test('a trace of another program, and text for people', async () => {
   const { code, stdout } = await cli(['doctor', dir, '--demo', '--trace', join(home, 'trace'), ...NOWHERE])
   assert.equal(code, 0, stdout)
   assert.match(stdout, /^warn +trace +.*0-00000001\.seg: not a trace segment: read it with/m)
-  assert.match(stdout, /^ok +project +.*1 routes/m)
+  assert.match(stdout, /^ok +project +.*: 1 route, 2 models in 2 files$/m)
   assert.match(stdout, /\d+ ok, 1 to mind, 0 wrong\n$/)
 })
