@@ -8,7 +8,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -16,6 +15,7 @@
 #include "serve/capture.h"
 #include "trial/recorded.h"
 #include "vm/guard.h"
+#include "project.h"
 
 #define REPLY(text) "{\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"" text "\"},\"finish_reason\":\"stop\"}]}"
 
@@ -31,35 +31,28 @@ static const char ROUTES[][2][700] = {
 };
 enum { ROUTE_COUNT = sizeof ROUTES / sizeof *ROUTES };
 
-static char dir[64];
+static struct project *project;
 static struct generation *generation;
 static struct trial *trial;
 static struct recorded recorded;
 static struct arena arena;
 static char keys[2][20]; /* of a plain ask to sim/fast, sim/smart */
 
-static void write_file(const char *name, const char *text)
-{
-    char path[128];
-    snprintf(path, sizeof path, "%s/%s.lua", dir, name);
-    FILE *f = fopen(path, "w");
-    assert_non_null(f);
-    fputs(text, f);
-    fclose(f);
-}
-
 static int open_project(void **state)
 {
     (void)state;
     static const struct generation_options OPTIONS = {.open = bind_open};
     struct err err;
-    strcpy(dir, "/tmp/wye-recorded-XXXXXX");
-    if (!mkdtemp(dir) || guard_open(&err) < 0)
+    if (guard_open(&err) < 0)
         return -1;
-    write_file("wye", CONFIG);
-    for (int i = 0; i < ROUTE_COUNT; i++)
-        write_file(ROUTES[i][0], ROUTES[i][1]);
-    generation = generation_load(1, manifest_new(dir), &OPTIONS, &err);
+    project = project_new();
+    project_write(project, "wye.lua", CONFIG);
+    for (int i = 0; i < ROUTE_COUNT; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "%s.lua", ROUTES[i][0]);
+        project_write(project, name, ROUTES[i][1]);
+    }
+    generation = generation_load(1, manifest_new(project->root), &OPTIONS, &err);
     if (!generation)
         return -1;
     trial = trial_new(generation);
@@ -74,13 +67,12 @@ static int open_project(void **state)
 static int close_project(void **state)
 {
     (void)state;
-    char command[128];
     trial_free(trial);
     generation_release(generation);
     arena_clear(&arena);
     guard_close();
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    return system(command);
+    project_free(project);
+    return 0;
 }
 
 static struct captured captured(const char *route, const struct captured_step *steps, int count)
