@@ -131,10 +131,22 @@ static int put_options(struct buf *out, const struct options *o, bool is_what_if
     return is_what_if ? put_weights(out, o->args[2], err) : 0;
 }
 
+/* What `method` makes of all that was fed in; closes the analysis (NULL: it could not be opened). */
+static int print_page(struct analysis *a, bool is_fed, const char *method, const struct options *o, struct err *err)
+{
+    struct buf page = BUF(PAGE_MOST);
+    bool is_good = is_fed && analysis_call(a, method, str_of(""), &page, err) == 0;
+    if (is_good)
+        printf(STR_FMT "%s", STR_ARG(buf_str(&page)), o->json ? "\n" : "");
+    if (a)
+        analysis_close(a);
+    buf_clear(&page);
+    return is_good ? EXIT_OK : complain_of(o, err);
+}
+
 static int count(const struct options *o, bool is_what_if, struct buf *options, struct query *query, struct err *err)
 {
     struct place place;
-    struct buf page = BUF(PAGE_MOST);
     const char *method = is_what_if ? (o->json ? "what_if_json" : "what_if_page") : o->json ? "json" : "page";
     bool is_found = place_find(o, &place, err) == 0;
     if (is_found) {
@@ -145,13 +157,7 @@ static int count(const struct options *o, bool is_what_if, struct buf *options, 
     struct analysis *a = is_found ? analysis_open("stats.ab", buf_str(options), err) : NULL;
     bool is_fed = a && rows_feed(a, place.trace, o->args[1], query, err) == 0 &&
                   (is_what_if || rows_feed_shadows(a, place.trace, o->args[1], query, err) == 0);
-    bool is_good = is_fed && analysis_call(a, method, str_of(""), &page, err) == 0;
-    if (is_good)
-        printf(STR_FMT "%s", STR_ARG(buf_str(&page)), o->json ? "\n" : "");
-    if (a)
-        analysis_close(a);
-    buf_clear(&page);
-    return is_good ? EXIT_OK : complain_of(o, err);
+    return print_page(a, is_fed, method, o, err);
 }
 
 static int report(const struct options *o, bool is_what_if)
@@ -172,15 +178,9 @@ static int report(const struct options *o, bool is_what_if)
 static int agreement(const struct options *o, struct query *query, struct err *err)
 {
     struct place place;
-    struct buf page = BUF(PAGE_MOST);
     struct analysis *a = place_find(o, &place, err) == 0 ? analysis_open("stats.agreement", str_of("{}"), err) : NULL;
-    bool is_good = a && rows_feed_shadows(a, place.trace, NULL, query, err) == 0 && analysis_call(a, o->json ? "json" : "page", str_of(""), &page, err) == 0;
-    if (is_good)
-        printf(STR_FMT "%s", STR_ARG(buf_str(&page)), o->json ? "\n" : "");
-    if (a)
-        analysis_close(a);
-    buf_clear(&page);
-    return is_good ? EXIT_OK : complain_of(o, err);
+    bool is_fed = a && rows_feed_shadows(a, place.trace, NULL, query, err) == 0;
+    return print_page(a, is_fed, o->json ? "json" : "page", o, err);
 }
 
 static int shadows(const struct options *o)
