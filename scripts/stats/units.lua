@@ -1,21 +1,30 @@
 -- The rows of a report by unit: what each brought. `value(row)` is a number, or something else where the row has none.
 local units = {}
 
--- The values of each unit of an arm, in order, so that the same rows give the same digits.
-function units.values(rows, arm, value)
-  local by_unit, order = {}, {}
+-- Lists of what belongs together, in the order in which each begins. `of(row)` gives a key and an item; no item leaves
+-- the row out.
+local function groups(rows, of)
+  local lists, order = {}, {}
   for _, row in ipairs(rows) do
-    local y = row.arm == arm and value(row)
-    if type(y) == "number" then
-      local u = by_unit[row.unit]
-      if not u then
-        u = {}
-        by_unit[row.unit], order[#order + 1] = u, u
+    local key, item = of(row)
+    if item ~= nil then
+      local list = lists[key]
+      if not list then
+        list = {}
+        lists[key], order[#order + 1] = list, list
       end
-      u[#u + 1] = y
+      list[#list + 1] = item
     end
   end
   return order
+end
+
+-- The values of each unit of an arm, in order, so that the same rows give the same digits.
+function units.values(rows, arm, value)
+  return groups(rows, function(row)
+    local y = row.arm == arm and value(row)
+    return row.unit, type(y) == "number" and y or nil
+  end)
 end
 
 -- { m = sum of values, d = how many } of each unit; and whether all values are 0 or 1.
@@ -39,16 +48,7 @@ function units.mean(rows, arm, value)
 end
 
 local function by_weights(rows)
-  local lists, order = {}, {}
-  for _, row in ipairs(rows) do
-    local list = lists[row.weights]
-    if not list then
-      list = {}
-      lists[row.weights], order[#order + 1] = list, list
-    end
-    list[#list + 1] = row
-  end
-  return order
+  return groups(rows, function(row) return row.weights, row end)
 end
 
 -- What `of` (units.sums, units.values) makes of both arms under each split of the weights in which both have units: { { a, b } };
