@@ -21,51 +21,21 @@ static const struct opt ROWS[] = {
     {OPT_NUMBER, AT(field), letter, name, arg, TEXT_OF(fallback), env, verbs, help, least, most},
 #define SECRET(field, env, verbs, help)                                                            \
     {OPT_SECRET, AT(field), 0, NULL, NULL, NULL, env, verbs, help, 0, 0},
-#define FOR_VERB(...)
-#define HELP_FOR(...)
 #include "options.def"
-#undef FLAG
-#undef TEXT
-#undef NUMBER
-#undef SECRET
-#undef FOR_VERB
-#undef HELP_FOR
 };
 
 static const struct {
     const char *verb, *name, *fallback, *env;
 } DIFFERENT[] = {
-#define FLAG(...)
-#define TEXT(...)
-#define NUMBER(...)
-#define SECRET(...)
 #define FOR_VERB(verb, name, fallback, env) {verb, name, fallback, env},
-#define HELP_FOR(...)
 #include "options.def"
-#undef FLAG
-#undef TEXT
-#undef NUMBER
-#undef SECRET
-#undef FOR_VERB
-#undef HELP_FOR
 };
 
 static const struct {
     const char *verb, *name, *help;
 } HELPS[] = {
-#define FLAG(...)
-#define TEXT(...)
-#define NUMBER(...)
-#define SECRET(...)
-#define FOR_VERB(...)
 #define HELP_FOR(verb, name, help) {verb, name, help},
 #include "options.def"
-#undef FLAG
-#undef TEXT
-#undef NUMBER
-#undef SECRET
-#undef FOR_VERB
-#undef HELP_FOR
 };
 
 enum { COUNT = sizeof ROWS / sizeof ROWS[0], FIRST_LONG = 256 };

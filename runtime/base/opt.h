@@ -29,15 +29,7 @@ struct options {
 #define TEXT(field, ...) const char *field;
 #define NUMBER(field, ...) long field;
 #define SECRET(field, ...) const char *field;
-#define FOR_VERB(...)
-#define HELP_FOR(...)
 #include "options.def"
-#undef FLAG
-#undef TEXT
-#undef NUMBER
-#undef SECRET
-#undef FOR_VERB
-#undef HELP_FOR
 };
 
 enum opt_type { OPT_FLAG, OPT_TEXT, OPT_NUMBER, OPT_SECRET };
